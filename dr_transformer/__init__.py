@@ -1,0 +1,33 @@
+"""A transformer, at initialisation, does dimensionality reduction (Ravuri & Lawrence, arXiv 2507.21040)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dr_transformer.config import Config, DataConfig
+    from dr_transformer.data import Dataset, load
+    from dr_transformer.errors import InputError
+    from dr_transformer.estimators import TransformerDR
+    from dr_transformer.model import Step, unroll
+
+# Looked up on first use, so that `dr-transformer --help` does not wait seconds for torch.
+_HOMES = {
+    "Config": "config",
+    "DataConfig": "config",
+    "Dataset": "data",
+    "InputError": "errors",
+    "Step": "model",
+    "TransformerDR": "estimators",
+    "load": "data",
+    "unroll": "model",
+}
+
+__all__ = ["Config", "DataConfig", "Dataset", "InputError", "Step", "TransformerDR", "load", "unroll"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"dr_transformer.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'dr_transformer' has no attribute {name!r}")

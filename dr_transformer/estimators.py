@@ -1,0 +1,171 @@
+"""`TransformerDR`: the unrolled transformer as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import hashlib
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from dr_transformer.config import Config
+from dr_transformer.model import layer_norm, resolve_device, run_block, unroll
+from dr_transformer.projection import Projection, RandomState, fit_projection, float64_chunks
+
+_ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
+
+
+class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Dimensionality reduction by a transformer at its initialisation.
+
+    Rows of the data are tokens. They are projected to `n_components` dimensions and pass through `n_blocks` blocks of
+    hand-set attention, LayerNorm and feed-forward (see `dr_transformer.model`).
+
+    Parameters
+    ----------
+    n_components : int, default=128
+        Latent dimension q.
+    n_blocks : int, default=8
+        Depth L.
+    alpha : float, default=30.0
+        Diagonal of the pre-softmax attention matrix; larger means fewer, nearer neighbours.
+    eta : float, default=0.4
+        Learning rate η, in (0, 1], not ½ (unless `activation="relu"`).
+    mask_self : bool, default=True
+        Exclude self-attention.
+    graph_diffusion : bool, default=False
+        Use A − I instead of A.
+    projection : {"gaussian", "pca"}, default="gaussian"
+    n_heads : int, default=1
+        Must divide `n_components`.
+    activation : {None, "relu"}, default=None
+        Feed-forward activation; "relu" is the paper's sparsity prior.
+    random_state : int, RandomState instance or None, default=42
+        Of the Gaussian projection.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+    precision : {"auto", "float32", "float64"}, default="auto"
+        "auto" computes in float64 for float64 data and in float32 for everything else.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n_samples, n_components)
+        The latents after the last block.
+    trajectory_ : ndarray of shape (n_blocks + 1, n_samples, n_components)
+        The latents before the first block and after each.
+    projection_ : ndarray of shape (n_features, n_components)
+        W_proj.
+    n_features_in_ : int
+
+    References
+    ----------
+    Ravuri & Lawrence, "Transformers as Unrolled Inference in Probabilistic Laplacian Eigenmaps", arXiv 2507.21040.
+
+    Examples
+    --------
+    >>> from dr_transformer import TransformerDR, load
+    >>> digits = load("digits")
+    >>> TransformerDR(n_components=16, alpha=10).fit_transform(digits.Y).shape
+    (1797, 16)
+    """
+
+    def __init__(
+        self,
+        n_components: int = 128,
+        n_blocks: int = 8,
+        alpha: float = 30.0,
+        eta: float = 0.4,
+        *,
+        mask_self: bool = True,
+        graph_diffusion: bool = False,
+        projection: str = "gaussian",
+        n_heads: int = 1,
+        activation: str | None = None,
+        random_state: RandomState = 42,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.n_components = n_components
+        self.n_blocks = n_blocks
+        self.alpha = alpha
+        self.eta = eta
+        self.mask_self = mask_self
+        self.graph_diffusion = graph_diffusion
+        self.projection = projection
+        self.n_heads = n_heads
+        self.activation = activation
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
+        """Embed the rows of X (n_samples, n_features); uint8 is taken as pixels and scaled by 1/255. `y` is ignored.
+
+        Raises ValueError with one sentence for bad data or parameters (`dr_transformer.errors.InputError` for what
+        scikit-learn itself does not check).
+        """
+        config = self.config()
+        Y = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
+        generator = None if isinstance(self.random_state, Integral) else self.random_state
+        self._map = fit_projection(Y, config, np.random.RandomState() if self._unseeded() else generator)
+        self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(Y, config, self._map) if s.ends_block])
+        self.embedding_ = self.trajectory_[-1]
+        self.projection_ = self._map.W
+        self._n_features_out = config.n_components
+        self._digests = _row_digests(Y)
+        return self
+
+    def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> npt.NDArray[np.floating]:
+        """Fit to X and return `embedding_`, (n_samples, n_components)."""
+        return self.fit(X, y, **fit_params).embedding_
+
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
+        """Embed new rows X (m, n_features) as (m, n_components), against the fitted tokens, which stay as they are.
+
+        Block by block the new tokens attend to the fitted ones (not to each other). With `mask_self`, a row equal to a
+        fitted one *is* that token and does not attend to itself, so `transform` of the fitted data is `embedding_`.
+        """
+        check_is_fitted(self)
+        Y = validate_data(self, X, dtype=_ACCEPTED, reset=False)
+        config = self.config()
+        device, dtype = resolve_device(config), torch.from_numpy(self.trajectory_[:1, :1]).dtype
+        n = len(self.embedding_)
+        Z = layer_norm(torch.from_numpy(self._map(Y)).to(dtype).to(device), n)
+        masked = self._fitted_twins(Y).to(device) if config.mask_self else None
+        for keys in self.trajectory_[:-1]:
+            for _, Z in run_block(Z, torch.from_numpy(keys).to(device), config, masked):  # noqa: B007
+                pass
+        return Z.cpu().numpy()
+
+    def config(self) -> Config:
+        """These parameters, validated, as the frozen `Config` that the numerics take."""
+        settings = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        settings["activation"] = "none" if self.activation is None else self.activation
+        if isinstance(self.random_state, Integral):
+            settings["random_state"] = self.random_state
+        return Config(**settings)
+
+    def _unseeded(self) -> bool:
+        return self.random_state is None
+
+    def _fitted_twins(self, Y: npt.NDArray[np.generic]) -> torch.Tensor:
+        """For each row of Y the index of an equal fitted row, or −1."""
+        first = {digest: i for i, digest in reversed(list(enumerate(self._digests)))}
+        return torch.tensor([first.get(digest, -1) for digest in _row_digests(Y)], dtype=torch.long)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _row_digests(Y: npt.NDArray[np.generic]) -> list[bytes]:
+    # Digests of float64 rows: the fitted data need not be kept, and a float32 copy of a row is the same token.
+    return [
+        hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 turns −0 into 0
+        for chunk in float64_chunks(Y)
+        for row in chunk
+    ]

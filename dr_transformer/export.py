@@ -1,0 +1,67 @@
+"""Files out: written whole or not at all, with the settings that made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dr_transformer.config import Config
+from dr_transformer.data import Dataset
+from dr_transformer.errors import InputError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour of `path` that becomes `path` only if the block ends well.
+
+    Opening it first makes an unwritable path an `InputError` before the work rather than after it.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError
+        partial.touch()
+    except OSError as error:
+        reason = {
+            FileNotFoundError: "its folder does not exist",
+            IsADirectoryError: "it is a folder",
+            PermissionError: "permission is denied",
+            NotADirectoryError: "its folder is a file",
+        }.get(type(error), str(error.strerror))
+        raise InputError(f"cannot write {str(path)!r}: {reason}; choose another path.") from None
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def settings(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """All that is needed to make a result again, ready for JSON."""
+    return {
+        "config": config.to_dict(),
+        "data": {"name": dataset.name, "n_samples": dataset.n_samples, "source": dataset.source, "key": dataset.key},
+        "versions": {name: version(name) for name in ("dr-transformer", "numpy", "torch")},
+    }
+
+
+def save_npz(
+    target: Path,
+    embedding: npt.NDArray[np.floating],
+    trajectory: npt.NDArray[np.floating] | None,
+    config: Config,
+    dataset: Dataset,
+) -> None:
+    """Write `embedding` (n, q), `trajectory` (n_blocks + 1, n, q), `labels`, `images` where there are any, `settings`."""
+    arrays: dict[str, npt.NDArray[Any]] = {"embedding": embedding}
+    optional = {"trajectory": trajectory, "labels": dataset.labels, "images": dataset.images}
+    arrays |= {name: array for name, array in optional.items() if array is not None}
+    with target.open("wb") as file:  # given a name, numpy would append .npz to it
+        np.savez(file, **arrays, settings=np.array(json.dumps(settings(config, dataset), ensure_ascii=False)))

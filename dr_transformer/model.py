@@ -1,0 +1,115 @@
+"""The unrolled transformer: one generator that yields the latents after every sub-step.
+
+    X ← LN(Y W_proj) / √n                     block 0
+    X ← X + 2η A X        attention           A = softmax((αn/q) X Xᵀ, diagonal excluded); or X + 2η (A − I) X
+    X ← LN(X) / √n        layer_norm_1
+    X ← X − 2η X          feed_forward        with activation "relu": X − 2η relu(X)
+    X ← LN(X) / √n        layer_norm_2
+
+Ravuri & Lawrence, arXiv 2507.21040, sections 3 and 4.1. The same as `torch.nn.TransformerEncoderLayer` (post-norm) with
+W_q = √(αn) I, W_k = √(αn/q) I, W_v = 2η I, linear1 = I, linear2 = −2η I, which the tests hold it against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dr_transformer.attention import attend
+from dr_transformer.config import Config
+from dr_transformer.errors import InputError
+from dr_transformer.projection import Projection, fit_projection
+
+LAYER_NORM_EPS = 1e-10
+SUB_STEPS = ("attention", "layer_norm_1", "feed_forward", "layer_norm_2")
+
+
+class Step(NamedTuple):
+    """The latents `X` (n, q) after sub-step `name` of block `block` (0: before the first block)."""
+
+    block: int
+    name: str
+    X: Tensor
+
+    @property
+    def ends_block(self) -> bool:
+        """Whether these are the latents that the next block, or the reader, receives."""
+        return self.name in ("layer_norm_0", "layer_norm_2")
+
+
+def unroll(Y: npt.NDArray[np.generic], config: Config, projection: Projection | None = None) -> Iterator[Step]:
+    """Push tokens Y (n, d) through the transformer, yielding each sub-step's latents as it is computed.
+
+    First come `projection` (Y W_proj) and `layer_norm_0` (the latents of block 0), then the four `SUB_STEPS` of each
+    block. Memory is O(n q): A is never held. Stop iterating to cancel. Raises `InputError` for bad data or device.
+    """
+    Y = check_tokens(Y)
+    projection = projection or fit_projection(Y, config)
+    start = torch.from_numpy(projection(Y)).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config))
+    yield Step(0, "projection", start)
+    X = layer_norm(start, len(Y))
+    yield Step(0, "layer_norm_0", X)
+    masked = torch.arange(len(Y), device=X.device) if config.mask_self else None
+    for block in range(1, config.n_blocks + 1):
+        for name, latents in run_block(X, X, config, masked):
+            X = latents
+            yield Step(block, name, X)
+
+
+def run_block(X: Tensor, keys: Tensor, config: Config, masked: Tensor | None) -> Iterator[tuple[str, Tensor]]:
+    """One block: tokens X (m, q) attend to `keys` (n, q), for the fitted tokens themselves `keys = X`.
+
+    Yields (name, latents) after each of the four `SUB_STEPS`. `masked` is as in `attention.attend`.
+    """
+    n = len(keys)
+    AX = attend(X, keys, alpha=config.alpha, n_samples=n, n_heads=config.n_heads, masked=masked)
+    X = X + 2 * config.eta * (AX - X if config.graph_diffusion else AX)
+    yield "attention", X
+    X = layer_norm(X, n)
+    yield "layer_norm_1", X
+    X = X - 2 * config.eta * (functional.relu(X) if config.activation == "relu" else X)
+    yield "feed_forward", X
+    yield "layer_norm_2", layer_norm(X, n)
+
+
+def layer_norm(X: Tensor, n_samples: int) -> Tensor:
+    """LN(X) / √n: every row of X (m, q) to mean 0 and norm √(q/n). Population variance, eps 1e-10, no bias."""
+    return functional.layer_norm(X, X.shape[1:], eps=LAYER_NORM_EPS) / n_samples**0.5
+
+
+def check_tokens(Y: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return Y as a real numeric array (n, d), n ≥ 2, without NaN or infinity, or raise `InputError`."""
+    Y = np.asarray(Y)
+    if Y.dtype == bool:
+        Y = Y.astype(np.uint8) * np.uint8(255)
+    if Y.dtype.kind not in "uif":
+        raise InputError(f"tokens must be real numbers, but the array holds {Y.dtype}.")
+    if Y.ndim != 2 or Y.shape[1] == 0:
+        raise InputError(f"tokens must be a matrix of rows (n_samples, n_features), but the shape is {Y.shape}.")
+    if len(Y) < 2:
+        raise InputError(f"a transformer needs at least two tokens to attend to each other, but there is {len(Y)}.")
+    if Y.dtype.kind == "f" and not np.isfinite(Y).all():
+        bad = int(np.flatnonzero(~np.isfinite(Y).all(axis=1))[0])
+        raise InputError(f"row {bad} of the data holds NaN or infinity; remove or fill such values first.")
+    return Y
+
+
+def resolve_device(config: Config) -> torch.device:
+    """The torch device that `config.device` means on this machine; `InputError` for a GPU that is not there."""
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        raise InputError("device = 'cuda', but PyTorch finds no CUDA GPU on this machine; use 'auto' or 'cpu'.")
+    return torch.device("cuda" if available and config.device != "cpu" else "cpu")
+
+
+def resolve_dtype(config: Config, data_dtype: np.dtype[np.generic]) -> torch.dtype:
+    """The torch dtype of the latents; "auto" keeps float64 data in float64, all else is float32 as in the paper."""
+    if config.precision == "auto":
+        return torch.float64 if data_dtype == np.float64 else torch.float32
+    return torch.float64 if config.precision == "float64" else torch.float32

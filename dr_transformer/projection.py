@@ -1,0 +1,74 @@
+"""The first latents: pixels projected to n_components dimensions, by a random Gaussian matrix or by PCA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+
+from dr_transformer.config import Config
+from dr_transformer.errors import InputError
+
+_CHUNK = 4096  # rows at a time, so that 70 000 images never stand in memory as float64
+
+RandomState = int | np.random.RandomState | None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """An affine map Y ↦ (Y − mean) W: `W` is (d, q), `mean` (d,), both float64."""
+
+    W: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+
+    def __call__(self, Y: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+        """Project Y (n, d) to (n, q), in float64 as the published figure does. uint8 is taken as pixels, / 255.
+
+        Raises `InputError` where a projected row is constant (all zero, for a black image): the LayerNorm that follows
+        would be 0/0.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below, as a sentence
+            scores = np.concatenate([(chunk - self.mean) @ self.W for chunk in float64_chunks(Y)])
+        if not np.isfinite(scores).all():
+            raise InputError("the data hold values too large to project; scale them to about [0, 1].")
+        # LayerNorm adds 1e-10 to a row's variance: what is below that is a zero row to it.
+        constant = np.flatnonzero(scores.var(axis=1) <= 1e-10)
+        if len(constant):
+            raise InputError(
+                f"token {constant[0]} is blank: its projection is constant, so LayerNorm would divide 0 by 0; remove it "
+                f"({len(constant)} such of {len(scores)}), or scale the data up if their values are tiny."
+            )
+        return scores
+
+
+def fit_projection(Y: npt.NDArray[np.generic], config: Config, random_state: RandomState = None) -> Projection:
+    """The projection for tokens Y (n, d): i.i.d. N(0, 1/d) entries, or the leading principal axes.
+
+    `random_state` stands in for `config.random_state` where it is a generator. The Gaussian matrix is drawn as the
+    published figure draws it: `numpy.random.RandomState(seed).normal(size=(d, q)) / sqrt(d)`.
+    """
+    n, d = Y.shape
+    q = config.n_components
+    if config.projection == "pca":
+        if q > min(n, d):
+            raise InputError(
+                f"n_components = {q} is more than PCA can give for {n} tokens of {d} values; use at most {min(n, d)}, or "
+                "projection = 'gaussian'."
+            )
+        from sklearn.decomposition import PCA
+
+        solver = "covariance_eigh" if n >= d else "full"  # both exact and without randomness
+        pca = PCA(n_components=q, svd_solver=solver).fit(np.concatenate(list(float64_chunks(Y))))
+        return Projection(pca.components_.T, pca.mean_)
+    generator = check_random_state(config.random_state if random_state is None else random_state)
+    return Projection(generator.normal(size=(d, q)) / np.sqrt(d), np.zeros(d))
+
+
+def float64_chunks(Y: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.float64]]:
+    """Y (n, d) in float64, some rows at a time; uint8 is taken as pixels and scaled to [0, 1]."""
+    scale = 255.0 if Y.dtype == np.uint8 else 1.0
+    for start in range(0, len(Y), _CHUNK):
+        yield Y[start : start + _CHUNK].astype(np.float64) / scale
