@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from dr_transformer.estimators import TransformerDR
     from dr_transformer.model import Step, unroll
 
+__version__ = "0.1.0"
+
 # Looked up on first use, so that `dr-transformer --help` does not wait seconds for torch.
 _HOMES = {
     "Config": "config",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# A row block's logits take about this much memory: large enough for fast products, small beside the latents at any n.
-_BLOCK_BYTES = 64 * 2**20
+# A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
+_BLOCK_BYTES = 16 * 2**20
 
 
 def attend(
@@ -23,23 +23,26 @@ def attend(
     holds for each query the index of the one key it must not attend to, or −1; None masks nothing.
     """
     out = torch.empty_like(queries)
-    for rows in _row_blocks(len(queries), len(keys), keys.element_size()):
+    blocks = _row_blocks(len(queries), len(keys), keys.element_size())
+    # One buffer for all row blocks: fresh memory for each would cost as much time as the products do.
+    buffer = queries.new_empty((blocks[0].stop if blocks else 0, len(keys)))
+    for rows in blocks:
         for head in _heads(queries.shape[1], n_heads):
-            A = _weights(queries[rows, head], keys[:, head], alpha, n_samples, None if masked is None else masked[rows])
+            A = buffer[: rows.stop - rows.start]
+            _weights(queries[rows, head], keys[:, head], alpha, n_samples, None if masked is None else masked[rows], A)
             out[rows, head] = A @ keys[:, head]
     return out
 
 
-def attention_rows(
-    X: Tensor, rows: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True
-) -> Tensor:
+def attention_rows(X: Tensor, rows: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True) -> Tensor:
     """The rows `rows` (m,) of A for latents X (n, q): shape (m, n), averaged over heads. Each row sums to 1."""
     masked = rows if mask_self else None
     heads = _heads(X.shape[1], n_heads)
-    A = torch.zeros((len(rows), len(X)), dtype=X.dtype, device=X.device)
+    total = X.new_zeros((len(rows), len(X)))
+    A = torch.empty_like(total)
     for head in heads:
-        A += _weights(X[rows, head], X[:, head], alpha, len(X), masked)
-    return A / len(heads)
+        total += _weights(X[rows, head], X[:, head], alpha, len(X), masked, A)
+    return total / len(heads)
 
 
 def effective_neighbours(A: Tensor) -> Tensor:
@@ -47,12 +50,15 @@ def effective_neighbours(A: Tensor) -> Tensor:
     return torch.special.entr(A).sum(dim=1).exp()
 
 
-def _weights(queries: Tensor, keys: Tensor, alpha: float, n_samples: int, masked: Tensor | None) -> Tensor:
-    logits = (queries * (alpha * n_samples / keys.shape[1])) @ keys.T
+def _weights(
+    queries: Tensor, keys: Tensor, alpha: float, n_samples: int, masked: Tensor | None, out: Tensor
+) -> Tensor:
+    """Write rows of A into `out` (m, k)."""
+    torch.mm(queries * (alpha * n_samples / keys.shape[1]), keys.T, out=out)
     if masked is not None:
         which = torch.nonzero(masked >= 0).squeeze(1)
-        logits[which, masked[which]] = -torch.inf
-    return torch.softmax(logits, dim=1)
+        out[which, masked[which]] = -torch.inf
+    return torch.softmax(out, dim=1, out=out)
 
 
 def _heads(n_components: int, n_heads: int) -> list[slice]:

@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     app = _command(commands, "app", _app, "open the explorer in the browser")
     app.add_argument("--port", type=int, default=8501, help="port of the local server (default: %(default)s)")
     app.add_argument("--headless", action="store_true", help="do not open a browser window")
-    figure = _command(commands, "figure", _figure, "draw figure 1 of the paper: projection and last block, side by side")
+    figure = _command(
+        commands, "figure", _figure, "draw figure 1 of the paper: projection and last block, side by side"
+    )
     figure.add_argument("out", type=Path, help="the file to write: .pdf, .svg or .png")
     embed = _command(commands, "embed", _embed, "write the latents, labels, images and settings to a .npz file")
     embed.add_argument("out", type=Path, help="the file to write: .npz")
@@ -60,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=help[0].upper() + help[1:] + "."
+    )
     command.set_defaults(run=run)
     return command
 

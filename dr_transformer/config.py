@@ -131,9 +131,7 @@ class _Declared:
 def _declaration(declared: dataclasses.Field[Any], hint: Any) -> Parameter:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(k for k in kinds if k is not type(None))
-    return Parameter(
-        declared.name, kind, declared.default, optional=type(None) in kinds, **dict(declared.metadata)
-    )
+    return Parameter(declared.name, kind, declared.default, optional=type(None) in kinds, **dict(declared.metadata))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
@@ -48,7 +49,7 @@ def settings(config: Config, dataset: Dataset) -> dict[str, Any]:
     return {
         "config": config.to_dict(),
         "data": {"name": dataset.name, "n_samples": dataset.n_samples, "source": dataset.source, "key": dataset.key},
-        "versions": {name: version(name) for name in ("dr-transformer", "numpy", "torch")},
+        "versions": {"dr-transformer": __version__} | {name: version(name) for name in ("numpy", "torch")},
     }
 
 

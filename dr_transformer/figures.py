@@ -14,7 +14,9 @@ from dr_transformer.palette import TAB10
 FORMATS = (".pdf", ".png", ".svg")
 
 
-def figure1(start: npt.NDArray[np.floating], end: npt.NDArray[np.floating], labels: npt.NDArray[np.integer] | None) -> Figure:
+def figure1(
+    start: npt.NDArray[np.floating], end: npt.NDArray[np.floating], labels: npt.NDArray[np.integer] | None
+) -> Figure:
     """Figure 1 of the paper: `start` (n, 2) and `end` (n, 2) as two scatter panels, 8 × 4 in, tab10, no axes.
 
     `start` is Y W_proj and `end` the latents after the last block, columns 0 and 1 of each. Colours repeat after ten

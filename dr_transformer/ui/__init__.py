@@ -1,0 +1,1 @@
+"""What imports Streamlit: the canvas, the sidebar, the state of a session."""

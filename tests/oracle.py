@@ -1,0 +1,83 @@
+"""The oracle: `torch.nn.TransformerEncoderLayer` with the paper's weights, and its sub-steps taken apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dr_transformer.config import Config
+
+
+def layer(config: Config, n: int, dtype: torch.dtype) -> nn.TransformerEncoderLayer:
+    """Post-norm encoder layer with W_q = √(αn) I, W_k = √(αn/d_h) I, W_v = 2η I, linear1 = I, linear2 = −2η I."""
+    q, heads = config.n_components, config.n_heads
+    activation = nn.ReLU() if config.activation == "relu" else nn.Identity()
+    oracle = nn.TransformerEncoderLayer(
+        q,
+        heads,
+        q,
+        dropout=0.0,
+        activation=activation,
+        layer_norm_eps=1e-10,
+        norm_first=False,
+        batch_first=True,
+        dtype=dtype,
+    )
+    eye = torch.eye(q, dtype=dtype)
+    scales = (math.sqrt(config.alpha * n), math.sqrt(config.alpha * n / (q // heads)), 2 * config.eta)
+    with torch.no_grad():
+        oracle.self_attn.in_proj_weight.copy_(torch.cat([scale * eye for scale in scales]))
+        oracle.self_attn.in_proj_bias.zero_()
+        oracle.self_attn.out_proj.weight.copy_(eye)
+        oracle.self_attn.out_proj.bias.zero_()
+        oracle.linear1.weight.copy_(eye)
+        oracle.linear1.bias.zero_()
+        oracle.linear2.weight.copy_(-2 * config.eta * eye)
+        oracle.linear2.bias.zero_()
+        for norm in (oracle.norm1, oracle.norm2):
+            norm.weight.fill_(1 / math.sqrt(n))
+            norm.bias.zero_()
+    return oracle.train()  # eval() would take torch's fused path, whose masking differs between versions
+
+
+def mask(config: Config, n: int, dtype: torch.dtype) -> Tensor | None:
+    """−∞ on the diagonal, or none."""
+    return torch.zeros(n, n, dtype=dtype).fill_diagonal_(-torch.inf) if config.mask_self else None
+
+
+def block(oracle: nn.TransformerEncoderLayer, X: Tensor, src_mask: Tensor | None) -> Tensor:
+    """The layer called whole."""
+    with torch.no_grad():
+        result: Tensor = oracle(X[None], src_mask=src_mask)[0]
+    return result
+
+
+def sub_steps(
+    oracle: nn.TransformerEncoderLayer, X: Tensor, src_mask: Tensor | None, config: Config
+) -> Iterator[Tensor]:
+    """The layer's own modules one after the other: attention, norm1, feed-forward, norm2."""
+    with torch.no_grad():
+        attended = oracle.self_attn(X[None], X[None], X[None], attn_mask=src_mask, need_weights=False)[0][0]
+        X = X + attended - (2 * config.eta * X if config.graph_diffusion else 0)
+        yield X
+        X = oracle.norm1(X)
+        yield X
+        X = X + oracle.linear2(oracle.activation(oracle.linear1(X)))
+        yield X
+        yield oracle.norm2(X)
+
+
+def published_start(Y: np.ndarray, q: int, seed: int) -> np.ndarray:
+    """Y W_proj as the published figure draws it: numpy's legacy generator, float64, cast to float32."""
+    d = Y.shape[1]
+    W = np.random.RandomState(seed).normal(size=(d, q)) / np.sqrt(d)
+    return (Y @ W).astype(np.float32)
+
+
+def relative_error(result: Tensor, expected: Tensor) -> float:
+    """Largest absolute difference over the largest absolute value expected."""
+    return float((result.double() - expected.double()).abs().max() / expected.double().abs().max())
