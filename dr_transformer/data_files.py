@@ -80,10 +80,13 @@ def _read_npy(filename: str, content: bytes) -> Table:
 def _read_npz(filename: str, content: bytes) -> Table:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {PurePath(name).stem: name for name in archive.namelist() if name.endswith(".npy")}
-        shapes = {}
+        shapes: dict[str, tuple[int, ...] | InputError] = {}
         for stem, name in members.items():
             with archive.open(name) as stream:
-                shapes[stem] = _read_array_header(filename, stream)[0]
+                try:
+                    shapes[stem] = _read_array_header(f"{stem} in {filename}", stream)[0]
+                except InputError as refusal:  # matters only if this is the array to take
+                    shapes[stem] = refusal
 
         def read(stem: str) -> np.ndarray:
             with archive.open(members[stem]) as stream:
@@ -95,13 +98,20 @@ def _read_npz(filename: str, content: bytes) -> Table:
     return Table(Y, labels, class_names, image_shape)
 
 
-def _data_name(filename: str, shapes: dict[str, tuple[int, ...]]) -> str:
-    fitting = [stem for stem, shape in shapes.items() if len(shape) in (2, 3) and stem not in LABEL_NAMES]
+def _data_name(filename: str, shapes: dict[str, tuple[int, ...] | InputError]) -> str:
+    """Which array holds the tokens: the first of `DATA_NAMES` with two or three dimensions, or the only such array."""
+    refusals = {stem: shape for stem, shape in shapes.items() if isinstance(shape, InputError)}
+    fitting = [stem for stem, shape in shapes.items() if isinstance(shape, tuple) and len(shape) in (2, 3)]
+    fitting = [stem for stem in fitting if stem not in LABEL_NAMES]
     for name in DATA_NAMES:
         if name in fitting:
             return name
+        if name in refusals:
+            raise refusals[name]
     if len(fitting) == 1:
         return fitting[0]
+    if refusals and not fitting:
+        raise next(iter(refusals.values()))
     found = ", ".join(shapes) or "none"
     raise InputError(
         f"{filename} must hold one array of tokens with two or three dimensions, but holds the arrays: {found[:200]}; "

@@ -12,6 +12,8 @@ from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
 from dr_transformer.errors import InputError
 
 UPLOAD = "your own file"
+LAST_BLOCK = float(Config.parameters()["n_blocks"].maximum or 0)
+"""A depth beyond all blocks: the canvas takes it as "the last block computed"."""
 
 
 def link_problems(query: Mapping[str, str]) -> list[str]:
@@ -28,12 +30,13 @@ def link_problems(query: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def depth_of(query: Mapping[str, str], n_blocks: int) -> float:
-    """The depth a link asks for, within 0 … n_blocks; the last block where it asks for none."""
+def depth_of(query: Mapping[str, str]) -> float:
+    """The depth a link asks for; `LAST_BLOCK` where it asks for none, or for what is no depth."""
     try:
-        return min(max(float(query.get("depth", n_blocks)), 0.0), float(n_blocks))
+        depth = float(query.get("depth", LAST_BLOCK))
     except ValueError:
-        return float(n_blocks)
+        return LAST_BLOCK
+    return min(depth, LAST_BLOCK) if depth >= 0 else LAST_BLOCK
 
 
 def _check(parameter: Parameter, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
-from dr_transformer.ui.link import UPLOAD
+from dr_transformer.ui.link import LAST_BLOCK, UPLOAD
 
 PAGES = {"app.py": "Explorer", "pages/1_The_model.py": "The model"}
 _DEFAULT_N = 10_000
@@ -52,7 +52,8 @@ def sidebar() -> Settings:
 def _reset() -> None:
     for name, parameter in (DataConfig.parameters() | Config.parameters()).items():
         st.session_state[name] = _DEFAULT_N if name == "n_samples" else parameter.default
-    st.session_state["reset_depth"] = True
+    st.session_state["start_depth"] = LAST_BLOCK
+    st.session_state["resets"] = st.session_state.get("resets", 0) + 1
 
 
 def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:

@@ -1,0 +1,14 @@
+"""The explorer: watch the latents of a transformer that was never trained collapse into clusters."""
+
+import streamlit as st
+
+from dr_transformer.ui.explorer import explorer
+from dr_transformer.ui.page import begin_page
+
+settings = begin_page("A transformer that was never trained")
+st.title("A transformer that was never trained, sorting digits", anchor=False)
+st.markdown(
+    "Each point is an image, one token. Nothing is learned: the weights are written down by hand. A random projection, "
+    "then block after block of attention. **Drag the depth, or press play, and watch the classes gather.**"
+)
+explorer(settings)

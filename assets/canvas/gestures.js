@@ -1,0 +1,85 @@
+// Mouse, touch and keys on one panel: hover, click to pin, wheel and pinch to zoom, drag to pan.
+
+const CLICK_SLOP = 4; // pixels a click may wander before it is a drag
+
+/** @param act {hover(), pin(), changed()}: called after the panel's pointer or view has changed */
+function attachGestures(panel, act) {
+  const { plot, view } = panel;
+  const fingers = new Map(); // pointer id -> last place
+  let pressed = null;
+  let dragged = false;
+
+  const placeOf = (event) => {
+    const box = plot.getBoundingClientRect();
+    return [event.clientX - box.left - plot.clientLeft, event.clientY - box.top - plot.clientTop];
+  };
+  const spread = () => {
+    const [a, b] = [...fingers.values()];
+    return Math.hypot(a[0] - b[0], a[1] - b[1]);
+  };
+
+  plot.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    plot.setPointerCapture(event.pointerId);
+    pressed = placeOf(event);
+    fingers.set(event.pointerId, pressed);
+    dragged = fingers.size > 1;
+  });
+  plot.addEventListener("pointermove", (event) => {
+    const place = placeOf(event);
+    const before = fingers.get(event.pointerId);
+    if (!before) {
+      panel.pointer = place;
+      act.hover();
+      return;
+    }
+    if (!dragged && Math.hypot(place[0] - pressed[0], place[1] - pressed[1]) < CLICK_SLOP) return;
+    dragged = true;
+    panel.pointer = null;
+    plot.classList.add("dragging");
+    const spreadBefore = fingers.size === 2 ? spread() : 0;
+    fingers.set(event.pointerId, place);
+    if (spreadBefore) {
+      const [a, b] = [...fingers.values()];
+      view.zoomAt((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, spread() / spreadBefore);
+    }
+    view.panBy((place[0] - before[0]) / fingers.size, (place[1] - before[1]) / fingers.size);
+    act.changed();
+  });
+  const release = (event) => {
+    if (!fingers.delete(event.pointerId) || fingers.size) return;
+    plot.classList.remove("dragging");
+    panel.pointer = placeOf(event);
+    act.hover();
+    if (!dragged && event.type === "pointerup") act.pin();
+  };
+  plot.addEventListener("pointerup", release);
+  plot.addEventListener("pointercancel", release);
+  plot.addEventListener("pointerleave", () => {
+    if (fingers.size) return;
+    panel.pointer = null;
+    act.hover();
+  });
+  plot.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault(); // the page must not scroll away under a zoom
+      const lines = event.deltaMode === 1 ? 16 : 1;
+      view.zoomAt(...placeOf(event), Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)));
+      act.changed();
+    },
+    { passive: false },
+  );
+  plot.addEventListener("dblclick", () => {
+    view.reset();
+    act.changed();
+  });
+  plot.addEventListener("keydown", (event) => {
+    const factor = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+    if (factor) view.zoomAt(view.width / 2, view.height / 2, factor);
+    else if (event.key === "0") view.reset();
+    else return;
+    event.preventDefault();
+    act.changed();
+  });
+}

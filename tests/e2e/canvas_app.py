@@ -1,0 +1,84 @@
+"""A small Streamlit script around the latent canvas, with data of known coordinates, for the browser tests.
+
+The query chooses the data: n (points), frames (computed so far), blocks, depth, style=plain|real, panels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+N_CLASSES = 10
+
+
+def make_labels(n: int) -> np.ndarray:
+    return np.arange(n) % N_CLASSES
+
+
+def make_frames(n: int, n_frames: int, seed: int = 0) -> np.ndarray:
+    """(n_frames, n, 2): clusters that contract and drift with depth. Token 0 stands far from all others."""
+    random = np.random.RandomState(seed)
+    angle = 2 * np.pi * make_labels(n) / N_CLASSES
+    centre = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    noise = random.randn(n, 2)
+    share = np.arange(n_frames)[:, None, None] / 8
+    frames = centre * share + 0.35 * noise * (1 - 0.8 * share)
+    frames = np.clip(frames, -1.6, 1.6) * (1 + 0.5 * np.arange(n_frames))[:, None, None]
+    frames[:, 0] = np.stack([2.0 + np.arange(n_frames), 2.5 - 0.4 * np.arange(n_frames)], axis=1)
+    return frames
+
+
+def make_images(n: int) -> np.ndarray:
+    """(n, 28, 28) uint8: token i has a bright square whose row tells its class."""
+    images = np.zeros((n, 28, 28), dtype=np.uint8)
+    for label in range(N_CLASSES):
+        images[label::N_CLASSES, 4 + 2 * label : 8 + 2 * label, 8:20] = 255
+    return images
+
+
+def main() -> None:
+    import streamlit as st
+
+    from dr_transformer.ui.canvas import Panel, latent_canvas
+
+    st.set_page_config(layout="wide")
+    query = st.query_params
+    n = int(query.get("n", 400))
+    blocks = int(query.get("blocks", 8))
+    state = st.session_state
+    state.setdefault("computed", int(query.get("frames", blocks + 1)))
+    state.setdefault("depth", float(query.get("depth", 0)))
+    state.setdefault("runs", 0)
+    state.setdefault("seed", 0)
+    state.runs += 1
+    with st.sidebar:
+        st.button("Rerun")
+        if st.button("Another frame"):
+            state.computed += 1
+        if st.button("Other data"):
+            state.seed += 1
+        if st.button("Python sets depth 3"):
+            state.depth = 3.0
+    frames = make_frames(n, state.computed, state.seed)
+    plain = query.get("style", "plain") == "plain"
+    result = latent_canvas(
+        [
+            Panel("Random projection, Y W", frames[:1], (0.0,), "latent axis 0", "latent axis 1"),
+            Panel(
+                "Block {depth}", frames, tuple(map(float, range(state.computed))), "latent axis 0", "latent axis 1"
+            ),
+        ],
+        labels=make_labels(n),
+        class_names=[str(label) for label in range(N_CLASSES)],
+        dataset_key=f"synthetic-{n}-{state.seed}",
+        n_blocks=blocks,
+        depth=state.depth,
+        images=make_images(n),
+        point_size=8 if plain else None,
+        opacity=1 if plain else None,
+    )
+    st.text(f"Python has depth {result.depth!r}")
+    st.text(f"run {state.runs}")
+
+
+if __name__ == "__main__":
+    main()
