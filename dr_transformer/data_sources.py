@@ -262,9 +262,10 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
             size = math.prod(shape)
             if magic != 2048 + ndim or min(shape) < 1 or size > MAX_BYTES:
                 raise InputError(f"{path.name} is not an idx file of {ndim} dimensions; put the original file there.")
-            content = stream.read(size)
+            content = stream.read(size + 1)  # to the end, where gzip keeps its checksum
     except (OSError, EOFError, struct.error, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read ({brief(error)}); put the original file there.") from error
-    if len(content) < size:
-        raise InputError(f"{path.name} ends early ({len(content)} of {size} bytes); put the whole file there.")
+    if len(content) != size:
+        differs = f"ends early ({len(content)} of {size} bytes)" if len(content) < size else "has too many bytes"
+        raise InputError(f"{path.name} {differs}; put the original file there.")
     return np.frombuffer(content, np.uint8).reshape(shape)

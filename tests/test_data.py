@@ -199,7 +199,8 @@ def test_one_set_is_not_taken_for_another(tmp_path):
         (b"", "cannot be read"),
         (b"\0\0\x08\x03", "cannot be read"),
         (idx(np.zeros((60, 28, 28)))[:-1], r"ends early \(47039 of 47040 bytes\)"),
-        (idx(np.zeros(60)), "cannot be read"),
+        (idx(np.zeros(60)), "not an idx file"),
+        (idx(np.zeros((60, 28, 28))) + b"x", "has too many bytes"),
         (b"some text that is long enough", "not an idx file"),
         (struct.pack(">4i", 2051, 2**30, 2**15, 2**15), "not an idx file"),
         (struct.pack(">4i", 2051, -1, 28, 28), "not an idx file"),
@@ -221,7 +222,7 @@ def test_damaged_gz_file(tmp_path, damage):
     write_family(tmp_path, suffix=".gz")
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(InputError, match=r"cannot be read|ends early"):
+    with pytest.raises(InputError, match=r"cannot be read|ends early|too many bytes"):
         load("mnist", folder=tmp_path)
 
 

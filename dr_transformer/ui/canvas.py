@@ -91,8 +91,8 @@ def latent_canvas(
 ) -> CanvasState:
     """Show linked panels on one depth axis and return the depth at which the user rests.
 
-    A rerun with the same data keeps depth, zoom and legend as the user left them; of new data, only the frames that were
-    not there in the last run are uploaded.
+    A rerun with the same data keeps depth, zoom and legend as the user left them; of new data, only frames that the
+    last run did not have are uploaded.
 
     `labels` (n,) are indices into `class_names`; with fewer than two names there is no legend. `dataset_key` names the
     tokens: another key resets zoom and pinned token, and brings other `images` (n, h, w), uint8, shown at hover.

@@ -105,4 +105,7 @@ def _widget(parameter: Parameter) -> Any:
         )
     low, high = (parameter.type(bound) for bound in parameter.widget_range)
     step = parameter.type(parameter.step)
-    return st.slider(parameter.label, min_value=low, max_value=high, value=parameter.default, step=step, **shared)
+    format = "%g" if parameter.type is float else "%d"
+    return st.slider(
+        parameter.label, min_value=low, max_value=high, value=parameter.default, step=step, format=format, **shared
+    )

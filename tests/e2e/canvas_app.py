@@ -63,9 +63,7 @@ def main() -> None:
     result = latent_canvas(
         [
             Panel("Random projection, Y W", frames[:1], (0.0,), "latent axis 0", "latent axis 1"),
-            Panel(
-                "Block {depth}", frames, tuple(map(float, range(state.computed))), "latent axis 0", "latent axis 1"
-            ),
+            Panel("Block {depth}", frames, tuple(map(float, range(state.computed))), "latent axis 0", "latent axis 1"),
         ],
         labels=make_labels(n),
         class_names=[str(label) for label in range(N_CLASSES)],

@@ -1,0 +1,51 @@
+"""Imports point one way, and the numerics know no interface."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dr_transformer
+
+PACKAGE = Path(dr_transformer.__file__).parent
+HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
+# Each module may import only from modules of lower rank.
+RANK = {
+    "errors": 0, "paths": 0, "palette": 0, "config": 1, "data_files": 2, "data_sources": 3, "data": 4, "attention": 2, "projection": 3,
+    "model": 4, "estimators": 5, "metrics": 5, "figures": 5, "export": 6, "jobs": 7, "cli": 8, "ui": 9,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", ["dr_transformer", "dr_transformer.estimators", "dr_transformer.data", "dr_transformer.jobs"])
+def test_numerics_import_no_interface(module: str) -> None:
+    code = f"import {module}, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_starting_the_terminal_does_not_load_torch() -> None:
+    code = "import dr_transformer.cli, sys; print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
+
+
+def test_imports_point_one_way() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        home = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if home in ("__init__", "__main__", "_app"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dr_transformer."):
+                other = (node.module or "").split(".")[1]
+                assert RANK[other] < RANK[home] or other == home, f"{path.name} imports {other}"
+            if isinstance(node, (ast.Import, ast.ImportFrom)) and home != "ui":
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+                assert not any(name.split(".")[0] == "streamlit" for name in names), path
+
+
+def test_public_names() -> None:
+    assert {name for name in dr_transformer.__all__ if getattr(dr_transformer, name).__doc__} == set(dr_transformer.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        dr_transformer.nothing  # noqa: B018
