@@ -19,8 +19,8 @@ def attend(
 ) -> Tensor:
     """Softmax attention of `queries` (m, q) over `keys` (k, q), which are the values too: A·keys, of shape (m, q).
 
-    `n_samples` is the n of the logit scale α n / d_h: the number of tokens that were LayerNormed together. `masked` (m,)
-    holds for each query the index of the one key it must not attend to, or −1; None masks nothing.
+    `n_samples` is the n of the logit scale α n / d_h: the number of tokens that were LayerNormed together.
+    `masked` (m,) holds for each query the index of the one key it must not attend to, or −1; None masks nothing.
     """
     out = torch.empty_like(queries)
     blocks = _row_blocks(len(queries), len(keys), keys.element_size())
@@ -46,13 +46,11 @@ def attention_rows(X: Tensor, rows: Tensor, *, alpha: float, n_heads: int = 1, m
 
 
 def effective_neighbours(A: Tensor) -> Tensor:
-    """exp of the entropy of each row of A (m, n): how many tokens a token in effect attends to; 1 is one-hot."""
+    """Exp of the entropy of each row of A (m, n): how many tokens a token in effect attends to; 1 is one-hot."""
     return torch.special.entr(A).sum(dim=1).exp()
 
 
-def _weights(
-    queries: Tensor, keys: Tensor, alpha: float, n_samples: int, masked: Tensor | None, out: Tensor
-) -> Tensor:
+def _weights(queries: Tensor, keys: Tensor, alpha: float, n_samples: int, masked: Tensor | None, out: Tensor) -> Tensor:
     """Write rows of A into `out` (m, k)."""
     torch.mm(queries * (alpha * n_samples / keys.shape[1]), keys.T, out=out)
     if masked is not None:

@@ -73,12 +73,12 @@ def _add_flags(command: argparse.ArgumentParser, title: str, parameters: dict[st
     group = command.add_argument_group(f"{title} parameters")
     for parameter in parameters.values():
         flag = f"--{parameter.name.replace('_', '-')}"
-        help = f"{parameter.help.replace('%', '%%')}" + ("" if parameter.default is None else " [%(default)s]")
+        said = parameter.help.replace("%", "%%") + ("" if parameter.default is None else " [%(default)s]")
         if parameter.type is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=parameter.default, help=help)
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=parameter.default, help=said)
         else:
             choices = "{" + ",".join(parameter.choices) + "}" if parameter.choices else parameter.type.__name__.upper()
-            group.add_argument(flag, default=parameter.default, metavar=choices, help=help)
+            group.add_argument(flag, default=parameter.default, metavar=choices, help=said)
 
 
 def _settings(options: argparse.Namespace) -> tuple[DataConfig, Config]:
@@ -130,10 +130,11 @@ def _embed(options: argparse.Namespace) -> int:
         import numpy as np
 
         dataset = _load(data_config, config, options)
-        frames = []
-        for step in _progress(dataset, config):
-            if step.ends_block and (options.trajectory or step.block == config.n_blocks):
-                frames.append(step.X.cpu().numpy())
+        frames = [
+            step.X.cpu().numpy()
+            for step in _progress(dataset, config)
+            if step.ends_block and (options.trajectory or step.block == config.n_blocks)
+        ]
         save_npz(target, frames[-1], np.stack(frames) if options.trajectory else None, config, dataset)
     return _say_written(options.out)
 

@@ -121,7 +121,7 @@ class _Declared:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by name, ready for JSON."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def __post_init__(self) -> None:
         for name, parameter in self.parameters().items():
@@ -264,8 +264,8 @@ class Config(_Declared):
         super().__post_init__()
         if self.eta == 0.5 and self.activation == "none":
             raise InputError(
-                "eta must not be exactly 0.5: the feed-forward step then subtracts each token from itself and LayerNorm "
-                "would divide 0 by 0; choose a value beside it."
+                "eta must not be exactly 0.5: the feed-forward step then subtracts each token from itself and "
+                "LayerNorm would divide 0 by 0; choose a value beside it."
             )
         if self.n_components % self.n_heads:
             raise InputError(
@@ -282,12 +282,12 @@ class Config(_Declared):
         """Sentences on what to expect of these settings where it is not what the paper shows."""
         if self.activation == "none" and self.eta > 0.5:
             yield (
-                f"η = {self.eta:g} is above ½: each feed-forward step now turns every latent into its mirror image, so the "
-                "picture flips through the origin at every block; clusters and distances are those of the un-flipped "
-                "run, because attention sees only inner products."
+                f"η = {self.eta:g} is above ½: each feed-forward step now turns every latent into its mirror image, so "
+                "the picture flips through the origin at every block; clusters and distances are those of the "
+                "un-flipped run, because attention sees only inner products."
             )
         if self.activation == "none" and 0 < abs(self.eta - 0.5) < 0.005:
             yield (
-                f"η = {self.eta:g} is so near ½ that the feed-forward step all but cancels the latents, and LayerNorm's "
-                "ε = 1e-10 becomes visible in their norms."
+                f"η = {self.eta:g} is so near ½ that the feed-forward step all but cancels the latents, and "
+                "LayerNorm's ε = 1e-10 becomes visible in their norms."
             )

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dr_transformer.config import Config
 from dr_transformer.model import layer_norm, resolve_device, run_block, unroll
-from dr_transformer.projection import Projection, RandomState, fit_projection, float64_chunks
+from dr_transformer.projection import RandomState, fit_projection, float64_chunks
 
 _ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
 
@@ -70,6 +71,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     >>> digits = load("digits")
     >>> TransformerDR(n_components=16, alpha=10).fit_transform(digits.Y).shape
     (1797, 16)
+
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.device = device
         self.precision = precision
 
-    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:
+    def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Embed the rows of X (n_samples, n_features); uint8 is taken as pixels and scaled by 1/255. `y` is ignored.
 
         Raises ValueError with one sentence for bad data or parameters (`dr_transformer.errors.InputError` for what
@@ -109,8 +111,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         config = self.config()
         Y = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
-        generator = None if isinstance(self.random_state, Integral) else self.random_state
-        self._map = fit_projection(Y, config, np.random.RandomState() if self._unseeded() else generator)
+        self._map = fit_projection(Y, config, check_random_state(self.random_state))
         self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(Y, config, self._map) if s.ends_block])
         self.embedding_ = self.trajectory_[-1]
         self.projection_ = self._map.W
@@ -136,8 +137,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Z = layer_norm(torch.from_numpy(self._map(Y)).to(dtype).to(device), n)
         masked = self._fitted_twins(Y).to(device) if config.mask_self else None
         for keys in self.trajectory_[:-1]:
-            for _, Z in run_block(Z, torch.from_numpy(keys).to(device), config, masked):  # noqa: B007
-                pass
+            *_, (_, Z) = run_block(Z, torch.from_numpy(keys).to(device), config, masked)
         return Z.cpu().numpy()
 
     def config(self) -> Config:
@@ -147,9 +147,6 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         if isinstance(self.random_state, Integral):
             settings["random_state"] = self.random_state
         return Config(**settings)
-
-    def _unseeded(self) -> bool:
-        return self.random_state is None
 
     def _fitted_twins(self, Y: npt.NDArray[np.generic]) -> torch.Tensor:
         """For each row of Y the index of an equal fitted row, or −1."""

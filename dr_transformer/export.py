@@ -60,9 +60,13 @@ def save_npz(
     config: Config,
     dataset: Dataset,
 ) -> None:
-    """Write `embedding` (n, q), `trajectory` (n_blocks + 1, n, q), `labels`, `images` where there are any, `settings`."""
-    arrays: dict[str, npt.NDArray[Any]] = {"embedding": embedding}
-    optional = {"trajectory": trajectory, "labels": dataset.labels, "images": dataset.images}
-    arrays |= {name: array for name, array in optional.items() if array is not None}
+    """Write `embedding` (n, q), `trajectory` (n_blocks + 1, n, q), `labels`, `images` (as there are), `settings`."""
+    arrays: dict[str, Any] = {
+        "embedding": embedding,
+        "trajectory": trajectory,
+        "labels": dataset.labels,
+        "images": dataset.images,
+        "settings": np.array(json.dumps(settings(config, dataset), ensure_ascii=False)),
+    }
     with target.open("wb") as file:  # given a name, numpy would append .npz to it
-        np.savez(file, **arrays, settings=np.array(json.dumps(settings(config, dataset), ensure_ascii=False)))
+        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})

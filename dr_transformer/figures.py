@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from dr_transformer.errors import InputError
@@ -39,17 +41,12 @@ def check_format(path: Path) -> None:
 def save(figure: Figure, path: Path, target: Path, *, description: str, dpi: int = 300) -> None:
     """Write the figure to `target` in the format of `path`; the same settings give the same bytes (no dates)."""
     kind = path.suffix.lower()[1:]
-    metadata: dict[str, str | None] = {
+    metadata: dict[str, dict[str, str | None]] = {
         "pdf": {"CreationDate": None, "Subject": description},
         "svg": {"Date": None, "Description": description},
         "png": {"Description": description},
-    }[kind]
+    }
     # hashsalt fixes the ids inside an SVG; fonttype 42 embeds TrueType, so that text stays text
-    with _rc({"svg.hashsalt": "dr-transformer", "pdf.fonttype": 42, "svg.fonttype": "none"}):
-        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata)
-
-
-def _rc(settings: dict[str, object]):  # type: ignore[no-untyped-def]
-    import matplotlib as mpl
-
-    return mpl.rc_context(settings)
+    settings: Any = {"svg.hashsalt": "dr-transformer", "pdf.fonttype": 42, "svg.fonttype": "none"}
+    with rc_context(settings):
+        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata[kind])

@@ -85,7 +85,7 @@ class Run:
 
 
 class Runner:
-    """Starts runs, shares equal ones, cancels those nobody waits for, and forgets the longest unused over the budget."""
+    """Starts runs, shares equal ones, cancels those nobody waits for, forgets the longest unused over the budget."""
 
     def __init__(self, max_bytes: int = 2**30) -> None:
         self._max_bytes = max_bytes
@@ -94,7 +94,8 @@ class Runner:
 
     def submit(self, dataset: Dataset, config: Config, owner: Hashable) -> Run:
         """The run with these settings, started if need be. The owner's earlier run is given up, and so, unless another
-        owner waits for it, cancelled at its next sub-step."""
+        owner waits for it, cancelled at its next sub-step.
+        """
         key = (dataset.key, config)
         with self._lock:
             run = self._runs.get(key)
@@ -134,7 +135,8 @@ class Runner:
 
 def deviation_from_float64(dataset: Dataset, config: Config, n_samples: int = _SUBSAMPLE) -> float | None:
     """Largest difference between the last block in the run's precision and in float64, over the largest coordinate,
-    measured by running both on a seeded subsample of the tokens; None where PCA needs more tokens than that."""
+    measured by running both on a seeded subsample of the tokens; None where PCA needs more tokens than that.
+    """
     if config.projection == "pca" and config.n_components > n_samples:
         return None
     rows = subsample(dataset.n_samples, n_samples, config.random_state)

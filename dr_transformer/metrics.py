@@ -13,7 +13,7 @@ Labels = npt.NDArray[np.integer]
 
 
 def effective_rank(X: Array) -> float:
-    """exp of the entropy of the normalised spectrum of XᵀX, rows of X (n, q) scaled to norm 1: 1 … q."""
+    """Exp of the entropy of the normalised spectrum of XᵀX, rows of X (n, q) scaled to norm 1: 1 … q."""
     X = _unit_rows(X)
     eigenvalues = np.linalg.eigvalsh(X.T @ X).clip(min=0)
     p = eigenvalues[eigenvalues > 0] / eigenvalues.sum()

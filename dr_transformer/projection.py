@@ -38,16 +38,18 @@ class Projection:
         constant = np.flatnonzero(scores.var(axis=1) <= 1e-10)
         if len(constant):
             raise InputError(
-                f"token {constant[0]} is blank: its projection is constant, so LayerNorm would divide 0 by 0; remove it "
-                f"({len(constant)} such of {len(scores)}), or scale the data up if their values are tiny."
+                f"token {constant[0]} is blank: its projection is constant, so LayerNorm would divide 0 by 0; remove "
+                f"it ({len(constant)} such of {len(scores)}), or scale the data up if their values are tiny."
             )
         return scores
 
 
-def fit_projection(Y: npt.NDArray[np.generic], config: Config, random_state: RandomState = None) -> Projection:
+def fit_projection(
+    Y: npt.NDArray[np.generic], config: Config, generator: np.random.RandomState | None = None
+) -> Projection:
     """The projection for tokens Y (n, d): i.i.d. N(0, 1/d) entries, or the leading principal axes.
 
-    `random_state` stands in for `config.random_state` where it is a generator. The Gaussian matrix is drawn as the
+    `generator` stands in for one seeded by `config.random_state`. The Gaussian matrix is drawn as the
     published figure draws it: `numpy.random.RandomState(seed).normal(size=(d, q)) / sqrt(d)`.
     """
     n, d = Y.shape
@@ -55,15 +57,15 @@ def fit_projection(Y: npt.NDArray[np.generic], config: Config, random_state: Ran
     if config.projection == "pca":
         if q > min(n, d):
             raise InputError(
-                f"n_components = {q} is more than PCA can give for {n} tokens of {d} values; use at most {min(n, d)}, or "
-                "projection = 'gaussian'."
+                f"n_components = {q} is more than PCA can give for {n} tokens of {d} values; use at most {min(n, d)}, "
+                "or projection = 'gaussian'."
             )
         from sklearn.decomposition import PCA
 
         solver = "covariance_eigh" if n >= d else "full"  # both exact and without randomness
         pca = PCA(n_components=q, svd_solver=solver).fit(np.concatenate(list(float64_chunks(Y))))
         return Projection(pca.components_.T, pca.mean_)
-    generator = check_random_state(config.random_state if random_state is None else random_state)
+    generator = generator or check_random_state(config.random_state)
     return Projection(generator.normal(size=(d, q)) / np.sqrt(d), np.zeros(d))
 
 

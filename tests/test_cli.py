@@ -95,7 +95,11 @@ def test_figure_draws_the_points_it_should(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_sentence(
-    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
@@ -116,7 +120,9 @@ def test_a_failed_run_keeps_the_old_file(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.npz", "table.csv"]
 
 
-def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_read_only_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def denied(self: Path, *_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -126,7 +132,9 @@ def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
 
 
 def test_help_reads_well_and_names_every_parameter() -> None:
-    out = subprocess.run([sys.executable, "-m", "dr_transformer", "embed", "--help"], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-m", "dr_transformer", "embed", "--help"], capture_output=True, text=True, check=True
+    )
     for name, parameter in (Config.parameters() | DataConfig.parameters()).items():
         assert f"--{name.replace('_', '-')}" in out.stdout
         assert parameter.help.split()[0] in out.stdout

@@ -13,12 +13,15 @@ PACKAGE = Path(dr_transformer.__file__).parent
 HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 # Each module may import only from modules of lower rank.
 RANK = {
-    "errors": 0, "paths": 0, "palette": 0, "config": 1, "data_files": 2, "data_sources": 3, "data": 4, "attention": 2, "projection": 3,
-    "model": 4, "estimators": 5, "metrics": 5, "figures": 5, "export": 6, "jobs": 7, "cli": 8, "ui": 9,
+    "errors": 0, "paths": 0, "palette": 0, "config": 1, "attention": 2, "projection": 3, "model": 4,
+    "data_files": 2, "data_sources": 3, "data": 4,
+    "estimators": 5, "metrics": 5, "figures": 5, "export": 6, "jobs": 7, "cli": 8, "ui": 9,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["dr_transformer", "dr_transformer.estimators", "dr_transformer.data", "dr_transformer.jobs"])
+@pytest.mark.parametrize(
+    "module", ["dr_transformer", "dr_transformer.estimators", "dr_transformer.data", "dr_transformer.jobs"]
+)
 def test_numerics_import_no_interface(module: str) -> None:
     code = f"import {module}, sys; print([m for m in {HEAVY} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -46,6 +49,8 @@ def test_imports_point_one_way() -> None:
 
 
 def test_public_names() -> None:
-    assert {name for name in dr_transformer.__all__ if getattr(dr_transformer, name).__doc__} == set(dr_transformer.__all__)
+    assert {name for name in dr_transformer.__all__ if getattr(dr_transformer, name).__doc__} == set(
+        dr_transformer.__all__
+    )
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dr_transformer.nothing  # noqa: B018

@@ -15,7 +15,7 @@ void main() {
   colour = texelFetch(table, ivec2(int(code), 0), 0);
   vec2 place = mix(stored * affine.xy + affine.zw, storedNext * affineNext.xy + affineNext.zw, t);
   pixels = diameter * ratio;
-  gl_PointSize = pixels + 2.0;            // room for the antialiased rim
+  gl_PointSize = pixels + 1.0;            // half a pixel of antialiased rim all around
   gl_Position = colour.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0)
     : vec4(place.x / size.x * 2.0 - 1.0, 1.0 - place.y / size.y * 2.0, 0.0, 1.0);
 }`;
@@ -27,9 +27,8 @@ flat in float pixels;
 uniform float opacity;
 out vec4 fragment;
 void main() {
-  float radius = length(gl_PointCoord - 0.5) * (pixels + 2.0);
+  float radius = length(gl_PointCoord - 0.5) * (pixels + 1.0);
   float alpha = opacity * clamp(0.5 * pixels + 0.5 - radius, 0.0, 1.0);
-  if (alpha == 0.0) discard;
   fragment = vec4(colour.rgb * alpha, alpha);  // premultiplied
 }`;
 

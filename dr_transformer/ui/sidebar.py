@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import streamlit as st
+from streamlit.errors import StreamlitPageNotFoundError
 
 from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
 from dr_transformer.ui.link import LAST_BLOCK, UPLOAD
@@ -34,7 +36,8 @@ def sidebar() -> Settings:
     """Draw the sidebar and return the settings it shows."""
     with st.sidebar:
         for path, title in PAGES.items():
-            st.page_link(path, label=title)
+            with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
+                st.page_link(path, label=title)
         st.button(
             "Paper's setting",
             on_click=_reset,
@@ -71,7 +74,7 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         file = st.file_uploader(
             "File (.npy, .npz, .csv, .parquet)",
             type=["npy", "npz", "csv", "parquet"],
-            help="Rows are tokens, columns are values; a column or array named label colours them. Links do not hold it.",
+            help="Rows are tokens; a column or array named label colours them. A link does not hold the file.",
         )
         upload = (file.name, file.getvalue()) if file else None
     most = _MOST[dataset]
@@ -105,7 +108,7 @@ def _widget(parameter: Parameter) -> Any:
         )
     low, high = (parameter.type(bound) for bound in parameter.widget_range)
     step = parameter.type(parameter.step)
-    format = "%g" if parameter.type is float else "%d"
+    shown = "%g" if parameter.type is float else "%d"
     return st.slider(
-        parameter.label, min_value=low, max_value=high, value=parameter.default, step=step, format=format, **shared
+        parameter.label, min_value=low, max_value=high, value=parameter.default, step=step, format=shown, **shared
     )

@@ -27,8 +27,8 @@ def notes(run: Run) -> Iterator[str]:
     yield from run.config.notes()
     if run.neighbours and run.neighbours[-1] < 1.05:
         yield (
-            f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, in "
-            f"effect, to {run.neighbours[-1]:.2f} others or fewer, so each follows its nearest neighbour alone."
+            f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, "
+            f"in effect, to {run.neighbours[-1]:.2f} others or fewer, so each follows its nearest neighbour alone."
         )
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."

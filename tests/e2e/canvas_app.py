@@ -58,6 +58,11 @@ def main() -> None:
             state.seed += 1
         if st.button("Python sets depth 3"):
             state.depth = 3.0
+        if st.button("Hide or show"):
+            state.hidden = not state.get("hidden", False)
+    st.text(f"run {state.runs}")
+    if state.get("hidden", False):
+        return
     frames = make_frames(n, state.computed, state.seed)
     plain = query.get("style", "plain") == "plain"
     result = latent_canvas(
@@ -75,7 +80,6 @@ def main() -> None:
         opacity=1 if plain else None,
     )
     st.text(f"Python has depth {result.depth!r}")
-    st.text(f"run {state.runs}")
 
 
 if __name__ == "__main__":

@@ -131,10 +131,7 @@ def test_coordinates_are_pythons_at_whole_and_at_fractional_depth(open_canvas: C
         assert (error <= np.maximum(quantisation(frames[k]), quantisation(frames[k + 1]))).all()
     error = np.abs(canvas.array("c.positions(0)") - frames[0]).max(axis=0)
     assert (error <= quantisation(frames[0])).all()
-
-
-def test_both_axes_have_the_same_scale(open_canvas: Callable[..., Canvas]) -> None:
-    canvas = open_canvas(depth=3)
+    # Both axes of the screen have the same scale.
     data, screen = canvas.array("c.positions(1)"), canvas.array("c.screen(1)")
     view = canvas.get("c.view(1)")
     scale = np.ptp(screen, axis=0) / np.ptp(data, axis=0)
@@ -424,12 +421,34 @@ def test_hover_shows_the_token_in_all_panels(open_canvas: Callable[..., Canvas])
     expect(tooltip).to_be_hidden()
 
 
-def test_colours_follow_the_dark_theme(open_canvas: Callable[..., Canvas]) -> None:
-    canvas = open_canvas(embed="true", embed_options="dark_theme")
-    luminance = "(node) => getComputedStyle(node).color.match(/[\\d.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 3"
-    assert canvas.page.locator(".latent-canvas").evaluate(luminance) > 180
-    corner = canvas.pixel(1, 3, 3)
-    assert corner == [0, 0, 0, 0], "the ground is the page's"
+def test_the_theme_changes_everything_but_the_points(browser: Browser, open_canvas: Callable[..., Canvas]) -> None:
+    with browser.new_context(color_scheme="light") as other:
+        canvas = open_canvas(other.new_page())
+        root = canvas.page.locator(".latent-canvas")
+        brightness = "(node) => Math.max(...getComputedStyle(node).color.match(/[\\d.]+/g).slice(0, 3).map(Number))"
+        assert root.evaluate(brightness) < 80, "dark text on a light ground"
+        light = root.evaluate("(node) => getComputedStyle(node).color")
+        canvas.next_frame()
+        counts = canvas.get("[c.stats.draws, c.stats.uploads]")
+        canvas.page.emulate_media(color_scheme="dark")
+        expect(root).not_to_have_css("color", light)
+        assert root.evaluate(brightness) > 180
+        canvas.next_frame()
+        assert canvas.get("[c.stats.draws, c.stats.uploads]") == counts
+        assert canvas.pixel(1, 3, 3) == [0, 0, 0, 0], "the ground is the page's"
+        assert has_class_colour(canvas.pixel(1, *canvas.screen(1, ISOLATED)), 0)
+
+
+def test_a_removed_canvas_leaves_nothing_behind(open_canvas: Callable[..., Canvas]) -> None:
+    canvas = open_canvas()
+    page = canvas.page
+    page.evaluate(f"() => {{ window.old = {FIND}; }}")
+    assert page.evaluate("() => digitSpriteRegistry.listeners.size") == 1
+    canvas.click("Hide or show")
+    page.wait_for_function(f"() => {FIND} === null && digitSpriteRegistry.listeners.size === 0")
+    canvas.click("Hide or show")
+    canvas.wait("c.stats.firstDrawMs !== null")
+    assert canvas.get("c !== window.old")
     assert has_class_colour(canvas.pixel(1, *canvas.screen(1, ISOLATED)), 0)
 
 
