@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!data?.length) return;
   if (!instances.has(parentElement)) instances.set(parentElement, new LatentCanvas(parentElement));
   const app = instances.get(parentElement);
-  app.update(data, setStateValue);
+  app.update(data, (name, value) => whenStaying(app.root, () => setStateValue(name, value)));
   return () => {
     // Streamlit also calls this when a newer call overtook this one; then the canvas is still on the page.
     setTimeout(() => {

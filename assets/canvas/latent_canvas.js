@@ -28,7 +28,8 @@ class LatentCanvas {
     this.tooltip = new Tooltip();
     this.row = element("div", { class: "panels" });
     this.summary = element("div", { class: "visually-hidden", "aria-live": "polite" });
-    this.resetButton = element("button", { type: "button", class: "reset", onclick: () => this.resetViews() }, "Reset view");
+    const reset = { type: "button", class: "reset", onclick: () => this.resetViews() };
+    this.resetButton = element("button", reset, "Reset view");
     const footer = element("div", { class: "footer" }, this.legend.root, this.resetButton);
     const inner = [this.row, this.scrubber.root, footer, this.summary, this.tooltip.root];
     this.root = element("div", { class: "latent-canvas", onkeydown: (event) => this.#key(event) }, ...inner);

@@ -96,8 +96,9 @@ class Panel {
     setText(this.title, title);
     setAttribute(this.plot, "aria-label", `${title}: ${formatCount(this.track.count)} points`);
     const [x0, x1, y0, y1] = this.view.range(this.track.extent(mix));
-    const texts = [formatNumber(x0, x1 - x0), formatNumber(x1, x1 - x0), formatNumber(y0, y1 - y0), formatNumber(y1, y1 - y0)];
-    texts.forEach((text, i) => setText(this.ends[i], text));
+    const [spanX, spanY] = [x1 - x0, y1 - y0];
+    [x0, x1].forEach((value, i) => setText(this.ends[i], formatNumber(value, spanX)));
+    [y0, y1].forEach((value, i) => setText(this.ends[2 + i], formatNumber(value, spanY)));
   }
 
   /** Index of the visible token under the mouse, or −1. */

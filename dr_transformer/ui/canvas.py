@@ -36,6 +36,7 @@ _CANVAS_JS = (
     "tooltip.js",
     "handle.js",
     "latent_canvas.js",
+    "staying.js",
     "entry.js",
 )
 _SPRITES_JS = ("blob.js", "sprites.js", "sprites_entry.js")

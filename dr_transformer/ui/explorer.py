@@ -11,21 +11,23 @@ from dr_transformer.errors import InputError
 from dr_transformer.jobs import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import Panel, latent_canvas
-from dr_transformer.ui.link import depth_of
+from dr_transformer.ui.link import read_depth, write_depth
+from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, notes, status_line
 
-_POLL_SECONDS = 0.3
 _FIRST_PICTURE_SECONDS = 5.0
 
 
 def explorer(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good picture stays."""
-    run = _run(settings)
+    # Sentences come and go in a container of their own: what stands below must keep its place among the page's
+    # elements, or the browser would build the canvas anew.
+    with st.container():
+        run = _run(settings)
     if run is not None:
         st.session_state["last_run"] = run
-        computing = not run.done.is_set()
-        st.fragment(_picture, run_every=_POLL_SECONDS if computing else None)(run, computing)
+        _picture(run)
 
 
 def _run(settings: Settings) -> Run | None:
@@ -42,12 +44,14 @@ def _run(settings: Settings) -> Run | None:
         return last
 
 
-def _picture(run: Run, computing: bool) -> None:
-    if computing and run.done.is_set():
-        st.rerun()  # once more the whole page, after which this fragment no longer polls
+@st.fragment
+def _picture(run: Run) -> None:
+    computing = not run.done.is_set()  # asked first: what is drawn below is then all there is, or is drawn again
     latents = list(run.latents)
-    if latents:
-        _canvas(run, latents)
+    with st.container(gap=None):
+        if latents:
+            _canvas(run, latents)
+        poll(computing)
     st.caption(status_line(run))
     if run.error:
         st.error(capitalised(run.error))
@@ -59,7 +63,7 @@ def _canvas(run: Run, latents: list[npt.NDArray[np.floating]]) -> None:
     dataset, n_blocks = run.dataset, run.config.n_blocks
     assert run.start is not None
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
-    start = st.session_state.setdefault("start_depth", depth_of(st.query_params.to_dict()))
+    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     state = latent_canvas(
         [
             Panel(_projection_title(run.config), run.start[None, :, :2], (0.0,), "column 0", "column 1"),
@@ -79,10 +83,8 @@ def _canvas(run: Run, latents: list[npt.NDArray[np.floating]]) -> None:
         images=dataset.images,
         revision=st.session_state.get("resets", 0),
     )
-    if state.depth < n_blocks:
-        st.query_params["depth"] = f"{state.depth:g}"
-    elif "depth" in st.query_params:
-        del st.query_params["depth"]
+    st.session_state["last_depth"] = state.depth
+    write_depth(state.depth, n_blocks)
 
 
 def _projection_title(config: Config) -> str:

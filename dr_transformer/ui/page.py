@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.paths import asset
-from dr_transformer.ui.link import link_problems
 from dr_transformer.ui.sidebar import Settings, sidebar
 
 
@@ -13,8 +12,12 @@ def begin_page(title: str) -> Settings:
     """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said."""
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
-    problems = link_problems(st.query_params.to_dict())  # before the widgets drop what they cannot use
-    settings = sidebar()
-    for problem in problems:
-        st.warning(problem)
+    settings, problems = sidebar()
+    if st.session_state.get("page") != title:
+        st.session_state["page"] = title
+        if "last_depth" in st.session_state:  # back from another page: the canvas is new, the depth is not
+            st.session_state["start_depth"] = st.session_state["last_depth"]
+    with st.container():  # always there, so that what follows keeps its place when a sentence goes
+        for problem in problems:
+            st.warning(problem)
     return settings

@@ -9,31 +9,30 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
-from dr_transformer.ui.link import LAST_BLOCK, UPLOAD
+from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
 
 PAGES = {"app.py": "Explorer", "pages/1_The_model.py": "The model"}
-_DEFAULT_N = 10_000
-_MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
+MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
 
 class Settings(NamedTuple):
-    """What the sidebar says. `config` raises `InputError` lazily, so that the page can show the sentence."""
+    """What the sidebar says."""
 
-    data: dict[str, Any]
-    model: dict[str, Any]
+    values: dict[str, Any]  # by parameter name
     upload: tuple[str, bytes] | None
 
     def config(self) -> Config:
-        """The validated model parameters."""
-        return Config(**self.model)
+        """The validated model parameters; raises `InputError`."""
+        return Config(**{name: self.values[name] for name in Config.parameters()})
 
     def data_config(self) -> DataConfig:
-        """The validated data parameters."""
-        return DataConfig(**self.data)
+        """The validated data parameters; raises `InputError`."""
+        return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
 
 
-def sidebar() -> Settings:
-    """Draw the sidebar and return the settings it shows."""
+def sidebar() -> tuple[Settings, list[str]]:
+    """Draw the sidebar; returns the settings it shows and, on a first visit, what of the link could not be used."""
+    problems = _remember()
     with st.sidebar:
         for path, title in PAGES.items():
             with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
@@ -44,29 +43,39 @@ def sidebar() -> Settings:
             help="Set every control to the value of the paper's figure 1.",
             width="stretch",
         )
-        data, upload = _data_widgets()
+        st.subheader("Data")
+        values, upload = _data_widgets()
         st.subheader("Model")
-        model = {p.name: _widget(p) for p in Config.parameters().values() if p.group == "model"}
+        values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
         with st.expander("More"):
-            model |= {p.name: _widget(p) for p in Config.parameters().values() if p.group == "more"}
-    return Settings(data, model, upload)
+            values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
+    st.session_state["settings"] = values
+    write_link(values)
+    return Settings(values, upload), problems
+
+
+def _remember() -> list[str]:
+    """Give every widget its value: the one it has, the one it had on another page, the link's, or the default."""
+    problems: list[str] = []
+    if "settings" not in st.session_state:
+        st.session_state["settings"], problems = read_link(st.query_params.to_dict())
+    for name, default in DEFAULTS.items():
+        if name not in st.session_state:
+            st.session_state[name] = st.session_state["settings"].get(name, default)
+    return problems
 
 
 def _reset() -> None:
-    for name, parameter in (DataConfig.parameters() | Config.parameters()).items():
-        st.session_state[name] = _DEFAULT_N if name == "n_samples" else parameter.default
+    st.session_state.update(DEFAULTS)
     st.session_state["start_depth"] = LAST_BLOCK
     st.session_state["resets"] = st.session_state.get("resets", 0) + 1
 
 
 def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
-    declared = DataConfig.parameters()
-    st.subheader("Data")
     dataset = st.selectbox(
-        declared["dataset"].label,
+        PARAMETERS["dataset"].label,
         [*DATASETS, UPLOAD],
         key="dataset",
-        bind="query-params",
         help="Whose images become tokens. MNIST is the paper's; a file of your own stays on this computer.",
     )
     upload = None
@@ -77,38 +86,28 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
             help="Rows are tokens; a column or array named label colours them. A link does not hold the file.",
         )
         upload = (file.name, file.getvalue()) if file else None
-    most = _MOST[dataset]
-    if st.session_state.get("n_samples", 0) > most:
-        st.session_state["n_samples"] = most
+    most = MOST[dataset]
+    st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(
-        declared["n_samples"].label,
+        PARAMETERS["n_samples"].label,
         min_value=2,
         max_value=most,
-        value=min(_DEFAULT_N, most),
         step=500,
         key="n_samples",
-        bind="query-params",
-        help=f"{declared['n_samples'].help} Up to {most:,}.".replace(",", " "),
+        help=f"{PARAMETERS['n_samples'].help} Up to {most:,}.".replace(",", "\u202f"),
     )
     return {"dataset": dataset, "n_samples": n_samples}, upload
 
 
 def _widget(parameter: Parameter) -> Any:
-    shared: dict[str, Any] = {"key": parameter.name, "help": parameter.help, "bind": "query-params"}
+    shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": parameter.help}
     if parameter.type is bool:
-        return st.toggle(parameter.label, value=parameter.default, **shared)
+        return st.toggle(**shared)
     if parameter.choices:
-        return st.selectbox(
-            parameter.label, parameter.choices, index=parameter.choices.index(parameter.default), **shared
-        )
+        return st.selectbox(options=parameter.choices, **shared)
     if parameter.widget_range is None:
         low, high = int(parameter.minimum or 0), int(parameter.maximum or 0)
-        return st.number_input(
-            parameter.label, min_value=low, max_value=high, value=parameter.default, step=1, **shared
-        )
+        return st.number_input(min_value=low, max_value=high, step=1, **shared)
     low, high = (parameter.type(bound) for bound in parameter.widget_range)
-    step = parameter.type(parameter.step)
     shown = "%g" if parameter.type is float else "%d"
-    return st.slider(
-        parameter.label, min_value=low, max_value=high, value=parameter.default, step=step, format=shown, **shared
-    )
+    return st.slider(min_value=low, max_value=high, step=parameter.type(parameter.step), format=shown, **shared)

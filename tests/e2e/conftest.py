@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+
+from tests.servers import free_port, serve
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+PATIENCE_MS = 30_000  # two cores are shared by server, model and a browser that draws in software
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +34,7 @@ NO_BROWSER = (
 def browser() -> Iterator[Browser]:
     """The system's Chromium, otherwise Playwright's own; none at all is a failure, not a skip."""
     installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         try:
             started = playwright.chromium.launch(executable_path=installed, args=FLAGS)
@@ -55,55 +54,24 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     fresh = context.new_page()
-    fresh.set_default_timeout(20_000)
+    fresh.set_default_timeout(PATIENCE_MS)
     yield fresh
     fresh.close()
 
 
 @pytest.fixture(scope="session")
-def streamlit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+def streamlit_server() -> Iterator[Callable[[Path], str]]:
     """`streamlit_server(script)` starts a Streamlit server for the script, or finds the one started before; its URL."""
-    started: dict[Path, tuple[subprocess.Popen[bytes], str]] = {}
-    logs = tmp_path_factory.mktemp("streamlit")
+    started: dict[Path, str] = {}
+    with ExitStack() as stack:
 
-    def start(script: Path) -> str:
-        if script not in started:
-            port = _free_port()
-            log = logs / f"{script.stem}.log"
-            options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-            options += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
-            command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-            with log.open("wb") as output:
-                process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
-            started[script] = process, f"http://127.0.0.1:{port}"
-            _wait_until_healthy(process, started[script][1], log)
-        return started[script][1]
+        def start(script: Path) -> str:
+            if script not in started:
+                port = free_port()
+                options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+                options += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
+                command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
+                started[script] = stack.enter_context(serve(command, port, cwd=ROOT))
+            return started[script]
 
-    yield start
-    for process, _ in started.values():
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    pytest.fail(f"Streamlit did not start:\n{log.read_text()[-4000:]}")
+        yield start

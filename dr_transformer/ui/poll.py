@@ -1,0 +1,28 @@
+"""Runs a fragment again and again while there is something to wait for.
+
+Streamlit's own `st.fragment(run_every=…)` can only be stopped by a full rerun of the page, and when that one meets a
+click on a link to another page, the click is lost. Here the browser asks for each next run, and simply stops asking.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import streamlit as st
+
+from dr_transformer.paths import asset
+
+
+def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
+    """Within a fragment: run it again after `seconds` if `pending`. Call it in every run, so that it keeps its place."""
+    serial = st.session_state.get(f"{key}_serial", 0) + 1
+    st.session_state[f"{key}_serial"] = serial  # each answer must differ from the last, or the browser ignores it
+    data = {"pending": pending, "serial": serial, "milliseconds": round(1000 * seconds)}
+    _component()(data=data, key=key, height="content", on_tick_change=lambda: None)
+
+
+@functools.cache
+def _component() -> Any:
+    source = "".join(asset(name).read_text(encoding="utf-8") for name in ("canvas/staying.js", "poll.js"))
+    return st.components.v2.component("poll", js=source)

@@ -1,0 +1,189 @@
+"""The explorer in a real browser: what is drawn is what the model computes, and the address bar holds the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from dr_transformer import Config, load, unroll
+from tests.e2e.test_canvas import Canvas, quantisation
+
+APP = Path(__file__).parents[2] / "app.py"
+SMALL = {"n_samples": 600, "n_components": 16, "n_blocks": 4}
+
+
+def frames(config: Config, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Columns 0 and 1 of Y W_proj, and of the latents after each block."""
+    steps = list(unroll(load("mnist", n_samples, config.random_state).Y, config))
+    return steps[0].X[:, :2].numpy(), [s.X[:, :2].numpy() for s in steps if s.ends_block]
+
+
+def assert_drawn(canvas: Canvas, panel: int, expected: np.ndarray, steps: list[np.ndarray]) -> None:
+    """The drawn coordinates are the expected ones, up to the quantisation of the frames they are mixed from."""
+    error = np.abs(canvas.array(f"c.positions({panel})") - expected).max(axis=0)
+    assert (error <= np.max([quantisation(frame) for frame in steps], axis=0)).all(), error
+
+
+@pytest.fixture
+def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..., Canvas]:
+    def open_it(**query: object) -> Canvas:
+        canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(query)}")
+        canvas.wait(f"c.computed === {query.get('n_blocks', 8)}")
+        return canvas
+
+    return open_it
+
+
+def query_of(page: Page) -> dict[str, str]:
+    return dict(re.findall(r"[?&]([^=]+)=([^&]*)", page.url))
+
+
+def test_the_papers_figure_to_the_quantisation_of_the_screen(open_app: Callable[..., Canvas]) -> None:
+    """Without a link's settings: n = 10 000, the paper's values, both panels, first and last block."""
+    canvas = open_app()
+    start, blocks = frames(Config(), 10_000)
+    assert len(blocks) == 9
+    assert_drawn(canvas, 0, start, [start])
+    for depth in (8, 0):
+        canvas.get(f"c.setDepth({depth})")
+        assert_drawn(canvas, 1, blocks[depth], [blocks[depth]])
+    expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible()
+    expect(canvas.page.get_by_text("from float64 on a subsample of 500")).to_be_visible()
+
+
+def test_fractional_depth_mixes_the_neighbouring_blocks(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    _, blocks = frames(Config(n_components=16, n_blocks=4), 600)
+    canvas.get("c.setDepth(2.25)")
+    assert_drawn(canvas, 1, 0.75 * blocks[2] + 0.25 * blocks[3], blocks[2:4])
+
+
+def test_moving_a_slider_draws_the_new_model_and_keeps_the_depth(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    canvas.get("c.setDepth(3)")
+    expect(canvas.page).to_have_url(re.compile("depth=3"))
+    uploads = canvas.get("c.stats.uploads")
+    canvas.page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    expect(canvas.page).to_have_url(re.compile("alpha=31"))
+    canvas.wait(f"c.stats.uploads >= {uploads} + 4 && c.computed === 4")
+    start, blocks = frames(Config(n_components=16, n_blocks=4, alpha=31), 600)
+    assert canvas.get("c.depth") == 3
+    assert_drawn(canvas, 1, blocks[3], [blocks[3]])
+    assert_drawn(canvas, 0, start, [start])
+
+
+def test_changing_depth_computes_nothing(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    line = canvas.page.get_by_text("600 tokens · 4 blocks in").inner_text()
+    uploads = canvas.get("c.stats.uploads")
+    for depth in (0, 1.5, 3):
+        canvas.get(f"c.setDepth({depth})")
+        expect(canvas.page).to_have_url(re.compile(f"depth={depth}"))
+    assert canvas.get("c.stats.uploads") == uploads
+    assert canvas.page.get_by_text("600 tokens · 4 blocks in").inner_text() == line
+
+
+def test_opening_the_link_gives_the_same_view(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    page = canvas.page
+    page.get_by_role("slider", name="Learning rate η").press("ArrowLeft")
+    page.get_by_text("Mask self-attention", exact=True).click()
+    expect(page).to_have_url(re.compile("eta=0.39.*mask_self=false|mask_self=false.*eta=0.39"))
+    canvas.get("c.setDepth(1.5)")
+    expect(page).to_have_url(re.compile("depth=1.5"))
+    _, blocks = frames(Config(n_components=16, n_blocks=4, eta=0.39, mask_self=False), 600)
+    link = page.url
+    page.goto("about:blank")
+    again = Canvas(page, link)
+    again.wait("c.computed === 4")
+    assert query_of(page) == {k: str(v) for k, v in SMALL.items()} | {
+        "eta": "0.39",
+        "mask_self": "false",
+        "depth": "1.5",
+    }
+    assert again.get("c.depth") == 1.5
+    assert_drawn(again, 1, (blocks[1] + blocks[2]) / 2, blocks[1:3])
+
+
+def test_reset_restores_the_papers_values(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(alpha=12, eta=0.3, depth=2, n_samples=600, n_blocks=4, n_components=16)
+    canvas.page.get_by_role("button", name="Paper's setting").click()
+    canvas.wait("c.computed === 8 && c.depth === 8")
+    expect(canvas.page).to_have_url(re.compile(r"/$|/\?$"))
+    _, blocks = frames(Config(), 10_000)
+    assert_drawn(canvas, 1, blocks[8], [blocks[8]])
+
+
+def test_eta_one_half_is_said_and_the_picture_stays(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(eta=0.49, **SMALL)
+    before = canvas.array("c.positions(1)")
+    canvas.page.get_by_role("slider", name="Learning rate η").press("ArrowRight")
+    expect(canvas.page.get_by_text("Eta must not be exactly 0.5")).to_be_visible()
+    np.testing.assert_array_equal(canvas.array("c.positions(1)"), before)
+    canvas.page.get_by_role("slider", name="Learning rate η").press("ArrowRight")
+    expect(canvas.page.get_by_text("turns every latent into its mirror image")).to_be_visible()
+    expect(canvas.page.get_by_text("Eta must not")).to_have_count(0)
+
+
+def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(alpha=17, **SMALL)
+    page = canvas.page
+    page.get_by_role("link", name="The model").click()
+    expect(page.get_by_role("heading", name="Why it clusters")).to_be_visible()
+    expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value("17")
+    expect(page).to_have_url(re.compile("The_model.*alpha=17"))
+    page.get_by_role("link", name="Explorer").click()
+    canvas.wait("c.computed === 4")
+    _, blocks = frames(Config(n_components=16, n_blocks=4, alpha=17), 600)
+    assert_drawn(canvas, 1, blocks[4], [blocks[4]])
+
+
+def test_hover_names_the_digit(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    labels = load("mnist", 600).labels
+    assert labels is not None
+    x, y = canvas.on_page(1, 5)
+    canvas.page.mouse.move(x, y)
+    canvas.wait("c.hovered !== null && c.hovered >= 0")
+    index = canvas.get("c.hovered")
+    near = canvas.array("c.screen(1)")
+    assert np.hypot(*(near[index] - near[5])) < 8
+    expect(canvas.page.locator(".tooltip")).to_contain_text(f"{labels[index]}")
+
+
+def test_a_file_of_ones_own(open_app: Callable[..., Canvas], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = np.abs(rng.normal(size=(40, 6)))
+    path = tmp_path / "mine.csv"
+    rows = [",".join(f"{value:.6f}" for value in row) + f",{'ab'[i % 2]}" for i, row in enumerate(table)]
+    path.write_text("u,v,w,x,y,z,label\n" + "\n".join(rows))
+    canvas = open_app(**SMALL)
+    page = canvas.page
+    page.get_by_role("combobox", name="Data set").click()
+    page.get_by_role("option", name="your own file").click()
+    expect(page.get_by_text("Choose a file in the sidebar")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(path)
+    canvas.wait("c.positions(1).length === 80 && c.computed === 4")
+    data = load(path)
+    blocks = [s.X[:, :2].numpy() for s in unroll(data.Y, Config(n_components=16, n_blocks=4)) if s.ends_block]
+    assert_drawn(canvas, 1, blocks[4], [blocks[4]])
+    expect(page.locator(".legend button")).to_have_text(["a", "b"])
+
+
+def test_a_broken_file_is_a_sentence(open_app: Callable[..., Canvas], tmp_path: Path) -> None:
+    path = tmp_path / "broken.npz"
+    path.write_bytes(b"PK\x03\x04 not really")
+    canvas = open_app(**SMALL)
+    page = canvas.page
+    page.get_by_role("combobox", name="Data set").click()
+    page.get_by_role("option", name="your own file").click()
+    page.locator("input[type=file]").set_input_files(path)
+    expect(page.get_by_text(re.compile("roken.npz"))).to_have_count(2)  # the uploader's own line, and the sentence
+    expect(page.locator('[data-testid="stException"]')).to_have_count(0)
+    assert canvas.get("c.computed") == 4  # the last picture is still there
