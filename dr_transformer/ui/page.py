@@ -12,11 +12,11 @@ def begin_page(title: str) -> Settings:
     """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said."""
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
-    settings, problems = sidebar()
-    if st.session_state.get("page") != title:
-        st.session_state["page"] = title
-        if "last_depth" in st.session_state:  # back from another page: the canvas is new, the depth is not
-            st.session_state["start_depth"] = st.session_state["last_depth"]
+    entered = st.session_state.get("page") != title
+    st.session_state["page"] = title
+    if entered and "last_depth" in st.session_state:  # back from another page: the canvas is new, the depth is not
+        st.session_state["start_depth"] = st.session_state["last_depth"]
+    settings, problems = sidebar(entered)
     with st.container():  # always there, so that what follows keeps its place when a sentence goes
         for problem in problems:
             st.warning(problem)

@@ -30,9 +30,12 @@ class Settings(NamedTuple):
         return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
 
 
-def sidebar() -> tuple[Settings, list[str]]:
-    """Draw the sidebar; returns the settings it shows and, on a first visit, what of the link could not be used."""
-    problems = _remember()
+def sidebar(entered: bool) -> tuple[Settings, list[str]]:
+    """Draw the sidebar; returns the settings it shows and, on a first visit, what of the link could not be used.
+
+    `entered` is true in the first run of a page, be it the visitor's first page or the next.
+    """
+    problems = _remember(entered)
     with st.sidebar:
         for path, title in PAGES.items():
             with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
@@ -54,14 +57,14 @@ def sidebar() -> tuple[Settings, list[str]]:
     return Settings(values, upload), problems
 
 
-def _remember() -> list[str]:
-    """Give every widget its value: the one it has, the one it had on another page, the link's, or the default."""
+def _remember(entered: bool) -> list[str]:
+    """Give every widget the value it had on the page before, or the link's, or the default."""
     problems: list[str] = []
     if "settings" not in st.session_state:
-        st.session_state["settings"], problems = read_link(st.query_params.to_dict())
-    for name, default in DEFAULTS.items():
-        if name not in st.session_state:
-            st.session_state[name] = st.session_state["settings"].get(name, default)
+        values, problems = read_link(st.query_params.to_dict())
+        st.session_state["settings"] = DEFAULTS | values
+    if entered:  # the widgets of a page begin at their minimum, although those of the last page had the same keys
+        st.session_state.update(st.session_state["settings"])
     return problems
 
 

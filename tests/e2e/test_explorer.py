@@ -132,7 +132,7 @@ def test_eta_one_half_is_said_and_the_picture_stays(open_app: Callable[..., Canv
 
 
 def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canvas]) -> None:
-    canvas = open_app(alpha=17, **SMALL)
+    canvas = open_app(alpha=17, depth=3, **SMALL)
     page = canvas.page
     page.get_by_role("link", name="The model").click()
     expect(page.get_by_role("heading", name="Why it clusters")).to_be_visible()
@@ -141,7 +141,9 @@ def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canv
     page.get_by_role("link", name="Explorer").click()
     canvas.wait("c.computed === 4")
     _, blocks = frames(Config(n_components=16, n_blocks=4, alpha=17), 600)
-    assert_drawn(canvas, 1, blocks[4], [blocks[4]])
+    assert canvas.get("c.depth") == 3
+    assert_drawn(canvas, 1, blocks[3], [blocks[3]])
+    expect(page).to_have_url(re.compile("alpha=17.*depth=3"))
 
 
 def test_hover_names_the_digit(open_app: Callable[..., Canvas]) -> None:
