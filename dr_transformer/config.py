@@ -21,6 +21,8 @@ PROJECTIONS = ("gaussian", "pca")
 ACTIVATIONS = ("none", "relu")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "float64")
+VIEWS = ("axes", "pca", "fixed-pca", "aligned-pca")
+SCALES = ("frame", "final")
 DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits")
 
 
@@ -291,3 +293,37 @@ class Config(_Declared):
                 f"η = {self.eta:g} is so near ½ that the feed-forward step all but cancels the latents, and "
                 "LayerNorm's ε = 1e-10 becomes visible in their norms."
             )
+
+
+@dataclass(frozen=True)
+class ViewConfig(_Declared):
+    """Which plane of the latent space the explorer's picture shows, and how it is scaled."""
+
+    view: str = _parameter(
+        "axes",
+        "View",
+        "Which plane of the latent space is drawn: two latent axes (paper), or two principal components.",
+        "view",
+        choices=VIEWS,
+    )
+    first_axis: int = _parameter(
+        0, "Horizontal latent axis", "Latent axis drawn to the right (paper: 0).", "view", minimum=0, maximum=4095
+    )
+    second_axis: int = _parameter(
+        1, "Vertical latent axis", "Latent axis drawn upwards (paper: 1).", "view", minimum=0, maximum=4095
+    )
+    view_block: int = _parameter(
+        8,
+        "Block of the PCA",
+        "The block whose principal axes all blocks are drawn in.",
+        "view",
+        minimum=0,
+        maximum=1024,
+    )
+    scale: str = _parameter(
+        "frame",
+        "Scale",
+        "Fit the picture to every block as it passes, or keep the scale of the last block throughout.",
+        "view",
+        choices=SCALES,
+    )

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils import check_random_state
 
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
@@ -39,6 +40,11 @@ def kmeans_nmi(X: Array, labels: Labels, random_state: int = 42) -> float:
     n_clusters = len(np.unique(labels))
     clusters = KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(X)
     return float(normalized_mutual_info_score(labels, clusters))
+
+
+def subsample(n: int, size: int, random_state: int) -> npt.NDArray[np.intp]:
+    """Sorted indices of at most `size` of n tokens."""
+    return np.sort(check_random_state(random_state).permutation(n)[:size])
 
 
 def _unit_rows(X: Array) -> npt.NDArray[np.float64]:

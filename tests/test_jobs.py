@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer import jobs as jobs_module
-from dr_transformer.jobs import Runner, deviation_from_float64, subsample
+from dr_transformer import run as run_module
+from dr_transformer.jobs import Runner
+from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy, subsample
+from dr_transformer.run import deviation_from_float64
 
 SMALL = Config(n_components=8, n_blocks=3)
 
@@ -23,14 +25,14 @@ def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
     assert run.done.wait(30)
     assert run.error is None
     expected = [s.X.numpy() for s in unroll(digits.Y, SMALL) if s.ends_block]
-    np.testing.assert_array_equal(np.stack(run.latents), np.stack(expected))
-    assert run.start is not None
-    assert run.start.shape == (300, 8)
+    np.testing.assert_array_equal(np.stack(run.full.latents), np.stack(expected))
+    assert run.full.start is not None
+    assert run.full.start.shape == (300, 8)
     assert run.device == "cpu" or run.device == "cuda"
     assert run.seconds > 0
     assert run.deviation == deviation_from_float64(digits, SMALL)
     assert 0 < (run.deviation or 0) < 1e-4
-    assert all(1 <= count <= 299 for count in run.neighbours)
+    assert 1 <= (run.neighbours or 0) <= 299
 
 
 def test_equal_settings_share_one_run(digits: Dataset) -> None:
@@ -52,7 +54,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
             if step.block > 0:
                 go.wait(30)
 
-    monkeypatch.setattr(jobs_module, "unroll", waiting)
+    monkeypatch.setattr(run_module, "unroll", waiting)
     return go
 
 
@@ -69,15 +71,14 @@ def test_a_newer_setting_cancels_the_older_run(digits: Dataset, slow: threading.
     assert old.begun.wait(30)
     new = runner.submit(digits, Config(n_components=8, n_blocks=2), owner="a")
     slow.set()
-    assert old.done.wait(30)
     assert new.done.wait(30)
-    assert old.cancelled.is_set()
-    assert len(old.latents) == 1  # it stopped at the next sub-step
-    assert len(new.latents) == 3
+    _until(lambda: not old.working)
+    assert not old.done.is_set()
+    assert len(old.full.latents) == 1  # it stopped at the next sub-step
+    assert len(new.full.latents) == 3
     again = runner.submit(digits, SMALL, owner="a")  # what was cancelled is computed anew
-    assert again is not old
     assert again.done.wait(30)
-    assert len(again.latents) == 4
+    assert len(again.full.latents) == 4
 
 
 def test_what_another_session_waits_for_goes_on(digits: Dataset, slow: threading.Event) -> None:
@@ -87,8 +88,7 @@ def test_what_another_session_waits_for_goes_on(digits: Dataset, slow: threading
     runner.release("a")
     slow.set()
     assert run.done.wait(30)
-    assert len(run.latents) == 4
-    assert not run.cancelled.is_set()
+    assert len(run.full.latents) == 4
 
 
 def test_results_are_bounded_in_bytes(digits: Dataset) -> None:
@@ -98,15 +98,58 @@ def test_results_are_bounded_in_bytes(digits: Dataset) -> None:
     for seed in range(6):
         runs.append(runner.submit(digits, Config(n_components=8, n_blocks=3, random_state=seed), owner="a"))
         assert runs[-1].done.wait(30)
+        runner.release("a")
+        _until(lambda: not runs[-1].working)
     assert runs[0].n_bytes == one
     assert runner.submit(digits, runs[5].config, owner="a") is runs[5]
     assert runner.submit(digits, runs[0].config, owner="a") is not runs[0]
+
+
+def test_a_large_run_begins_with_a_preview(slow: threading.Event) -> None:
+    """A class-balanced 2 000 runs through all blocks first, as if it were the whole."""
+    data = load("mnist", 4000)
+    slow.set()
+    run = Runner().submit(data, SMALL, owner="a")
+    assert run.begun.wait(60)
+    assert run.preview is not None
+    assert run.preview_index is not None
+    assert data.labels is not None
+    counts = np.bincount(data.labels[run.preview_index])
+    assert counts.sum() == 2000
+    assert np.ptp(counts) <= 1
+    expected = [s.X.numpy() for s in unroll(data.Y[run.preview_index], SMALL) if s.ends_block]
+    np.testing.assert_array_equal(np.stack(run.preview.latents), np.stack(expected))
+    assert run.done.wait(60)
+    assert len(run.full.latents[0]) == 4000
+
+
+def test_the_analysis_follows_and_can_be_taken_up_again(digits: Dataset) -> None:
+    runner = Runner()
+    run = runner.submit(digits, SMALL, owner="a")
+    assert run.done.wait(30)
+    runner.release("a")
+    _until(lambda: not run.working)
+    assert runner.submit(digits, SMALL, owner="a") is run
+    _until(lambda: run.finished)
+    analysis, labels, latents = run.analysis, digits.labels, run.full.latents
+    assert labels is not None
+    assert analysis.curves["accuracy"] == [knn_accuracy(X, labels) for X in latents]
+    assert analysis.curves["nmi"] == [kmeans_nmi(X, labels) for X in latents]
+    assert analysis.curves["effective_rank"] == [effective_rank(X) for X in latents]
+    assert len(analysis.curves["mean_cosine"]) == 4
+    assert analysis.clusters is not None
+    assert len(np.unique(analysis.clusters)) == 10
+    assert np.stack(analysis.preservation).shape == (4, 300)
+    assert 0.1 < analysis.preservation[0].mean() < 1
+    assert np.stack(analysis.neighbours).min() >= 1
+    assert np.median(analysis.neighbours[-1]) == pytest.approx(run.neighbours, rel=0.02)  # an even number of them
 
 
 def test_bad_data_are_a_sentence_not_an_exception() -> None:
     digits = load("digits", 50)
     run = Runner().submit(digits, Config(n_components=100, projection="pca"), owner="a")
     assert run.done.wait(30)
+    assert run.finished
     assert "use at most 50" in (run.error or "")
     assert run.begun.is_set()
 

@@ -31,7 +31,8 @@ class Canvas2DPoints {
       const stamp = document.createElement("canvas");
       stamp.width = stamp.height = Math.ceil(diameter) + 2;
       const context = stamp.getContext("2d");
-      context.fillStyle = `rgb(${this.#table.slice(4 * code, 4 * code + 3).join(" ")})`;
+      const [r, g, b, a] = this.#table.slice(4 * code, 4 * code + 4);
+      context.fillStyle = `rgb(${r} ${g} ${b} / ${a / 255})`;
       context.arc(stamp.width / 2, stamp.width / 2, diameter / 2, 0, 2 * Math.PI);
       context.fill();
       this.#stamps.set(code, stamp);
@@ -39,24 +40,28 @@ class Canvas2DPoints {
     return this.#stamps.get(code);
   }
 
-  draw({ frame, next, t, affine, width, height, ratio, diameter, opacity }) {
+  draw(scene) {
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.context.globalAlpha = scene.opacity;
+    for (const row of scene.rows) this.#drawRow(row, scene);
+    this.stats.draws++;
+    return true;
+  }
+
+  #drawRow(row, { frame, next, t, affine, width, height, ratio, diameter }) {
     const context = this.context;
     const [f, g, s] = [affine(frame), affine(next), 1 - t];
     const [p, q] = [frame.points, next.points];
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.globalAlpha = opacity;
     for (let i = 0; i < p.length; i += 2) {
       const code = this.#codes[i >> 1];
-      if (this.#table[4 * code + 3] === 0) continue;
+      if (code >> 8 !== row || this.#table[4 * code + 3] === 0) continue;
       const x = (p[i] * f.ax + f.bx) * s + (q[i] * g.ax + g.bx) * t;
       const y = (p[i + 1] * f.ay + f.by) * s + (q[i + 1] * g.ay + g.by) * t;
       if (x < -diameter || y < -diameter || x > width + diameter || y > height + diameter) continue;
       const stamp = this.#stamp(code, diameter * ratio);
       context.drawImage(stamp, x * ratio - stamp.width / 2, y * ratio - stamp.width / 2);
     }
-    this.stats.draws++;
-    return true;
   }
 
   readPixel(x, y) {

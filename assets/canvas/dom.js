@@ -11,6 +11,14 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** The same for drawings: svg("path", {d: "…"}) */
+function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
 /** Write only when it differs: a written text costs layout even if it is the same. */
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
@@ -43,7 +51,15 @@ function parseHex(colour) {
   return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
 }
 
-/** [r, g, b] of a computed CSS colour. */
-function textColour(node) {
-  return (getComputedStyle(node).color.match(/[\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
+/** [r, g, b] of a computed CSS colour, the text's or, by name, another one's. */
+function computedColour(node, property = "color") {
+  return (getComputedStyle(node)[property].match(/[\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
+}
+
+/** An attention weight as tables print it: ".31", ".004", "1.0". */
+function formatWeight(weight) {
+  if (weight >= 0.995) return weight.toFixed(1);
+  if (weight >= 0.01) return weight.toFixed(2).slice(1);
+  if (weight >= 0.0005) return weight.toFixed(3).slice(1);
+  return weight > 0 ? "<.001" : "0";
 }

@@ -33,6 +33,50 @@ function testHandle(app) {
       app.clock.choose(depth);
       app.depthMoved();
     },
+    get selection() {
+      return app.selection.indices();
+    },
+    get tool() {
+      return app.tool;
+    },
+    get colouring() {
+      return app.colours.chosen;
+    },
+    /** The pinned token's neighbours at the current depth: {index, weight}[]. */
+    get attended() {
+      return app.attendedNow();
+    },
+    setTool(name) {
+      app.setTool(name);
+    },
+    setMode(name) {
+      app.setMode(name);
+    },
+    colourBy(name) {
+      app.colourBy(name);
+    },
+    setPalette(name) {
+      app.setPalette(name);
+    },
+    /** {diameter, opacity}: CSS pixels, 0 … 1 */
+    setLook(change) {
+      app.setLook(change);
+    },
+    /** Select these indices as a gesture would; how: "new", "add" or "subtract". */
+    select(indices, how = "new") {
+      const chosen = new Uint8Array(app.selection.mask.length);
+      for (const index of indices) chosen[index] = 1;
+      app.select(chosen, how);
+    },
+    /** Select as if this path of CSS pixels had been drawn in the panel; tool: "lasso" or "box". */
+    draw(panel, tool, path, how = "new") {
+      app.select(app.panels[panel].inside(new REGIONS[tool](path)), how);
+    },
+    /** Zoom about CSS pixel (x, y) of the panel's canvas. */
+    zoomAt(panel, x, y, factor) {
+      app.panels[panel].view.zoomAt(x, y, factor);
+      app.viewMoved(app.panels[panel]);
+    },
     /** Data coordinates (x, y, x, y, …) at the current depth. */
     positions(panel) {
       return app.panels[panel].track.positions(app.panels[panel].mix());
@@ -49,6 +93,7 @@ function testHandle(app) {
     /** Premultiplied [r, g, b, a] at CSS pixel (x, y) of the panel's canvas, drawn afresh at the current depth. */
     readPixel(panel, x, y) {
       const { renderer, ratio } = app.panels[panel];
+      app.recolour();
       app.panels[panel].render(true);
       return renderer.readPixel(Math.floor(x * ratio), Math.floor(y * ratio));
     },

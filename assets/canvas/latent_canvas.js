@@ -1,47 +1,73 @@
-// The whole component: panels on one clock, scrubber, legend and tooltip; what Python sends in, what it hears back.
+// The whole component: panels on one clock and around them what one sees and sets; what Python sends in.
 
-const SETTLE_MS = 300; // how long the depth must rest before Python hears of it
+const SETTLE_MS = 300; // how long everything must rest before Python hears of it
 const HOVER_RADIUS = 8;
+const BESIDE_WIDTH = 960; // CSS pixels of the component from which the side panel stands beside the others
 
-class LatentCanvas {
-  clock = new Clock();
-  panels = [];
-  hidden = new Set(); // classes
+class LatentCanvas extends Actions {
+  report = new Report();
   hovered = { panel: null, index: -1 };
-  pinned = { panel: null, index: -1 };
+  given = null; // what Python passed last: {depth, selection}, each as a text
+  beside = false;
   stats = { draws: 0, uploads: 0, firstDrawMs: null, fps: 0 };
-  options = { diameter: 4, opacity: 0.8 };
-  isHidden = (index) => this.hidden.has(this.codes[index]);
   #born = performance.now();
   #request = 0; // of the animation frame
   #lastTick = 0;
   #settleTimer = 0;
   #shownDepth = null;
-  #reported = null; // the depth that Python knows
-  #given = null; // the depth and revision that Python passed last
   #repaint = false;
+  #paint = new Paint();
 
   constructor(parent) {
+    super();
     this.motion = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.scrubber = new Scrubber(this.clock, { changed: () => this.depthMoved(), toggle: () => this.toggle() });
-    this.legend = new Legend((index) => this.toggleClass(index));
+    this.legend = new Legend({
+      toggle: (index) => this.toggleClass(index),
+      select: (index, event) => this.select(this.ofClasses([index]), this.howOf(event, "legend")),
+    });
+    this.toolbar = new Toolbar({ tool: (name) => this.setTool(name), mode: (name) => this.setMode(name) });
+    this.lookControls = new Look({
+      colourBy: (name) => this.colourBy(name),
+      palette: (name) => this.setPalette(name),
+      look: (change) => this.setLook(change),
+    });
+    this.search = new Search((text) => this.find(text));
     this.tooltip = new Tooltip();
+    this.side = new Side(this, { point: (index) => this.point(index), pin: (index) => this.pinToken(index) });
+    this.table = new Table(this);
     this.row = element("div", { class: "panels" });
     this.summary = element("div", { class: "visually-hidden", "aria-live": "polite" });
     const reset = { type: "button", class: "reset", onclick: () => this.resetViews() };
-    this.resetButton = element("button", reset, "Reset view");
-    const footer = element("div", { class: "footer" }, this.legend.root, this.resetButton);
-    const inner = [this.row, this.scrubber.root, footer, this.summary, this.tooltip.root];
-    this.root = element("div", { class: "latent-canvas", onkeydown: (event) => this.#key(event) }, ...inner);
+    const { by, details } = this.lookControls;
+    const controls = [by, this.search.root, details, element("button", reset, "Reset view")];
+    const footer = element(
+      "div",
+      { class: "footer" },
+      this.toolbar.root,
+      this.legend.root,
+      element("div", { class: "controls" }, ...controls),
+    );
+    const main = element("div", { class: "main" }, this.row, this.scrubber.root);
+    const inner = [main, footer, this.side.root, this.table.root, this.summary, this.tooltip.root];
+    this.root = element("div", { class: "latent-canvas", onkeydown: (event) => handleKey(this, event) }, ...inner);
     parent.append(this.root);
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.root);
     this.resized = this.resized.bind(this);
-    this.spritesReady = (key) => key === this.header?.dataset_key && this.refreshTooltip();
+    this.spritesReady = (key) => key === this.header?.dataset_key && this.repaint();
     window.addEventListener("resize", this.resized); // also tells of a changed devicePixelRatio
     digitSprites.listeners.add(this.spritesReady);
     this.root.latentCanvas = testHandle(this);
   }
+
+  /** How the points are drawn. */
+  get options() {
+    const { point_size: diameter, opacity } = this.header;
+    return { diameter, opacity, ...this.look, rows: this.selection.count ? [1, 0] : [0] };
+  }
+
+  // --- what Python sends ---
 
   /** New data or a rerun with the same data: only what differs is touched. */
   update(bytes, setStateValue) {
@@ -49,27 +75,27 @@ class LatentCanvas {
     this.bytes = bytes.length;
     const { header, array } = readBlob(bytes);
     const before = this.header;
-    this.#repaint = true; // the theme may have changed
-    this.invalidate();
+    this.repaint(); // the theme may have changed
     // The header holds a digest of every array, so equal headers mean equal data.
     if (before && JSON.stringify(before) === JSON.stringify(header)) return;
     this.header = header;
     this.root.style.setProperty("--height", `${header.height}px`);
-    this.options = { diameter: header.point_size, opacity: header.opacity };
     this.clock.stepwise = this.motion.matches;
-    if (before?.dataset_key !== header.dataset_key) this.#forgetTokens();
-    if (JSON.stringify(before?.class_names) !== JSON.stringify(header.class_names)) this.hidden.clear();
-    const sameCodes = before?.codes.digest === header.codes.digest;
-    if (!sameCodes) this.codes = array(Uint8Array, header.codes);
+    this.colours.setData(header, array);
+    if (before?.dataset_key !== header.dataset_key || before.codes.length !== header.codes.length) this.#forgetTokens();
     this.#matchPanels(header.panels.length);
-    header.panels.forEach((spec, i) => {
-      const panel = this.panels[i];
-      panel.setData(new Track(spec, array), sameCodes && panel.track ? null : this.codes);
-    });
-    this.#setTable();
-    this.#setClock(header);
-    this.legend.render(header.class_names, header.colours, this.hidden);
+    header.panels.forEach((spec, i) => this.panels[i].setData(new Track(spec, array)));
+    this.attended = header.attended && {
+      ...header.attended,
+      digest: header.attended.indices.digest + header.attended.weights.digest,
+      indices: array(Uint32Array, header.attended.indices),
+      weights: array(Float32Array, header.attended.weights),
+    };
+    this.#setAxis();
+    this.#takeGiven(array);
+    if (!before) recall(this);
     this.resized();
+    this.settleSoon();
   }
 
   #matchPanels(count) {
@@ -86,8 +112,11 @@ class LatentCanvas {
       this.observer.observe(panel.plot);
       attachGestures(panel, {
         hover: () => this.invalidate(),
-        pin: () => this.pin(panel),
+        pin: () => this.pinToken(panel.underPointer(HOVER_RADIUS), panel),
+        centre: () => this.pinCentre(panel),
         changed: () => this.viewMoved(panel),
+        tool: () => this.tool,
+        select: (region, event) => this.select(panel.inside(region), this.howOf(event)),
       });
     }
   }
@@ -95,10 +124,13 @@ class LatentCanvas {
   #forgetTokens() {
     this.hovered = { panel: null, index: -1 };
     this.pinned = { panel: null, index: -1 };
+    this.pointed = -1;
+    this.selection.reset(this.header.codes.length);
+    this.report.pythonKnows({ selection: "", pinned: -1 });
     for (const panel of this.panels) panel.view.reset();
   }
 
-  #setClock(header) {
+  #setAxis() {
     const tracks = this.panels.map((panel) => panel.track);
     const moving = tracks.filter((track) => track.depths.length > 1);
     // A single frame does not say how far the others will get: a static reference may already show the end.
@@ -106,98 +138,44 @@ class LatentCanvas {
       ? Math.max(...moving.map((track) => track.depths.at(-1)))
       : Math.min(...tracks.map((track) => track.depths[0]));
     const first = Math.min(...tracks.map((track) => track.depths[0]), computed);
-    const given = JSON.stringify([header.depth, header.revision]);
-    if (this.#given === null) this.#reported = header.depth;
-    const depthIsNew = given !== this.#given;
-    this.#given = given;
-    this.clock.setAxis(first, computed, header.n_blocks);
-    if (depthIsNew) this.clock.reset(header.depth);
-    this.#settleSoon();
+    this.clock.setAxis(first, computed, this.header.n_blocks);
   }
 
-  #setTable() {
-    const table = new Uint8Array(1024);
-    const colours = this.header.colours;
-    for (let code = 0; code < 256; code++) {
-      const alpha = this.hidden.has(code) ? 0 : 255;
-      table.set([...parseHex(colours[code % colours.length]), alpha], 4 * code);
-    }
-    for (const panel of this.panels) panel.setTable(table);
+  /** Depth and selection are Python's only when it passes another value than the last time. */
+  #takeGiven(array) {
+    const { depth, revision, selection, dataset_key } = this.header;
+    const given = {
+      depth: JSON.stringify([depth, revision]),
+      selection: selection ? `${dataset_key} ${selection.digest}` : null,
+    };
+    const before = this.given;
+    this.given = given;
+    if (before === null) this.report.pythonKnows({ depth });
+    if (before?.depth !== given.depth) this.clock.reset(depth);
+    if (before && before.selection === given.selection) return;
+    if (selection) this.selection.bits = array(Uint8Array, selection);
+    this.report.pythonKnows({ selection: selection ? this.selection.text : "" });
   }
 
-  // --- what the user does ---
-
-  depthMoved() {
-    this.#settleSoon();
-    this.invalidate();
-  }
-
-  toggle() {
-    this.clock.stepwise = this.motion.matches;
-    this.clock.toggle();
-    this.#lastTick = 0;
-    this.depthMoved();
-  }
-
-  toggleClass(index) {
-    if (!this.hidden.delete(index)) this.hidden.add(index);
-    this.#setTable();
-    this.legend.render(this.header.class_names, this.header.colours, this.hidden);
-    this.#settleSoon();
-    this.invalidate();
-  }
-
-  pin(panel) {
-    const index = panel.underPointer(HOVER_RADIUS);
-    this.pinned = index === this.pinned.index ? { panel: null, index: -1 } : { panel, index };
-    this.invalidate();
-  }
-
-  viewMoved(panel) {
-    panel.dirty = true;
-    this.invalidate();
-  }
-
-  resetViews() {
-    for (const panel of this.panels) {
-      panel.view.reset();
-      panel.dirty = true;
-    }
-    this.invalidate();
-  }
-
-  refreshTooltip() {
+  /** Theme or images have changed. */
+  repaint() {
     this.#repaint = true;
     this.invalidate();
   }
 
-  #key(event) {
-    const target = event.composedPath()[0];
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("button, select")) return;
-    const { clock } = this;
-    const pause = () => (clock.playing = false);
-    const keys = {
-      ArrowRight: () => (pause(), clock.step(1)),
-      ArrowUp: () => (pause(), clock.step(1)),
-      ArrowLeft: () => (pause(), clock.step(-1)),
-      ArrowDown: () => (pause(), clock.step(-1)),
-      Home: () => (pause(), clock.choose(clock.first)),
-      End: () => (pause(), clock.choose(clock.computed)),
-      " ": () => this.toggle(),
-    };
-    if (!keys[event.key]) return;
-    event.preventDefault();
-    event.stopPropagation(); // Streamlit has shortcuts of its own
-    keys[event.key]();
-    this.depthMoved();
-  }
-
   resized() {
+    this.beside = this.root.clientWidth >= BESIDE_WIDTH;
+    this.root.classList.toggle("beside", this.beside);
     let changed = false;
     for (const panel of this.panels) changed = (panel.track && panel.measure()) || changed;
     // Drawn at once: a canvas that changed its size is blank until it is drawn.
     if (changed) this.#render();
     else this.invalidate();
+  }
+
+  /** Playing begins or ends: the time until now does not count. */
+  startClock() {
+    this.#lastTick = 0;
   }
 
   // --- drawing: only when something changed ---
@@ -218,56 +196,76 @@ class LatentCanvas {
 
   #render() {
     if (!this.header) return;
+    this.recolour();
     for (const panel of this.panels) panel.render();
     if (this.stats.firstDrawMs === null && this.stats.draws) this.stats.firstDrawMs = performance.now() - this.#born;
     this.scrubber.render();
+    this.legend.render(this.colours);
+    this.toolbar.render(this.tool, this.mode);
+    this.lookControls.render(this.colours, this.options);
+    this.side.render(this.#repaint);
     this.#renderTokens();
+    this.#repaint = false;
     if (this.clock.depth !== this.#shownDepth) {
       this.#shownDepth = this.clock.depth;
-      this.#settleSoon();
+      this.settleSoon();
+    }
+  }
+
+  recolour() {
+    // Without a selection nothing is dimmed towards the ground, so that a change of theme changes no pixel.
+    const ground = this.selection.count ? computedColour(this.tooltip.root, "backgroundColor") : [0, 0, 0];
+    this.#paint.bring(this.colours, this.selection, this.clock.depth, ground);
+    for (const panel of this.panels) {
+      panel.setCodes(this.#paint.codes);
+      panel.setTable(this.#paint.table);
     }
   }
 
   #renderTokens() {
     const panel = this.panels.find((candidate) => candidate.pointer);
-    this.hovered = { panel, index: panel ? panel.underPointer(HOVER_RADIUS) : -1 };
+    this.hovered = { panel, index: panel ? panel.underPointer(HOVER_RADIUS) : this.pointed };
     for (const each of this.panels) {
       each.placeRings(this.hovered.index, this.pinned.index);
       each.plot.classList.toggle("on-point", this.hovered.panel === each && this.hovered.index >= 0);
+      each.plot.classList.toggle("selecting", this.tool !== "pan");
     }
-    const token = this.hovered.index >= 0 ? this.hovered : this.pinned;
-    if (token.index < 0 || !this.panels.includes(token.panel) || this.isHidden(token.index)) return this.tooltip.hide();
-    const [x, y] = token.panel.place(token.index);
-    const plot = token.panel.plot.getBoundingClientRect();
-    const root = this.root.getBoundingClientRect();
-    const name = this.header.class_names[this.codes[token.index]] ?? "";
-    const place = [x + plot.left - root.left, y + plot.top - root.top];
-    this.tooltip.show(this.header.dataset_key, token.index, name, ...place, this.root, this.#repaint);
-    this.#repaint = false;
+    this.panels.at(-1).placeLinks(this.pinned.index, this.attendedNow());
+    this.#renderTooltip();
   }
 
-  // --- what Python and screen readers hear, once the depth rests ---
+  /** The token under the mouse; and the pinned one, in a corner of its panel, where the side panel is out of sight. */
+  #renderTooltip() {
+    const isHovered = this.hovered.index >= 0;
+    const token = isHovered || this.beside ? this.hovered : this.pinned;
+    if (token.index < 0 || !this.panels.includes(token.panel) || this.isHidden(token.index)) return this.tooltip.hide();
+    let [x, y] = token.panel.place(token.index);
+    if (!isHovered) [x, y] = [x > token.panel.view.width / 2 ? -8 : token.panel.view.width, 70];
+    const plot = token.panel.plot.getBoundingClientRect();
+    const root = this.root.getBoundingClientRect();
+    const place = [x + plot.left - root.left, y + plot.top - root.top];
+    const shown = { index: token.index, label: this.labelOf(token.index), value: this.colours.describe(token.index) };
+    this.tooltip.show(this.header.dataset_key, shown, ...place, this.root, this.#repaint);
+  }
 
-  #settleSoon() {
+  // --- once everything rests ---
+
+  settleSoon() {
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => this.#settle(), SETTLE_MS);
   }
 
   #settle() {
-    const { clock, header } = this;
-    if (clock.moving) return; // its end starts the timer again
-    const total = this.codes.length;
-    const names = header.class_names.filter((_, i) => !this.hidden.has(i));
-    const shown = this.hidden.size ? names.join(", ") || "none" : "all";
-    const depth = `Depth ${formatDepth(clock.depth)} of ${header.n_blocks}`;
-    setText(this.summary, `${depth}; ${formatCount(total)} points; classes shown: ${shown}`);
-    if (!clock.touched && clock.computed < clock.length) return; // following new frames is no news for Python
-    if (this.#reported === clock.depth) return;
-    this.#reported = clock.depth;
-    this.setStateValue("depth", clock.depth);
+    if (!this.clock.moving) {
+      setText(this.summary, describe(this));
+      this.table.render();
+    }
+    remember(this);
+    this.report.send(this);
   }
 
   dispose() {
+    remember(this);
     cancelAnimationFrame(this.#request);
     clearTimeout(this.#settleTimer);
     this.observer.disconnect();

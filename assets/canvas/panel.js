@@ -6,8 +6,10 @@ class Panel {
   pointer = null; // where the mouse is, in CSS pixels of the plot, or null
   dirty = true;
   #drawn = ""; // the mix that is on screen
+  #codes = null;
+  #table = null;
 
-  /** @param host {stats, isHidden(index), options, invalidate()} */
+  /** @param host {stats, clock, options, isHidden(index), invalidate()} */
   constructor(host) {
     this.host = host;
     this.title = element("div", { class: "title" });
@@ -20,34 +22,63 @@ class Panel {
     const yAxis = element("div", { class: "y-axis", "aria-hidden": "true" }, this.ends[3], this.yLabel, this.ends[2]);
     const xAxis = element("div", { class: "x-axis", "aria-hidden": "true" }, this.ends[0], this.xLabel, this.ends[1]);
     this.root = element("div", { class: "panel" }, this.title, yAxis, this.plot, xAxis);
+    this.overlay = new Overlay();
     this.#makeRenderer();
-    this.plot.append(this.canvas, this.pinRing, this.hoverRing);
+    this.plot.append(this.canvas, this.overlay.root, this.pinRing, this.hoverRing);
   }
 
   #makeRenderer() {
-    const { stats } = this.host;
     this.canvas = element("canvas");
-    const restored = () => {
-      this.dirty = true;
-      this.host.invalidate();
-    };
-    this.renderer = WebGLPoints.create(this.canvas, stats, restored);
-    if (this.renderer) return;
-    this.canvas = element("canvas"); // a canvas that once had a WebGL context gives no 2D one
-    this.renderer = Canvas2DPoints.create(this.canvas, stats);
+    this.renderer = WebGLPoints.create(this.canvas, this.host.stats, {
+      restored: () => this.#redraw(),
+      gone: () => this.#drawWithout(),
+    });
+    if (!this.renderer) this.#make2D();
   }
 
-  /** New data; `codes` is null if the classes are the same as before. */
-  setData(track, codes) {
+  #make2D() {
+    this.canvas = element("canvas"); // a canvas that once had a WebGL context gives no 2D one
+    this.renderer = Canvas2DPoints.create(this.canvas, this.host.stats);
+  }
+
+  /** The browser took the WebGL context and did not give it back. */
+  #drawWithout() {
+    const before = this.canvas;
+    this.renderer.dispose();
+    this.#make2D();
+    this.canvas.width = before.width;
+    this.canvas.height = before.height;
+    before.replaceWith(this.canvas);
+    this.renderer.setFrames(this.track.frames);
+    this.renderer.setCodes(this.#codes);
+    this.renderer.setTable(this.#table);
+    this.#redraw();
+  }
+
+  #redraw() {
+    this.dirty = true;
+    this.host.invalidate();
+  }
+
+  setData(track) {
     this.track = track;
     this.renderer.setFrames(track.frames);
-    if (codes) this.renderer.setCodes(codes);
     setText(this.xLabel, track.x_label);
     setText(this.yLabel, track.y_label);
     this.dirty = true;
   }
 
+  /** @param {Uint16Array} codes one per point, the same object as long as its content is the same */
+  setCodes(codes) {
+    if (codes === this.#codes) return;
+    this.#codes = codes;
+    this.renderer.setCodes(codes);
+    this.dirty = true;
+  }
+
   setTable(table) {
+    if (table === this.#table) return;
+    this.#table = table;
     this.renderer.setTable(table);
     this.dirty = true;
   }
@@ -81,9 +112,8 @@ class Panel {
     if (!this.ratio || (!force && !this.dirty && state === this.#drawn)) return false;
     const { frames } = this.track;
     const { width, height } = this.view;
-    const { diameter, opacity } = this.host.options;
     const scene = { frame: frames[mix.k], next: frames[mix.next], t: mix.t, affine: this.affine(mix) };
-    const drawn = this.renderer.draw({ ...scene, width, height, ratio: this.ratio, diameter, opacity });
+    const drawn = this.renderer.draw({ ...scene, width, height, ratio: this.ratio, ...this.host.options });
     this.dirty = !drawn; // a lost context: again once it is restored
     this.#drawn = state;
     this.#label(mix);
@@ -106,6 +136,27 @@ class Panel {
     if (!this.pointer) return -1;
     const mix = this.mix();
     return this.track.nearest(mix, this.affine(mix), ...this.pointer, radius, this.host.isHidden);
+  }
+
+  /** Index of the visible token nearest to the middle of the plot, or −1. */
+  nearestToCentre() {
+    const mix = this.mix();
+    const { width, height } = this.view;
+    return this.track.nearest(mix, this.affine(mix), width / 2, height / 2, Math.max(width, height), this.host.isHidden);
+  }
+
+  /** 1 for each visible token inside `region`, where the tokens are now. */
+  inside(region) {
+    const mix = this.mix();
+    return this.track.inside(mix, this.affine(mix), region, this.host.isHidden);
+  }
+
+  /** Lines and rings from the pinned token to those that it attends to: {index, weight}[]. */
+  placeLinks(pinned, attended) {
+    const shown = pinned >= 0 && !this.host.isHidden(pinned) ? attended : [];
+    const to = shown.filter(({ index }) => index !== pinned && !this.host.isHidden(index));
+    if (!to.length) return this.overlay.drawLinks(null, []);
+    this.overlay.drawLinks(this.place(pinned), to.map(({ index, weight }) => ({ place: this.place(index), weight }))); // prettier-ignore
   }
 
   /** CSS-pixel place of a token in this plot. */

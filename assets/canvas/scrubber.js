@@ -13,12 +13,9 @@ class Scrubber {
   constructor(clock, act) {
     this.clock = clock;
     this.act = act;
-    this.icon = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", "0 0 16 16");
-    svg.setAttribute("aria-hidden", "true");
-    svg.append(this.icon);
-    this.play = element("button", { type: "button", class: "play", onclick: () => act.toggle() }, svg);
+    this.icon = svg("path");
+    const icon = svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, this.icon);
+    this.play = element("button", { type: "button", class: "play", onclick: () => act.toggle() }, icon);
     this.buffered = element("div", { class: "buffered" });
     this.passed = element("div", { class: "passed" });
     this.thumb = element("div", { class: "thumb" });

@@ -26,7 +26,13 @@ const digitSprites = (window.digitSpriteRegistry ??= {
     canvas.width = width;
     canvas.height = height;
     const image = new ImageData(width, height);
-    for (let i = 0; i < size; i++) image.data.set([...rgb, pixels[index * size + i]], 4 * i);
+    const [r, g, b] = rgb;
+    for (let i = 0, at = 0; i < size; i++) {
+      image.data[at++] = r;
+      image.data[at++] = g;
+      image.data[at++] = b;
+      image.data[at++] = pixels[index * size + i];
+    }
     canvas.getContext("2d").putImageData(image, 0, 0);
     return true;
   },

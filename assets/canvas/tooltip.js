@@ -7,20 +7,22 @@ class Tooltip {
     this.image = element("canvas", { "aria-hidden": "true" });
     this.text = element("div", { class: "text" });
     this.index = element("div", { class: "index" });
-    this.root = element("div", { class: "tooltip", hidden: "" }, this.image, this.text, this.index);
+    this.value = element("div", { class: "index" });
+    this.root = element("div", { class: "tooltip", hidden: "" }, this.image, this.text, this.index, this.value);
   }
 
   hide() {
     this.root.hidden = true;
   }
 
-  /** (x, y): the token's place in `frame`, the positioned ancestor; `repaint` after a change of theme or images. */
-  show(datasetKey, index, label, x, y, frame, repaint) {
+  /** (x, y): the place in `frame`, the positioned ancestor, beside which the card stands; `repaint` after a change of theme or images. */
+  show(datasetKey, { index, label, value }, x, y, frame, repaint) {
     const state = `${datasetKey} ${index} ${label}`;
     this.root.hidden = false;
+    setText(this.value, value);
     if (repaint || state !== this.#shown) {
       this.#shown = state;
-      this.image.hidden = !digitSprites.paint(this.image, datasetKey, index, textColour(this.root));
+      this.image.hidden = !digitSprites.paint(this.image, datasetKey, index, computedColour(this.root));
       setText(this.text, label);
       setText(this.index, `index ${index}`);
     }

@@ -12,13 +12,9 @@ class Track {
     return this.frames[0].points.length / 2;
   }
 
-  /** Which two frames to mix at this depth: frame `k` with weight 1 − t, frame `next` with weight t. */
+  /** Which two frames to mix at this depth. */
   at(depth) {
-    const last = this.depths.length - 1;
-    let k = 0;
-    while (k < last && this.depths[k + 1] <= depth) k++;
-    if (k === last || depth <= this.depths[0]) return { k, next: k, t: 0 };
-    return { k, next: k + 1, t: (depth - this.depths[k]) / (this.depths[k + 1] - this.depths[k]) };
+    return mixOf(this.depths, depth);
   }
 
   /** The box [x0, y0, x1, y1] that the view fits at this mix. */
@@ -55,6 +51,16 @@ class Track {
     ];
   }
 
+  /** 1 for each visible point inside `region`, which is in the coordinates that `to` gives. */
+  inside(mix, to, region, isHidden) {
+    const places = this.positions(mix, to);
+    const chosen = new Uint8Array(this.count);
+    for (let i = 0; i < chosen.length; i++) {
+      if (region.contains(places[2 * i], places[2 * i + 1]) && !isHidden(i)) chosen[i] = 1;
+    }
+    return chosen;
+  }
+
   /** The visible point nearest to (x, y) within `radius`, or −1. A linear scan: below 1 ms for 70 000 points. */
   nearest({ k, next, t }, to, x, y, radius, isHidden) {
     const p = this.frames[k].points;
@@ -82,4 +88,13 @@ class Track {
 /** From stored int16 to data coordinates. */
 function dataAffine(frame) {
   return { ax: frame.step[0], ay: frame.step[1], bx: frame.offset[0], by: frame.offset[1] };
+}
+
+/** Which two of increasing `depths` to mix at `depth`: entry `k` with weight 1 − t, entry `next` with weight t. */
+function mixOf(depths, depth) {
+  const last = depths.length - 1;
+  let k = 0;
+  while (k < last && depths[k + 1] <= depth) k++;
+  if (k === last || depth <= depths[0]) return { k, next: k, t: 0 };
+  return { k, next: k + 1, t: (depth - depths[k]) / (depths[k + 1] - depths[k]) };
 }

@@ -3,20 +3,22 @@
 const VERTEX_SHADER = `#version 300 es
 layout(location = 0) in vec2 stored;      // int16 positions of the frame before
 layout(location = 1) in vec2 storedNext;  // and of the frame after
-layout(location = 2) in uint code;        // class, an index into the colour table
+layout(location = 2) in uint code;        // column of the colour table, + 256 in its second row: dimmed
 uniform vec4 affine, affineNext;          // stored -> CSS pixels: (ax, ay, bx, by)
 uniform float t;                          // 0 at the frame before, 1 at the frame after
 uniform vec2 size;                        // of the panel, CSS pixels
 uniform float diameter, ratio;            // of a point, CSS pixels; device pixels per CSS pixel
-uniform sampler2D table;                  // 256 colours; alpha 0 = hidden
+uniform sampler2D table;                  // 256 × 2 colours; alpha 0 = hidden
+uniform int row;                          // the row of the table that is drawn now
 flat out vec4 colour;
 flat out float pixels;
 void main() {
-  colour = texelFetch(table, ivec2(int(code), 0), 0);
+  colour = texelFetch(table, ivec2(int(code & 255u), row), 0);
+  bool hidden = colour.a == 0.0 || int(code >> 8) != row;
   vec2 place = mix(stored * affine.xy + affine.zw, storedNext * affineNext.xy + affineNext.zw, t);
   pixels = diameter * ratio;
   gl_PointSize = pixels + 1.0;            // half a pixel of antialiased rim all around
-  gl_Position = colour.a == 0.0 ? vec4(2.0, 2.0, 2.0, 1.0)
+  gl_Position = hidden ? vec4(2.0, 2.0, 2.0, 1.0)
     : vec4(place.x / size.x * 2.0 - 1.0, 1.0 - place.y / size.y * 2.0, 0.0, 1.0);
 }`;
 
@@ -28,32 +30,43 @@ uniform float opacity;
 out vec4 fragment;
 void main() {
   float radius = length(gl_PointCoord - 0.5) * (pixels + 1.0);
-  float alpha = opacity * clamp(0.5 * pixels + 0.5 - radius, 0.0, 1.0);
+  float alpha = opacity * colour.a * clamp(0.5 * pixels + 0.5 - radius, 0.0, 1.0);
   fragment = vec4(colour.rgb * alpha, alpha);  // premultiplied
 }`;
 
-const UNIFORMS = ["affine", "affineNext", "t", "size", "diameter", "ratio", "table", "opacity"];
+const PATIENCE_MS = 2000; // a context that is lost longer than this is given up
+
+const UNIFORMS = ["affine", "affineNext", "t", "size", "diameter", "ratio", "table", "row", "opacity"];
 
 class WebGLPoints {
   kind = "webgl2";
   #frames = []; // what the buffers must hold; kept to fill them again after a lost context
   #codes = null;
-  #table = new Uint8Array(1024);
+  #table = new Uint8Array(2048);
   #buffers = new Map(); // frame digest -> buffer
+  #patience = 0; // timer, while the context is lost
+  #disposed = false;
 
-  /** @returns {WebGLPoints | null} null where WebGL2 is missing */
-  static create(canvas, stats, onRestore) {
+  /**
+   * @param on {restored(), gone()}: a lost context came back, or did not within `PATIENCE_MS`
+   * @returns {WebGLPoints | null} null where WebGL2 is missing
+   */
+  static create(canvas, stats, on) {
     const options = { alpha: true, antialias: false, depth: false, premultipliedAlpha: true };
     const gl = canvas.getContext("webgl2", options);
     if (!gl) return null;
     const points = new WebGLPoints();
     Object.assign(points, { gl, canvas, stats });
     if (!points.#build()) return null;
-    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault()); // else it is never restored
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // else it is never restored
+      if (!points.#disposed) points.#patience = setTimeout(on.gone, PATIENCE_MS);
+    });
     canvas.addEventListener("webglcontextrestored", () => {
+      clearTimeout(points.#patience);
       points.#build();
       points.#uploadAll();
-      onRestore();
+      on.restored();
     });
     return points;
   }
@@ -118,21 +131,21 @@ class WebGLPoints {
     }
   }
 
-  /** @param {Uint8Array} codes one index into the colour table per point */
+  /** @param {Uint16Array} codes one index into the colour table per point */
   setCodes(codes) {
     this.#codes = codes;
     this.#upload(this.codesBuffer, codes);
   }
 
-  /** @param {Uint8Array} table 256 × RGBA; alpha 0 hides */
+  /** @param {Uint8Array} table 2 × 256 × RGBA; alpha 0 hides */
   setTable(table) {
     const gl = this.gl;
     this.#table = table;
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, table);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 256, 2, 0, gl.RGBA, gl.UNSIGNED_BYTE, table);
   }
 
-  /** @param scene {frame, next, t, affine, width, height, ratio, diameter, opacity} */
+  /** @param scene {frame, next, t, affine, width, height, ratio, diameter, opacity, rows}; of `rows`, the last is on top */
   draw(scene) {
     const { gl, uniform } = this;
     if (gl.isContextLost()) return false;
@@ -147,7 +160,7 @@ class WebGLPoints {
       gl.vertexAttribPointer(location, 2, gl.SHORT, false, 0, 0);
     });
     gl.bindBuffer(gl.ARRAY_BUFFER, this.codesBuffer);
-    gl.vertexAttribIPointer(2, 1, gl.UNSIGNED_BYTE, 0, 0);
+    gl.vertexAttribIPointer(2, 1, gl.UNSIGNED_SHORT, 0, 0);
     gl.uniform1f(uniform.t, scene.t);
     gl.uniform2f(uniform.size, scene.width, scene.height);
     gl.uniform1f(uniform.diameter, scene.diameter);
@@ -155,7 +168,10 @@ class WebGLPoints {
     gl.uniform1f(uniform.opacity, scene.opacity);
     gl.uniform1i(uniform.table, 0);
     gl.bindTexture(gl.TEXTURE_2D, this.texture);
-    gl.drawArrays(gl.POINTS, 0, scene.frame.points.length / 2);
+    for (const row of scene.rows) {
+      gl.uniform1i(uniform.row, row);
+      gl.drawArrays(gl.POINTS, 0, scene.frame.points.length / 2);
+    }
     this.stats.draws++;
     return true;
   }
@@ -168,6 +184,8 @@ class WebGLPoints {
   }
 
   dispose() {
+    this.#disposed = true;
+    clearTimeout(this.#patience);
     this.gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers allow only some 16 live contexts
   }
 }

@@ -1,17 +1,19 @@
-"""The home page's picture: projection and latents side by side, drawn while they are computed."""
+"""The home page: the picture, drawn while it is computed, and the curves over depth under it."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.config import Config
+from dr_transformer.analysis import CURVES
+from dr_transformer.charts import depth_curves
+from dr_transformer.config import ViewConfig
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Run
+from dr_transformer.run import Run
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import Panel, latent_canvas
-from dr_transformer.ui.link import read_depth, write_depth
+from dr_transformer.ui.canvas import latent_canvas, pinned_token
+from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
+from dr_transformer.ui.picture import Picture, attended, colourings, picture
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, notes, status_line
@@ -27,7 +29,7 @@ def explorer(settings: Settings) -> None:
         run = _run(settings)
     if run is not None:
         st.session_state["last_run"] = run
-        _picture(run)
+        _picture(run, settings.view())
 
 
 def _run(settings: Settings) -> Run | None:
@@ -45,36 +47,32 @@ def _run(settings: Settings) -> Run | None:
 
 
 @st.fragment
-def _picture(run: Run) -> None:
-    computing = not run.done.is_set()  # asked first: what is drawn below is then all there is, or is drawn again
-    latents = list(run.latents)
+def _picture(run: Run, view: ViewConfig) -> None:
+    pending = not run.finished  # asked first: what is drawn below is then all there is, or is drawn again
+    shown = picture(run, view, st.session_state.get("last_depth", LAST_BLOCK))
+    depth = float(run.config.n_blocks)
     with st.container(gap=None):
-        if latents:
-            _canvas(run, latents)
-        poll(computing)
-    st.caption(status_line(run))
+        if shown is not None:
+            depth = _canvas(run, shown)
+        poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
+    st.caption(status_line(run, shown is not None and shown.is_preview))
+    curves = {title: run.analysis.curves[name] for name, title in CURVES.items()}
+    if any(curves.values()):
+        chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
+        st.plotly_chart(chart, key="curves", config={"displayModeBar": False})
     if run.error:
         st.error(capitalised(run.error))
     for note in notes(run):
         st.info(note)
 
 
-def _canvas(run: Run, latents: list[npt.NDArray[np.floating]]) -> None:
+def _canvas(run: Run, shown: Picture) -> float:
+    """Draw the canvas; returns the depth at which the user rests."""
     dataset, n_blocks = run.dataset, run.config.n_blocks
-    assert run.start is not None
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
     start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     state = latent_canvas(
-        [
-            Panel(_projection_title(run.config), run.start[None, :, :2], (0.0,), "column 0", "column 1"),
-            Panel(
-                "Latents after block {depth}",
-                np.stack([X[:, :2] for X in latents]),
-                tuple(float(block) for block in range(len(latents))),
-                "latent axis 0",
-                "latent axis 1",
-            ),
-        ],
+        shown.panels,
         labels=np.zeros(dataset.n_samples, dtype=np.intp) if dataset.labels is None else dataset.labels,
         class_names=dataset.class_names or ("token",),
         dataset_key=dataset.key,
@@ -82,10 +80,13 @@ def _canvas(run: Run, latents: list[npt.NDArray[np.floating]]) -> None:
         depth=start,
         images=dataset.images,
         revision=st.session_state.get("resets", 0),
+        colourings=colourings(run),
+        attended=attended(run, pinned_token(dataset.key)),
     )
     st.session_state["last_depth"] = state.depth
     write_depth(state.depth, n_blocks)
+    return min(state.depth, float(n_blocks))
 
 
-def _projection_title(config: Config) -> str:
-    return "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
+def _accent() -> str:
+    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.primaryColor") or "#8a3324")

@@ -11,11 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
+from dr_transformer.config import DATASETS, Config, DataConfig, Parameter, ViewConfig
 from dr_transformer.errors import InputError
 
 UPLOAD = "your own file"
-PARAMETERS: dict[str, Parameter] = DataConfig.parameters() | Config.parameters()
+PARAMETERS: dict[str, Parameter] = DataConfig.parameters() | Config.parameters() | ViewConfig.parameters()
 DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"n_samples": 10_000}
 LAST_BLOCK = float(Config.parameters()["n_blocks"].maximum or 0)
 """A depth beyond all blocks: the canvas takes it as "the last block computed"."""

@@ -15,7 +15,7 @@ from dr_transformer.paths import asset
 
 
 def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
-    """Within a fragment: run it again after `seconds` if `pending`. Call it in every run, so that it keeps its place."""
+    """Within a fragment: run it again after `seconds` if `pending`. Call it in every run: it must keep its place."""
     serial = st.session_state.get(f"{key}_serial", 0) + 1
     st.session_state[f"{key}_serial"] = serial  # each answer must differ from the last, or the browser ignores it
     data = {"pending": pending, "serial": serial, "milliseconds": round(1000 * seconds)}

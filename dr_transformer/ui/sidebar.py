@@ -8,10 +8,19 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from dr_transformer.config import DATASETS, Config, DataConfig, Parameter
+from dr_transformer.config import DATASETS, Config, DataConfig, Parameter, ViewConfig
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
+from dr_transformer.ui.presets import PRESETS, Preset
 
 PAGES = {"app.py": "Explorer", "pages/1_The_model.py": "The model"}
+CHOICES = {  # choices whose names do not speak for themselves
+    "axes": "two latent axes (paper)",
+    "pca": "PCA of the block on screen",
+    "fixed-pca": "PCA of one block for all",
+    "aligned-pca": "PCA, aligned between blocks",
+    "frame": "fit to every block",
+    "final": "that of the last block",
+}
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
 
@@ -24,6 +33,10 @@ class Settings(NamedTuple):
     def config(self) -> Config:
         """The validated model parameters; raises `InputError`."""
         return Config(**{name: self.values[name] for name in Config.parameters()})
+
+    def view(self) -> ViewConfig:
+        """Which plane is drawn."""
+        return ViewConfig(**{name: self.values[name] for name in ViewConfig.parameters()})
 
     def data_config(self) -> DataConfig:
         """The validated data parameters; raises `InputError`."""
@@ -40,18 +53,15 @@ def sidebar(entered: bool) -> tuple[Settings, list[str]]:
         for path, title in PAGES.items():
             with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
                 st.page_link(path, label=title)
-        st.button(
-            "Paper's setting",
-            on_click=_reset,
-            help="Set every control to the value of the paper's figure 1.",
-            width="stretch",
-        )
+        _preset_buttons()
         st.subheader("Data")
         values, upload = _data_widgets()
         st.subheader("Model")
         values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
         with st.expander("More"):
             values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
+        st.subheader("View")
+        values |= _view_widgets()
     st.session_state["settings"] = values
     write_link(values)
     return Settings(values, upload), problems
@@ -68,8 +78,15 @@ def _remember(entered: bool) -> list[str]:
     return problems
 
 
-def _reset() -> None:
-    st.session_state.update(DEFAULTS)
+def _preset_buttons() -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        for name, preset in PRESETS.items():
+            st.button(name, key=f"preset {name}", on_click=_load, args=(preset,), help=preset.help, type="tertiary")
+
+
+def _load(preset: Preset) -> None:
+    """Everything as in the paper but for what the preset changes, seen from the last block."""
+    st.session_state.update(DEFAULTS | preset.values)
     st.session_state["start_depth"] = LAST_BLOCK
     st.session_state["resets"] = st.session_state.get("resets", 0) + 1
 
@@ -102,12 +119,25 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
     return {"dataset": dataset, "n_samples": n_samples}, upload
 
 
-def _widget(parameter: Parameter) -> Any:
+def _view_widgets() -> dict[str, Any]:
+    """The view's widgets; those that the chosen view does not use are shown but cannot be set."""
+    values = {"view": _widget(PARAMETERS["view"])}
+    idle = {
+        "first_axis": values["view"] != "axes",
+        "second_axis": values["view"] != "axes",
+        "view_block": values["view"] != "fixed-pca",
+    }
+    names = [name for name, parameter in PARAMETERS.items() if parameter.group == "view" and name != "view"]
+    return values | {name: _widget(PARAMETERS[name], disabled=idle.get(name, False)) for name in names}
+
+
+def _widget(parameter: Parameter, disabled: bool = False) -> Any:
     shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": parameter.help}
+    shared["disabled"] = disabled
     if parameter.type is bool:
         return st.toggle(**shared)
     if parameter.choices:
-        return st.selectbox(options=parameter.choices, **shared)
+        return st.selectbox(options=parameter.choices, format_func=lambda choice: CHOICES.get(choice, choice), **shared)
     if parameter.widget_range is None:
         low, high = int(parameter.minimum or 0), int(parameter.maximum or 0)
         return st.number_input(min_value=low, max_value=high, step=1, **shared)

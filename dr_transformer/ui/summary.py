@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dr_transformer.jobs import Run
+from dr_transformer.run import PREVIEW, Run
 
 
-def status_line(run: Run) -> str:
+def status_line(run: Run, is_preview: bool) -> str:
     """One line: tokens, blocks, time, precision and device, and where the images came from."""
     config, dataset = run.config, run.dataset
-    blocks = len(run.latents) - 1
-    progress = f"{blocks} blocks" if run.done.is_set() else f"block {max(blocks, 0)} of {config.n_blocks}"
-    parts = [
-        f"{dataset.n_samples:,} tokens".replace(",", "\u202f"),
-        f"{progress} in {run.seconds:.1f} s",
-        f"latent axes 0 and 1 of {config.n_components}",
-        _precision(run),
-        dataset.source.rstrip("."),
-    ]
+    tokens, blocks = _count(dataset.n_samples), max(len(run.full.latents) - 1, 0)
+    parts = [f"{tokens} tokens", f"{config.n_blocks} blocks in {run.seconds:.1f} s"]
+    if not run.done.is_set():
+        parts[1] = f"computing block {min(blocks + 1, config.n_blocks)} of {config.n_blocks}"
+    if is_preview:
+        parts[0] = f"Preview: {_count(PREVIEW)} of the {tokens} tokens, run as if they were all"
+    parts += [_precision(run), dataset.source.rstrip(".")]
+    if run.done.is_set() and not run.finished:
+        parts.append("measuring …")
     return " · ".join(parts)
 
 
 def notes(run: Run) -> Iterator[str]:
     """What is not as in the paper, each with its number."""
     yield from run.config.notes()
-    if run.neighbours and run.neighbours[-1] < 1.05:
+    if run.neighbours is not None and run.neighbours < 1.05:
         yield (
             f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, "
-            f"in effect, to {run.neighbours[-1]:.2f} others or fewer, so each follows its nearest neighbour alone."
+            f"in effect, to {run.neighbours:.2f} others or fewer, so each follows its nearest neighbour alone."
         )
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."
@@ -40,8 +40,12 @@ def capitalised(sentence: str) -> str:
 
 
 def _precision(run: Run) -> str:
-    dtype = run.latents[-1].dtype.name if run.latents else "float32"
+    dtype = run.full.latents[-1].dtype.name if run.full.latents else "float32"
     said = f"{dtype} on {'GPU' if run.device == 'cuda' else 'CPU'}"
     if run.deviation is not None:
         said += f", {run.deviation:.0e} from float64 on a subsample of {min(500, run.dataset.n_samples)}"
     return said
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")

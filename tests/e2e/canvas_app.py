@@ -1,6 +1,6 @@
 """A small Streamlit script around the latent canvas, with data of known coordinates, for the browser tests.
 
-The query chooses the data: n (points), frames (computed so far), blocks, depth, style=plain|real, panels.
+The query chooses the data: n (points), frames (computed so far), blocks, depth, style=plain|real.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 N_CLASSES = 10
+CLUSTERS = ("first half", "second half")
+K = 4  # attended tokens
 
 
 def make_labels(n: int) -> np.ndarray:
@@ -35,10 +37,25 @@ def make_images(n: int) -> np.ndarray:
     return images
 
 
+def make_entropy(n: int, n_frames: int) -> np.ndarray:
+    """(n_frames, n): rises with the index from 0 to 1, and by 1 with each block; token 1 has none."""
+    values = np.arange(n) / (n - 1) + np.arange(n_frames)[:, None]
+    values[:, 1] = np.nan
+    return values
+
+
+def make_attended(n: int, blocks: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """(blocks, K) indices and weights: block b attends to the K tokens from b + 1 places after `index` on."""
+    rows = np.arange(blocks)[:, None]
+    indices = (index + rows + 1 + np.arange(K)) % n
+    weights = np.array([0.4, 0.31, 0.2, 0.004]) / (1 + rows)
+    return indices, weights
+
+
 def main() -> None:
     import streamlit as st
 
-    from dr_transformer.ui.canvas import Panel, latent_canvas
+    from dr_transformer.ui.canvas import Attended, Colouring, Panel, latent_canvas, pinned_token
 
     st.set_page_config(layout="wide")
     query = st.query_params
@@ -58,6 +75,10 @@ def main() -> None:
             state.seed += 1
         if st.button("Python sets depth 3"):
             state.depth = 3.0
+        if st.button("Python selects 3, 5, 8"):
+            state.selection = np.array([8, 3, 5])
+        if st.button("Python selects nothing"):
+            state.selection = np.array([], dtype=int)
         if st.button("Hide or show"):
             state.hidden = not state.get("hidden", False)
     st.text(f"run {state.runs}")
@@ -65,6 +86,9 @@ def main() -> None:
         return
     frames = make_frames(n, state.computed, state.seed)
     plain = query.get("style", "plain") == "plain"
+    dataset_key = f"synthetic-{n}-{state.seed}"
+    pinned = pinned_token(dataset_key)
+    attended = None if pinned is None else Attended(pinned, *make_attended(n, blocks, pinned))
     result = latent_canvas(
         [
             Panel("Random projection, Y W", frames[:1], (0.0,), "latent axis 0", "latent axis 1"),
@@ -72,14 +96,22 @@ def main() -> None:
         ],
         labels=make_labels(n),
         class_names=[str(label) for label in range(N_CLASSES)],
-        dataset_key=f"synthetic-{n}-{state.seed}",
+        dataset_key=dataset_key,
         n_blocks=blocks,
         depth=state.depth,
         images=make_images(n),
         point_size=8 if plain else None,
         opacity=1 if plain else None,
+        colourings=[
+            Colouring("cluster", (np.arange(n) >= n // 2).astype(int), CLUSTERS),
+            Colouring("entropy", make_entropy(n, state.computed), unit="nats"),
+        ],
+        selection=state.get("selection"),
+        attended=attended,
     )
     st.text(f"Python has depth {result.depth!r}")
+    st.text(f"Python has selection {result.selection.tolist()}"[:400])
+    st.text(f"Python has pinned {result.pinned!r}")
 
 
 if __name__ == "__main__":

@@ -2,76 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dr_transformer.palette import PETROFF10
 from tests.e2e.canvas_app import make_frames, make_labels
-
-SCRIPT = Path(__file__).with_name("canvas_app.py")
-N = 400
-ISOLATED = 0  # the token that stands alone in every frame; its class is 0
-
-FIND = """(() => {
-  for (const host of document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')) {
-    const found = host.shadowRoot?.querySelector('.latent-canvas');
-    if (found) return found.latentCanvas;
-  }
-  return null;
-})()"""
-
-
-class Canvas:
-    """The canvas on a page: asks its `element.latentCanvas`, named `c` in the expressions."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(url)
-        self.wait("c.stats.firstDrawMs !== null")
-
-    def get(self, expression: str) -> Any:
-        return self.page.evaluate(f"() => {{ const c = {FIND}; return {expression}; }}")
-
-    def wait(self, expression: str) -> None:
-        self.page.wait_for_function(f"() => {{ const c = {FIND}; return c && {expression}; }}")
-
-    def next_frame(self) -> None:
-        """Wait until what was asked for is drawn."""
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-    def array(self, expression: str) -> np.ndarray:
-        return np.array(self.get(f"[...{expression}]")).reshape(-1, 2)
-
-    def pixel(self, panel: int, x: float, y: float) -> list[int]:
-        return list(self.get(f"c.readPixel({panel}, {x}, {y})"))
-
-    def screen(self, panel: int, index: int) -> tuple[float, float]:
-        x, y = self.get(f"[...c.screen({panel}).slice({2 * index}, {2 * index + 2})]")
-        return x, y
-
-    def on_page(self, panel: int, index: int) -> tuple[float, float]:
-        box = self.page.locator(".plot canvas").nth(panel).bounding_box()
-        assert box is not None
-        x, y = self.screen(panel, index)
-        return box["x"] + x, box["y"] + y
-
-    def python_has_depth(self, depth: float) -> None:
-        expect(self.page.get_by_text(f"Python has depth {depth!r}", exact=True)).to_be_visible()
-
-    def click(self, name: str) -> None:
-        """Click a button of the harness and wait until its run is over."""
-        shown = self.page.get_by_text(re.compile(r"^run \d+$"))
-        run = int(shown.inner_text().split()[1])
-        self.page.get_by_role("button", name=name, exact=True).click()
-        expect(self.page.get_by_text(f"run {run + 1}", exact=True)).to_be_visible()
+from tests.e2e.canvas_page import FIND, ISOLATED, SCRIPT, Canvas, N, has_class_colour, quantisation
 
 
 @pytest.fixture
@@ -87,20 +26,6 @@ def open_canvas(page: Page, streamlit_server: Callable[[Path], str]) -> Iterator
     yield open_it
     for canvas in opened:
         assert canvas.errors == []
-
-
-def rgb(colour: str) -> list[int]:
-    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-
-
-def has_class_colour(pixel: list[int], label: int) -> bool:
-    """Opaque, and the palette's colour up to the rounding of its blending."""
-    return pixel[3] > 250 and bool(np.abs(np.array(pixel[:3]) - rgb(PETROFF10[label])).max() <= 2)
-
-
-def quantisation(frame: np.ndarray) -> np.ndarray:
-    """Largest error of a coordinate stored as int16: half a step, and float32's rounding when it is read back."""
-    return np.ptp(frame, axis=0) / 65534 / 2 * 1.001 + 1e-6 * np.abs(frame).max()
 
 
 def test_first_paint(open_canvas: Callable[..., Canvas]) -> None:
@@ -367,6 +292,23 @@ def test_a_lost_context_is_restored(open_canvas: Callable[..., Canvas]) -> None:
     assert has_class_colour(canvas.pixel(1, *place), 0)
 
 
+def test_a_context_that_does_not_come_back_is_replaced(open_canvas: Callable[..., Canvas]) -> None:
+    canvas = open_canvas()
+    canvas.get("c.select([0, 1, 2])")
+    canvas.page.evaluate(
+        """() => { for (const host of document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')) {
+          const plot = host.shadowRoot?.querySelectorAll('.plot canvas')[1];
+          plot?.getContext('webgl2').getExtension('WEBGL_lose_context').loseContext();
+        } }"""
+    )
+    canvas.wait("c.renderers[1] === '2d'")
+    assert canvas.get("c.renderers") == ["webgl2", "2d"]
+    canvas.get("c.setDepth(5)")
+    assert has_class_colour(canvas.pixel(1, *canvas.screen(1, ISOLATED)), 0)
+    dimmed = int(np.argmin(make_frames(N, 9)[5, :, 0]))  # stands at the rim, with nothing on top
+    assert 0 < canvas.pixel(1, *canvas.screen(1, dimmed))[3] < 140
+
+
 def test_without_webgl_the_same_points_are_drawn(context: BrowserContext, open_canvas: Callable[..., Canvas]) -> None:
     page = context.new_page()
     page.add_init_script(
@@ -398,7 +340,7 @@ def test_hover_shows_the_token_in_all_panels(open_canvas: Callable[..., Canvas])
         canvas.wait(f"c.hovered === {index}")
         expect(tooltip).to_be_visible()
         expect(tooltip.locator(".text")).to_have_text(str(make_labels(N)[index]))
-        expect(tooltip.locator(".index")).to_have_text(f"index {index}")
+        expect(tooltip.locator(".index").first).to_have_text(f"index {index}")
         expect(tooltip.locator("canvas")).to_be_visible()
         alpha = """(image) => {
           const data = image.getContext('2d').getImageData(0, 0, image.width, image.height).data;
@@ -415,10 +357,12 @@ def test_hover_shows_the_token_in_all_panels(open_canvas: Callable[..., Canvas])
     page.mouse.click(*canvas.on_page(1, ISOLATED))
     page.mouse.move(0, 0)
     canvas.wait(f"c.hovered === -1 && c.pinned === {ISOLATED}")
-    expect(tooltip.locator(".index")).to_have_text(f"index {ISOLATED}")
+    expect(tooltip).to_be_hidden()  # the pinned token is in the side panel
+    pinned = page.get_by_role("region", name="Pinned token")
+    expect(pinned.locator(".head")).to_have_text(f"0index {ISOLATED}")
     x, y = canvas.on_page(1, ISOLATED)
     page.mouse.click(x - 60, y + 100)
-    expect(tooltip).to_be_hidden()
+    expect(pinned).to_be_hidden()
 
 
 def test_the_theme_changes_everything_but_the_points(browser: Browser, open_canvas: Callable[..., Canvas]) -> None:
@@ -477,10 +421,12 @@ def test_everything_is_reachable_with_tab(open_canvas: Callable[..., Canvas]) ->
       return node.getAttribute('aria-label') ?? node.textContent;
     }"""
     names = [canvas.page.evaluate(focused)]
-    for _ in range(15):
+    for _ in range(25):
         canvas.page.keyboard.press("Tab")
         names.append(canvas.page.evaluate(focused))
     labels = [str(label) for label in range(10)]
     assert names[0].startswith("Random projection, Y W")
     assert names[1].startswith("Block 0")
-    assert names[2:] == ["Play", "Depth", "Playing speed", *labels, "Reset view"]
+    tools = ["Pan", "Lasso", "Box", "New selection", "Add to selection", "Subtract from selection"]
+    look = ["Colour by", "Search label or #index", "Look", "Reset view"]
+    assert names[2:] == ["Play", "Depth", "Playing speed", *tools, *labels, *look, "Table"]

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
-from tests.e2e.test_canvas import Canvas, quantisation
+from tests.e2e.canvas_page import Canvas, quantisation
 
 APP = Path(__file__).parents[2] / "app.py"
 SMALL = {"n_samples": 600, "n_components": 16, "n_blocks": 4}

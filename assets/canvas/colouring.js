@@ -1,0 +1,125 @@
+// What the points are coloured by: the class labels or one of Python's colourings, each one byte per point.
+
+const MISSING = 255; // the byte of a point without a value
+const LEVELS = 254; // continuous values are bytes 0 … LEVELS
+const MARKED = 256; // added to a byte: not selected while others are
+const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense clusters become faint too
+
+class Colours {
+  list = []; // {name, class_names | low, high, unit, colours, rows: [{depth, digest, codes}]}; the labels come first
+  chosen = null; // name of the colouring
+  palette = null; // name of the palette
+  codes = new Uint8Array(0); // of the points, at the depth last asked for
+  #hidden = new Map(); // colouring's name -> set of hidden classes
+  #state = "";
+  #mixed = new Uint8Array(0);
+  #given = null;
+
+  /** @param header of the blob; @param array reads an array of the blob */
+  setData(header, array) {
+    const labels = { name: "class", class_names: header.class_names, colours: null, rows: [{ depth: 0, ...header.codes }] };
+    const before = JSON.stringify(this.list[0]?.class_names);
+    this.list = [labels, ...header.colourings].map((colouring) => ({
+      ...colouring,
+      rows: colouring.rows.map((row) => ({ ...row, codes: array(Uint8Array, row) })),
+    }));
+    if (before !== JSON.stringify(header.class_names)) this.#hidden.clear();
+    if (!this.list.some((colouring) => colouring.name === this.chosen)) this.chosen = labels.name;
+    this.palettes = header.palette ? header.palettes : { given: header.colours, ...header.palettes };
+    const given = header.palette ?? "given";
+    const givenColours = JSON.stringify([given, this.palettes[given]]);
+    if (this.#given !== null && this.#given !== givenColours) this.palette = given; // Python chose anew
+    this.#given = givenColours;
+    if (!(this.palette in this.palettes)) this.palette = given;
+    this.sequential = header.sequential;
+  }
+
+  get current() {
+    return this.list.find((colouring) => colouring.name === this.chosen);
+  }
+
+  get labels() {
+    return this.list[0].rows[0].codes;
+  }
+
+  get isContinuous() {
+    return !this.current.class_names;
+  }
+
+  /** Hidden classes of the current colouring. */
+  get hidden() {
+    if (!this.#hidden.has(this.chosen)) this.#hidden.set(this.chosen, new Set());
+    return this.#hidden.get(this.chosen);
+  }
+
+  isHidden = (index) => this.hidden.has(this.codes[index]) && !this.isContinuous;
+
+  get hiddenByName() {
+    return [...this.#hidden].map(([name, classes]) => [name, [...classes]]);
+  }
+
+  set hiddenByName(entries) {
+    this.#hidden = new Map(entries.map(([name, classes]) => [name, new Set(classes)]));
+  }
+
+  /** One colour per class of the current colouring. */
+  get classColours() {
+    const { class_names, colours } = this.current;
+    const own = colours ?? this.palettes[this.palette];
+    return class_names.map((_, i) => own[i % own.length]);
+  }
+
+  /** The label's colour, whatever the points are coloured by. */
+  labelColour(index) {
+    const palette = this.palettes[this.palette];
+    return palette[this.labels[index] % palette.length];
+  }
+
+  /** Colour the points as at this depth; true if any byte may have changed. Classes do not mix: the nearer row's. */
+  moveTo(depth) {
+    const { rows, name } = this.current;
+    let { k, next, t } = mixOf(rows.map((row) => row.depth), depth); // prettier-ignore
+    if (!this.isContinuous) [k, next, t] = t < 0.5 ? [k, k, 0] : [next, next, 0];
+    const state = `${name} ${rows[k].digest} ${rows[next].digest} ${t}`;
+    if (state === this.#state) return false;
+    this.#state = state;
+    this.codes = t === 0 ? rows[k].codes : this.#mix(rows[k].codes, rows[next].codes, t);
+    return true;
+  }
+
+  #mix(before, after, t) {
+    if (this.#mixed.length !== before.length) this.#mixed = new Uint8Array(before.length);
+    for (let i = 0; i < before.length; i++) {
+      const missing = before[i] === MISSING || after[i] === MISSING;
+      this.#mixed[i] = missing ? MISSING : before[i] + (after[i] - before[i]) * t + 0.5;
+    }
+    return this.#mixed;
+  }
+
+  /** The colours of all codes: 256 × RGBA as they are, then 256 × RGBA dimmed towards `ground`; alpha 0 hides. */
+  table(ground) {
+    const table = new Uint8Array(8 * 256);
+    const classes = this.isContinuous ? null : this.classColours.map(parseHex);
+    const map = this.isContinuous ? this.sequential.map(parseHex) : null;
+    for (let code = 0; code < 256; code++) {
+      const missing = map && code === MISSING;
+      const colour = missing ? [128, 128, 128] : map ? map[Math.round((code / LEVELS) * (map.length - 1))] : classes[code % classes.length];
+      const shown = !this.hidden.has(code) || map;
+      const dimmed = colour.map((value, i) => value + (ground[i] - value) * DIMMED.mix);
+      table.set([...colour, shown ? 255 : 0], 4 * code);
+      table.set([...dimmed, shown ? DIMMED.alpha : 0], 4 * (MARKED + code));
+    }
+    return table;
+  }
+
+  /** "entropy 3.2 nats" of a token at the depth last asked for; nothing if that is its label. */
+  describe(index) {
+    const { name, class_names, low, high, unit } = this.current;
+    const code = this.codes[index];
+    if (this.current === this.list[0]) return "";
+    if (class_names) return `${name} ${class_names[code]}`;
+    if (code === MISSING) return `${name}: none`;
+    const value = formatNumber(low + ((high - low) * code) / LEVELS, (high - low) / 10 || 1);
+    return `${name} ${value} ${unit}`.trim();
+  }
+}

@@ -1,0 +1,44 @@
+// What Python and screen readers hear, once the user has come to rest.
+
+/** The picture in one sentence. */
+function describe({ clock, header, colours, selection, pinned, labelOf }) {
+  const depth = `Depth ${formatDepth(clock.depth)} of ${header.n_blocks}`;
+  const parts = [depth, `${formatCount(selection.mask.length)} points`];
+  if (colours.current !== colours.list[0]) parts.push(`coloured by ${colours.chosen}`);
+  if (!colours.isContinuous) {
+    const names = colours.current.class_names.filter((_, i) => !colours.hidden.has(i));
+    parts.push(`classes shown: ${colours.hidden.size ? names.join(", ") || "none" : "all"}`);
+  }
+  if (selection.count) parts.push(`${formatCount(selection.count)} selected`);
+  if (pinned.index >= 0) parts.push(`pinned: token ${pinned.index}, label ${labelOf(pinned.index) || "none"}`);
+  return parts.join("; ");
+}
+
+class Report {
+  #known = { depth: null, selection: "", pinned: -1 }; // what Python knows
+
+  /** Python has just said so itself. */
+  pythonKnows(values) {
+    Object.assign(this.#known, values);
+  }
+
+  /** Send what Python does not know yet. */
+  send(app) {
+    const { clock, header, selection, pinned } = app;
+    const known = this.#known;
+    const { dataset_key } = header;
+    if (known.selection !== selection.text) {
+      known.selection = selection.text;
+      app.setStateValue("selection", { dataset_key, bits: selection.text, given: header.selection?.digest ?? null });
+    }
+    if (known.pinned !== pinned.index) {
+      known.pinned = pinned.index;
+      app.setStateValue("pinned", { dataset_key, index: pinned.index });
+    }
+    if (clock.moving) return; // its end asks again
+    if (!clock.touched && clock.computed < clock.length) return; // following new frames is no news for Python
+    if (known.depth === clock.depth) return;
+    known.depth = clock.depth;
+    app.setStateValue("depth", clock.depth);
+  }
+}

@@ -1,0 +1,45 @@
+"""Charts for the screen, by Plotly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+_GREY = "#8a8f98"  # readable on the light and on the dark ground
+
+
+def depth_curves(
+    curves: Mapping[str, Sequence[float]], *, n_blocks: int, depth: float, colour: str, height: int = 170
+) -> go.Figure:
+    """Curves over depth side by side on one axis, 0 … n_blocks, with `depth` marked and each curve's value there.
+
+    `curves` holds one figure a block by name; it may be shorter than n_blocks + 1 while it is computed.
+    """
+    names = [name for name, values in curves.items() if values]
+    titles = [f"{name}  <b>{_value_at(curves[name], depth)}</b>" for name in names]
+    figure = make_subplots(1, max(1, len(names)), subplot_titles=titles, horizontal_spacing=0.06)
+    for column, name in enumerate(names, start=1):
+        values = list(curves[name])
+        line = go.Scatter(
+            x=list(range(len(values))),
+            y=values,
+            mode="lines+markers",
+            marker={"size": 4},
+            line={"color": _GREY, "width": 1.5},
+            name=name,
+            hovertemplate="block %{x}: %{y:.3f}<extra></extra>",
+        )
+        figure.add_trace(line, row=1, col=column)
+        figure.add_vline(depth, line={"color": colour, "width": 2}, row=1, col=column)
+    figure.update_xaxes(range=[-0.02 * n_blocks, 1.02 * n_blocks], showgrid=False, zeroline=False, nticks=9)
+    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4)
+    figure.update_annotations(font_size=12)
+    figure.update_layout(height=height, showlegend=False, margin={"l": 0, "r": 0, "t": 28, "b": 0})
+    return figure
+
+
+def _value_at(values: Sequence[float], depth: float) -> str:
+    block = min(int(depth), len(values) - 1)
+    return f"{values[block]:.3f}" if values[block] < 2 else f"{values[block]:.1f}"

@@ -1,0 +1,135 @@
+"""What the latent canvas is given and what it gives back: panels, colourings, attended tokens, the user's state."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_CLASSES = 256  # the browser's colour table
+
+
+def _increase(depths: Sequence[float]) -> bool:
+    return all(a < b for a, b in itertools.pairwise(depths))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scatter plot of `frames` (F, n, 2), finite, in data coordinates; F = 1 makes a static panel.
+
+    `depths` is the block number of each frame, increasing, fractional for the steps inside a block. "{depth}" in the
+    `title` becomes the depth on screen. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
+    the extent of the last.
+    """
+
+    title: str
+    frames: NDArray[Any]
+    depths: tuple[float, ...]
+    x_label: str = ""
+    y_label: str = ""
+    scale: str = "frame"
+
+    def __post_init__(self) -> None:
+        assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"
+        assert self.frames.shape[2] == 2, f"frames must be (F, n, 2), but are {self.frames.shape}"
+        assert len(self.depths) == len(self.frames) > 0, f"{len(self.frames)} frames, {len(self.depths)} depths"
+        assert _increase(self.depths), "depths must increase"
+        assert self.scale in ("frame", "final"), f"scale must be 'frame' or 'final', but is {self.scale!r}"
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """One entry of "Colour by": `values` (n,), or (F, n) with one row per depth in `depths` (by default 0 … F − 1).
+
+    Integer values are indices into `class_names` and get a legend; between two rows, the nearer one is shown. `palette`
+    is theirs alone; without one they follow the user's choice. Floating-point values get a colour bar from `low` to
+    `high` (by default the finite values' own range, over all rows) with `unit`; between two rows they are interpolated,
+    as the positions are, and NaN means that a token has no value.
+    """
+
+    name: str
+    values: NDArray[Any]
+    class_names: Sequence[str] | None = None
+    palette: Sequence[str] | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    depths: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.values.ndim in (1, 2), f"values must be (n,) or (F, n), but are {self.values.shape}"
+        assert len(self.row_depths) == len(self.rows), f"{len(self.rows)} rows, {len(self.row_depths)} depths"
+        assert _increase(self.row_depths), "depths must increase"
+        if self.class_names is None:
+            assert self.values.dtype.kind == "f", "values are floating-point, or integers with class_names"
+        else:
+            assert self.values.dtype.kind in "iu", "values with class_names must be integers"
+            assert 0 < len(self.class_names) <= MAX_CLASSES, f"1 to {MAX_CLASSES} class_names"
+            assert 0 <= self.values.min() <= self.values.max() < len(self.class_names), "values index class_names"
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """(F, n); F = 1 for values that do not change with depth."""
+        return np.atleast_2d(self.values)
+
+    @property
+    def row_depths(self) -> tuple[float, ...]:
+        """The depth of each row."""
+        return tuple(map(float, range(len(self.rows)))) if self.depths is None else self.depths
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The numbers at the two ends of the colour bar."""
+        finite = self.values[np.isfinite(self.values)] if self.low is None or self.high is None else None
+        low, high = (
+            float(end) if end is not None else float(function(finite)) if finite is not None and finite.size else 0.0
+            for end, function in ((self.low, np.min), (self.high, np.max))
+        )
+        return low, high
+
+
+@dataclass(frozen=True)
+class Attended:
+    """The tokens that token `index` attends to most: `indices` (F, k) and their `weights` (F, k), most first.
+
+    Row f is the attention that the block after depth `depths[f]` (by default f) applies. It is shown from that depth
+    to the next row's; the last row also at the end of the axis, where no block follows.
+    """
+
+    index: int
+    indices: NDArray[np.integer[Any]]
+    weights: NDArray[np.floating[Any]]
+    depths: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        assert self.indices.ndim == 2, f"indices must be (F, k), but are {self.indices.shape}"
+        assert self.indices.shape == self.weights.shape, f"{self.indices.shape} and {self.weights.shape} differ"
+        assert len(self.row_depths) == len(self.indices) > 0, f"{len(self.indices)} rows, {len(self.row_depths)} depths"
+        assert _increase(self.row_depths), "depths must increase"
+        assert np.isfinite(self.weights).all(), "weights must be finite"
+
+    @property
+    def row_depths(self) -> tuple[float, ...]:
+        """The depth of each row."""
+        return tuple(map(float, range(len(self.indices)))) if self.depths is None else self.depths
+
+
+def _nothing() -> NDArray[np.intp]:
+    return np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasState:
+    """What the browser reported last, once the user had come to rest.
+
+    `selection` holds the selected tokens' indices, increasing, and is empty when there are none; `pinned` is the token
+    that was clicked.
+    """
+
+    depth: float
+    selection: NDArray[np.intp] = field(default_factory=_nothing)
+    pinned: int | None = None

@@ -1,0 +1,126 @@
+"""From a run to what the canvas draws: which tokens, in which plane of the latent space, in which colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dr_transformer import views
+from dr_transformer.attention import attention_rows
+from dr_transformer.config import ViewConfig
+from dr_transformer.run import Run, Trajectory
+from dr_transformer.ui.canvas import Attended, Colouring, Panel
+
+N_ATTENDED = 8  # most attended tokens shown of a clicked one
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Panels for all n tokens; `visible` (n,) marks those that are drawn (None: all)."""
+
+    panels: list[Panel]
+    visible: npt.NDArray[np.bool_] | None
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether only the preview's tokens are drawn."""
+        return self.visible is not None
+
+
+def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
+    """What can be drawn now: the full run once it has reached `depth`, before that the preview; None if nothing."""
+    n_blocks = run.config.n_blocks
+    reached = len(run.full.latents) > min(depth, n_blocks)
+    if run.preview is not None and run.preview_index is not None and not reached:
+        start, frames = _frames(run.preview, view)
+        visible = np.zeros(run.dataset.n_samples, dtype=bool)
+        visible[run.preview_index] = True
+        return Picture(
+            _panels(run, view, *(_spread(f, run.preview_index, len(visible)) for f in (start, frames))), visible
+        )
+    if not run.full.latents or run.full.start is None:
+        return None
+    return Picture(_panels(run, view, *_frames(run.full, view)), None)
+
+
+def _frames(trajectory: Trajectory, view: ViewConfig) -> tuple[Array, Array]:
+    """The first panel's frame (1, n, 2) and the second's (F, n, 2)."""
+    assert trajectory.start is not None
+    latents = list(trajectory.latents)  # a block may arrive meanwhile
+    q = latents[0].shape[1]
+    first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
+    by_view: dict[str, Callable[[list[Array]], Array]] = {
+        "axes": lambda X: views.axes_view(X, first, second),
+        "pca": views.pca_view,
+        "fixed-pca": lambda X: views.fixed_pca_view(X, view.view_block),
+        "aligned-pca": views.aligned_pca_view,
+    }
+    return by_view[view.view]([trajectory.start]), by_view[view.view](latents)
+
+
+def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
+    """Frames of some tokens (F, m, 2) as frames of all (F, n, 2); those that are not drawn lie on one that is."""
+    everyone = np.repeat(frames[:, :1], n, axis=1)
+    everyone[:, index] = frames
+    return everyone
+
+
+def _panels(run: Run, view: ViewConfig, start: Array, frames: Array) -> list[Panel]:
+    projection = "Random projection of the pixels, Y W" if run.config.projection == "gaussian" else "PCA of the pixels"
+    if view.view == "axes":
+        axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in (view.first_axis, view.second_axis)]
+    else:
+        axes = ["principal component 1", "principal component 2"] * 2
+    title = {
+        "axes": "Latents after block {depth}",
+        "pca": "Latents after block {depth}, its own principal components",
+        "fixed-pca": f"Latents after block {{depth}}, in the principal plane of block {view.view_block}",
+        "aligned-pca": "Latents after block {depth}, principal components turned to the block before",
+    }[view.view]
+    depths = tuple(float(block) for block in range(len(frames)))
+    return [
+        Panel(projection, start, (0.0,), axes[0], axes[1], scale=view.scale),
+        Panel(title, frames, depths, axes[2], axes[3], scale=view.scale),
+    ]
+
+
+def colourings(run: Run) -> list[Colouring]:
+    """What there is so far to colour by, besides the classes."""
+    analysis, found = run.analysis, []
+    if analysis.clusters is not None:
+        n_clusters = int(analysis.clusters.max()) + 1
+        names = [f"cluster {i}" for i in range(n_clusters)]
+        found.append(Colouring("k-means cluster at the last block", analysis.clusters, class_names=names))
+    complete = len(run.full.latents)
+    if len(analysis.neighbours) == complete > 0:
+        values = np.stack(analysis.neighbours)
+        found.append(Colouring("tokens attended to, in effect", values, low=1.0, high=float(np.quantile(values, 0.99))))
+    if len(analysis.preservation) == complete > 0:
+        values = np.stack(analysis.preservation)
+        found.append(Colouring("share of 10 pixel neighbours kept", values, low=0.0, high=1.0))
+    return found
+
+
+def attended(run: Run, token: int | None) -> Attended | None:
+    """The tokens that `token` attends to most, at the latents of each block computed so far."""
+    latents = list(run.full.latents)
+    if token is None or not latents or token >= len(latents[0]):
+        return None
+    config, k = run.config, min(N_ATTENDED, len(latents[0]) - 1)
+    rows = torch.tensor([token])
+    top = [
+        torch.topk(
+            attention_rows(
+                torch.from_numpy(X), rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self
+            )[0],
+            k,
+        )
+        for X in latents
+    ]
+    return Attended(token, np.stack([t.indices.numpy() for t in top]), np.stack([t.values.numpy() for t in top]))

@@ -1,0 +1,61 @@
+"""Two-dimensional views of a trajectory: which plane of the latent space a picture shows.
+
+A latent space has no preferred axes (everything depends on inner products), so a view is a choice, and is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import orthogonal_procrustes
+
+Array = npt.NDArray[np.floating]
+
+
+def axes_view(latents: Sequence[Array], first: int = 0, second: int = 1) -> Array:
+    """Two latent axes as they are: (F, n, 2) from F arrays (n, q). Axes 0 and 1 are the paper's picture."""
+    return np.stack([X[:, [first, second]] for X in latents])
+
+
+def pca_view(latents: Sequence[Array]) -> Array:
+    """Of each frame its own two leading principal components: the plane that shows most of it, frame by frame."""
+    return np.stack([(X - X.mean(axis=0)) @ principal_axes(X) for X in latents])
+
+
+def fixed_pca_view(latents: Sequence[Array], block: int) -> Array:
+    """All frames in the plane of the two leading principal axes of frame `block`, about that frame's mean."""
+    X = latents[min(block, len(latents) - 1)]
+    axes, mean = principal_axes(X), X.mean(axis=0)
+    return np.stack([(Z - mean) @ axes for Z in latents])
+
+
+def aligned_pca_view(latents: Sequence[Array]) -> Array:
+    """`pca_view`, each frame turned or mirrored (orthogonal Procrustes) to lie best on the one before it.
+
+    Shapes stay as they are; only the turning that principal axes do between frames is taken out.
+    """
+    frames = list(pca_view(latents))
+    for i in range(1, len(frames)):
+        rotation, _ = orthogonal_procrustes(frames[i], frames[i - 1])
+        frames[i] = frames[i] @ rotation
+    return np.stack(frames)
+
+
+def principal_axes(X: Array, n_components: int = 2) -> Array:
+    """The leading principal axes of X (n, q) as columns (q, n_components), the largest entry of each positive.
+
+    From the q × q covariance in float64: exact, without randomness, and independent of n in memory.
+    """
+    centred = X.astype(np.float64) - X.mean(axis=0, dtype=np.float64)
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    axes = vectors[:, ::-1][:, :n_components]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(n_components)])
+    return axes * signs
+
+
+def explained_variance(X: Array) -> float:
+    """Share of the variance of X (n, q) in its two leading principal components, 0 … 1."""
+    eigenvalues = np.linalg.eigvalsh(np.cov(X.astype(np.float64).T))
+    return float(eigenvalues[-2:].sum() / eigenvalues.sum())

@@ -1,0 +1,66 @@
+"""Views: what they show, and that they change nothing they do not name."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+from dr_transformer import views
+from dr_transformer.neighbours import knn_indices, neighbourhood_preservation
+
+
+@pytest.fixture
+def latents() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6)) * [5, 3, 2, 1, 1, 1]
+    turn, _ = np.linalg.qr(rng.normal(size=(6, 6)))
+    return [X, X @ turn + 1, 0.5 * X @ turn @ turn]
+
+
+def test_axes_are_columns(latents: list[np.ndarray]) -> None:
+    np.testing.assert_array_equal(views.axes_view(latents, 3, 1)[2], latents[2][:, [3, 1]])
+
+
+def test_pca_is_scikit_learns_up_to_sign(latents: list[np.ndarray]) -> None:
+    for frame, X in zip(views.pca_view(latents), latents, strict=True):
+        expected = PCA(2, svd_solver="full").fit_transform(X)
+        signs = np.sign((frame * expected).sum(axis=0))  # each axis may point either way; then every point must agree
+        np.testing.assert_allclose(frame * signs, expected, atol=1e-9)
+        assert views.explained_variance(X) == pytest.approx(PCA(2).fit(X).explained_variance_ratio_.sum())
+
+
+def test_signs_do_not_depend_on_the_order_of_tokens(latents: list[np.ndarray]) -> None:
+    (plain,), (turned,) = views.pca_view(latents[:1]), views.pca_view([latents[0][::-1]])
+    np.testing.assert_allclose(plain, turned[::-1], atol=1e-9)
+
+
+def test_fixed_pca_uses_one_plane(latents: list[np.ndarray]) -> None:
+    frames = views.fixed_pca_view(latents, 1)
+    np.testing.assert_allclose(frames[1], views.pca_view(latents)[1], atol=1e-9)
+    axes = views.principal_axes(latents[1])
+    np.testing.assert_allclose(frames[2] - frames[2].mean(axis=0), (latents[2] - latents[2].mean(axis=0)) @ axes)
+    np.testing.assert_array_equal(views.fixed_pca_view(latents, 99), views.fixed_pca_view(latents, 2))
+
+
+def test_alignment_takes_out_the_turning_and_nothing_else(latents: list[np.ndarray]) -> None:
+    plain, aligned = views.pca_view(latents), views.aligned_pca_view(latents)
+    for before, after in zip(plain, aligned, strict=True):
+        np.testing.assert_allclose(pdist(before), pdist(after), atol=1e-9)
+    # The latents are one cloud, turned, moved and halved: aligned, they lie on each other
+    np.testing.assert_allclose(aligned[1], aligned[0], atol=1e-9)
+    np.testing.assert_allclose(2 * aligned[2], aligned[0], atol=1e-9)
+
+
+def test_knn_is_scikit_learns(latents: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dr_transformer.neighbours._BLOCK_BYTES", 4 * 60 * 7)  # more than one row block
+    for X in latents:
+        expected = NearestNeighbors(n_neighbors=5).fit(X).kneighbors(return_distance=False)
+        np.testing.assert_array_equal(np.sort(knn_indices(X, 5)), np.sort(expected))
+
+
+def test_neighbourhood_preservation(latents: list[np.ndarray]) -> None:
+    here, there = knn_indices(latents[0], 5), knn_indices(latents[0][:, :1], 5)
+    by_hand = [len(set(a) & set(b)) / 5 for a, b in zip(here, there, strict=True)]
+    np.testing.assert_allclose(neighbourhood_preservation(here, there), by_hand)
+    np.testing.assert_array_equal(neighbourhood_preservation(here, knn_indices(latents[1], 5)), 1)  # turned, the same
