@@ -17,11 +17,10 @@ def depth_curves(
 
     `curves` holds one figure a block by name; it may be shorter than n_blocks + 1 while it is computed.
     """
-    names = [name for name, values in curves.items() if values]
-    titles = [f"{name}  <b>{_value_at(curves[name], depth)}</b>" for name in names]
-    figure = make_subplots(1, max(1, len(names)), subplot_titles=titles, horizontal_spacing=0.06)
-    for column, name in enumerate(names, start=1):
-        values = list(curves[name])
+    titles = [f"{name}  <b>{_value_at(values, depth)}</b>" for name, values in curves.items()]
+    figure = make_subplots(1, len(curves), subplot_titles=titles, horizontal_spacing=0.06)
+    for column, (name, measured) in enumerate(curves.items(), start=1):
+        values = list(measured)
         line = go.Scatter(
             x=list(range(len(values))),
             y=values,
@@ -41,5 +40,7 @@ def depth_curves(
 
 
 def _value_at(values: Sequence[float], depth: float) -> str:
-    block = min(int(depth), len(values) - 1)
-    return f"{values[block]:.3f}" if values[block] < 2 else f"{values[block]:.1f}"
+    if len(values) <= int(depth):
+        return "…"
+    value = values[int(depth)]
+    return f"{value:.3f}" if max(values) <= 1 else f"{value:.1f}"

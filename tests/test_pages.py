@@ -1,11 +1,14 @@
 """Every page by AppTest: what the sidebar says reaches the model, and bad settings become sentences."""
 
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, DataConfig
+from dr_transformer.config import ViewConfig
+from dr_transformer.ui.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
@@ -21,8 +24,10 @@ def run(page: Path, **query: str) -> AppTest:
 def finished(app: AppTest) -> AppTest:
     """Rerun until the background run is done, as the page does by itself."""
     for _ in range(50):
-        if app.session_state["last_run"].done.wait(1):
+        run = app.session_state["last_run"]
+        if run.done.wait(1) and run.finished:
             return app.run()
+        time.sleep(0.1)
     raise AssertionError("the run did not end")
 
 
@@ -33,7 +38,7 @@ def test_page_runs_twice_and_shows_every_parameter(page: Path) -> None:
     assert not app.error
     assert app.title or "# " in app.markdown[0].value or any("# " in m.value for m in app.markdown)
     widgets = {w.key: w for kind in ("slider", "toggle", "selectbox", "number_input") for w in app.sidebar.get(kind)}
-    for name, parameter in (Config.parameters() | DataConfig.parameters()).items():
+    for name, parameter in (Config.parameters() | DataConfig.parameters() | ViewConfig.parameters()).items():
         assert widgets[name].label == parameter.label
         assert widgets[name].proto.help
 
@@ -43,9 +48,7 @@ def test_the_page_shows_what_the_widgets_say() -> None:
     app.slider(key="alpha").set_value(12.0)
     app.toggle(key="graph_diffusion").set_value(True)
     app.run()
-    assert app.session_state["last_run"].config == Config(
-        n_components=16, n_blocks=2, alpha=12.0, graph_diffusion=True
-    )
+    assert app.session_state["last_run"].config == Config(n_components=16, n_blocks=2, alpha=12.0, graph_diffusion=True)
     line = finished(app).caption[-1].value
     assert "300 tokens" in line
     assert "2 blocks in" in line
@@ -61,14 +64,16 @@ def test_a_link_sets_every_widget() -> None:
     assert app.session_state["last_run"].config == expected
 
 
-def test_reset_restores_the_papers_values() -> None:
-    app = run(ROOT / "app.py", alpha="17", eta="0.3", dataset="digits")
-    app.button[0].click().run(timeout=120)
-    run_ = app.session_state["last_run"]
-    assert run_.config == Config()
-    assert run_.dataset.n_samples == 10_000
-    assert run_.dataset.name == "mnist"
-    run_.cancelled.set()
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_the_papers_setting_but_for_what_it_shows(name: str) -> None:
+    app = run(ROOT / "app.py", alpha="17", eta="0.3", dataset="digits", view="pca")
+    app.button(key=f"preset {name}").click().run(timeout=120)
+    shown = app.session_state["last_run"]
+    assert shown.config == Config(**PRESETS[name].values)
+    assert shown.dataset.n_samples == 10_000
+    assert shown.dataset.name == "mnist"
+    assert app.selectbox(key="view").value == "axes"
+    shown.owners.clear()  # nobody waits for it: it stops
 
 
 def test_eta_one_half_is_a_sentence_and_the_picture_stays() -> None:

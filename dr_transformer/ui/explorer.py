@@ -56,7 +56,8 @@ def _picture(run: Run, view: ViewConfig) -> None:
             depth = _canvas(run, shown)
         poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
     st.caption(status_line(run, shown is not None and shown.is_preview))
-    curves = {title: run.analysis.curves[name] for name, title in CURVES.items()}
+    named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
+    curves = {CURVES[name]: run.analysis.curves[name] for name in named}
     if any(curves.values()):
         chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
         st.plotly_chart(chart, key="curves", config={"displayModeBar": False})

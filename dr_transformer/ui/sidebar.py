@@ -79,7 +79,7 @@ def _remember(entered: bool) -> list[str]:
 
 
 def _preset_buttons() -> None:
-    with st.container(horizontal=True, gap="xsmall"):
+    with st.container(horizontal=True, gap="xsmall", key="presets"):
         for name, preset in PRESETS.items():
             st.button(name, key=f"preset {name}", on_click=_load, args=(preset,), help=preset.help, type="tertiary")
 

@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
+from tests.e2e.canvas_page import Canvas
+from tests.e2e.explorer_page import APP
 from tests.servers import free_port, serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,3 +78,16 @@ def streamlit_server() -> Iterator[Callable[[Path], str]]:
             return started[script]
 
         yield start
+
+
+@pytest.fixture
+def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..., Canvas]:
+    """`open_app(alpha=12)` opens the explorer with that link, and waits until all blocks are drawn."""
+
+    def open_it(wait_for_all: bool = True, **query: object) -> Canvas:
+        canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(query)}")
+        if wait_for_all:
+            canvas.wait(f"c.computed === {query.get('n_blocks', 8)}")
+        return canvas
+
+    return open_it

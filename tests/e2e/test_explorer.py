@@ -5,39 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlencode
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
-from tests.e2e.canvas_page import Canvas, quantisation
-
-APP = Path(__file__).parents[2] / "app.py"
-SMALL = {"n_samples": 600, "n_components": 16, "n_blocks": 4}
-
-
-def frames(config: Config, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Columns 0 and 1 of Y W_proj, and of the latents after each block."""
-    steps = list(unroll(load("mnist", n_samples, config.random_state).Y, config))
-    return steps[0].X[:, :2].numpy(), [s.X[:, :2].numpy() for s in steps if s.ends_block]
-
-
-def assert_drawn(canvas: Canvas, panel: int, expected: np.ndarray, steps: list[np.ndarray]) -> None:
-    """The drawn coordinates are the expected ones, up to the quantisation of the frames they are mixed from."""
-    error = np.abs(canvas.array(f"c.positions({panel})") - expected).max(axis=0)
-    assert (error <= np.max([quantisation(frame) for frame in steps], axis=0)).all(), error
-
-
-@pytest.fixture
-def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..., Canvas]:
-    def open_it(**query: object) -> Canvas:
-        canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(query)}")
-        canvas.wait(f"c.computed === {query.get('n_blocks', 8)}")
-        return canvas
-
-    return open_it
+from tests.e2e.canvas_page import Canvas
+from tests.e2e.explorer_page import SMALL, assert_drawn, frames
 
 
 def query_of(page: Page) -> dict[str, str]:
@@ -46,14 +20,15 @@ def query_of(page: Page) -> dict[str, str]:
 
 def test_the_papers_figure_to_the_quantisation_of_the_screen(open_app: Callable[..., Canvas]) -> None:
     """Without a link's settings: n = 10 000, the paper's values, both panels, first and last block."""
-    canvas = open_app()
+    canvas = open_app(wait_for_all=False)
+    expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible(timeout=120_000)
+    canvas.wait("c.visible === 10000")
     start, blocks = frames(Config(), 10_000)
     assert len(blocks) == 9
     assert_drawn(canvas, 0, start, [start])
     for depth in (8, 0):
         canvas.get(f"c.setDepth({depth})")
         assert_drawn(canvas, 1, blocks[depth], [blocks[depth]])
-    expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible()
     expect(canvas.page.get_by_text("from float64 on a subsample of 500")).to_be_visible()
 
 
@@ -113,8 +88,8 @@ def test_opening_the_link_gives_the_same_view(open_app: Callable[..., Canvas]) -
 
 def test_reset_restores_the_papers_values(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(alpha=12, eta=0.3, depth=2, n_samples=600, n_blocks=4, n_components=16)
-    canvas.page.get_by_role("button", name="Paper's setting").click()
-    canvas.wait("c.computed === 8 && c.depth === 8")
+    canvas.page.get_by_role("button", name="Paper", exact=True).click()
+    canvas.wait("c.computed === 8 && c.depth === 8 && c.visible === 10000")
     expect(canvas.page).to_have_url(re.compile(r"/$|/\?$"))
     _, blocks = frames(Config(), 10_000)
     assert_drawn(canvas, 1, blocks[8], [blocks[8]])

@@ -1,0 +1,25 @@
+"""The explorer as the browser tests see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dr_transformer import Config, load, unroll
+from tests.e2e.canvas_page import Canvas, quantisation
+
+APP = Path(__file__).parents[2] / "app.py"
+SMALL = {"n_samples": 600, "n_components": 16, "n_blocks": 4}
+
+
+def frames(config: Config, n_samples: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Columns 0 and 1 of Y W_proj, and of the latents after each block."""
+    steps = list(unroll(load("mnist", n_samples, config.random_state).Y, config))
+    return steps[0].X[:, :2].numpy(), [s.X[:, :2].numpy() for s in steps if s.ends_block]
+
+
+def assert_drawn(canvas: Canvas, panel: int, expected: np.ndarray, steps: list[np.ndarray]) -> None:
+    """The drawn coordinates are the expected ones, up to the quantisation of the frames they are mixed from."""
+    error = np.abs(canvas.array(f"c.positions({panel})") - expected).max(axis=0)
+    assert (error <= np.max([quantisation(frame) for frame in steps], axis=0)).all(), error

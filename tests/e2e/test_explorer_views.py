@@ -1,0 +1,105 @@
+"""The explorer's views, presets, curves, preview and attended tokens in a real browser, against the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from playwright.sync_api import expect
+
+from dr_transformer import Config, load, unroll, views
+from dr_transformer.attention import attention_rows
+from dr_transformer.metrics import knn_accuracy
+from tests.e2e.canvas_page import Canvas
+from tests.e2e.explorer_page import SMALL, assert_drawn
+
+CONFIG = Config(n_components=16, n_blocks=4)
+
+
+def latents() -> list[np.ndarray]:
+    return [step.X.numpy() for step in unroll(load("mnist", 600).Y, CONFIG) if step.ends_block]
+
+
+def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
+    X = latents()
+    canvas = open_app(**SMALL)
+    page = canvas.page
+    expected = {
+        "PCA of the block on screen": views.pca_view(X),
+        "PCA of one block for all": views.fixed_pca_view(X, 4),
+        "PCA, aligned between blocks": views.aligned_pca_view(X),
+    }
+    for choice, frames in expected.items():
+        uploads = canvas.get("c.stats.uploads")
+        page.get_by_role("combobox", name="View").click()
+        page.get_by_role("option", name=choice).click()
+        canvas.wait(f"c.stats.uploads > {uploads} && c.computed === 4")
+        expect(page.locator(".title").nth(1)).to_contain_text("principal")
+        assert_drawn(canvas, 1, frames[4], [frames[4]])
+        assert canvas.get("c.depth") == 4
+    expect(page).to_have_url(re.compile("view=aligned-pca"))
+
+
+def test_any_pair_of_axes(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(first_axis=5, second_axis=3, **SMALL)
+    assert_drawn(canvas, 1, latents()[4][:, [5, 3]], [latents()[4][:, [5, 3]]])
+    expect(canvas.page.locator(".x-axis .axis-label").nth(1)).to_have_text("latent axis 5")
+
+
+def test_curves_show_the_figures_at_the_depth(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(depth=2, **SMALL)
+    labels = load("mnist", 600).labels
+    assert labels is not None
+    accuracy = knn_accuracy(latents()[2], labels)
+    expect(canvas.page.get_by_text(f"5-NN accuracy {accuracy:.3f}")).to_be_visible()
+    canvas.get("c.setDepth(4)")
+    accuracy = knn_accuracy(latents()[4], labels)
+    expect(canvas.page.get_by_text(f"5-NN accuracy {accuracy:.3f}")).to_be_visible()
+
+
+def test_a_preset_is_one_click(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    canvas.page.get_by_role("button", name="Shallow", exact=True).click()
+    expect(canvas.page).to_have_url(re.compile(r"\?n_blocks=2$"))
+    expect(canvas.page.get_by_text("2 blocks in")).to_be_visible()
+    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(n_blocks=2)) if s.ends_block]
+    canvas.wait("c.computed === 2 && c.positions(1).length === 20000")
+    assert_drawn(canvas, 1, expected[2], [expected[2]])
+
+
+def test_a_clicked_token_shows_whom_it_attends_to(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    page = canvas.page
+    page.get_by_label("Find tokens").or_(page.get_by_placeholder("label or #index")).first.fill("#123")
+    page.keyboard.press("Enter")
+    canvas.wait("c.pinned === 123 && c.attended && c.attended.length > 0")
+    for depth in (4, 1):
+        canvas.get(f"c.setDepth({depth})")
+        A = attention_rows(torch.from_numpy(latents()[depth]), torch.tensor([123]), alpha=30.0)[0]
+        weights, indices = torch.topk(A, 8)
+        canvas.wait(f"c.attended[0].index === {int(indices[0])}")
+        shown = canvas.get("c.attended")
+        assert [entry["index"] for entry in shown] == indices.tolist()
+        np.testing.assert_allclose([entry["weight"] for entry in shown], weights, rtol=1e-4)
+
+
+def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(**SMALL)
+    names = canvas.page.locator("select option")
+    expect(names.filter(has_text="share of 10 pixel neighbours kept")).to_have_count(1, timeout=60_000)
+    canvas.get('c.colourBy("share of 10 pixel neighbours kept")')
+    assert canvas.get("c.colouring") == "share of 10 pixel neighbours kept"
+
+
+def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> None:
+    """Of 10 000 tokens 2 000 are drawn first, at the last block, and said to be a preview."""
+    canvas = open_app(wait_for_all=False, alpha=29)
+    expect(canvas.page.get_by_text("Preview: 2\u202f000 of the 10\u202f000 tokens")).to_be_visible()
+    assert canvas.get("c.depth") == 8
+    assert canvas.get("c.visible") == 2000
+    expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible(timeout=120_000)
+    canvas.wait("c.visible === 10000")
+    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(alpha=29)) if s.ends_block]
+    assert_drawn(canvas, 1, expected[8], [expected[8]])
