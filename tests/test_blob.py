@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import zlib
@@ -8,9 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dr_transformer.palette import PETROFF10, TAB10, class_colours
+from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 from dr_transformer.ui.blob import Blob, digest
-from dr_transformer.ui.canvas import Panel, default_opacity, default_point_size, pack_canvas, pack_images
+from dr_transformer.ui.canvas import (
+    Attended,
+    Colouring,
+    Panel,
+    default_opacity,
+    default_point_size,
+    pack_canvas,
+    pack_images,
+)
+from dr_transformer.ui.canvas_blob import selection_bits, selection_from_text
 
 
 def unpack(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -146,3 +156,89 @@ def test_many_points_are_smaller_and_fainter() -> None:
 def test_a_short_palette_starts_anew() -> None:
     assert class_colours(12)[10:] == list(PETROFF10[:2])
     assert len(set(PETROFF10)) == len(set(TAB10)) == 10
+
+
+def test_a_selection_survives_its_bits() -> None:
+    chosen = np.array([70, 0, 7, 8, 8])
+    bits = selection_bits(chosen, 71)
+    assert len(bits) == 9
+    text = base64.b64encode(bits.tobytes()).decode()
+    np.testing.assert_array_equal(selection_from_text(text, 71), [0, 7, 8, 70])
+    assert selection_from_text("", 71).size == 0
+    header, arrays = canvas_blob(np.zeros((1, 71, 2)), selection=chosen)
+    np.testing.assert_array_equal(read(header["selection"], arrays, "u1"), bits)
+    with pytest.raises(AssertionError, match="indices of tokens"):
+        selection_bits(np.array([71]), 71)
+
+
+def test_continuous_values_are_exact_to_half_a_level() -> None:
+    values = np.random.RandomState(0).randn(3, 50)
+    values[1, 4] = np.nan
+    header, arrays = canvas_blob(np.zeros((1, 50, 2)), colourings=[Colouring("entropy", values, unit="nats")])
+    (entry,) = header["colourings"]
+    low, high = entry["low"], entry["high"]
+    assert (low, high, entry["unit"]) == (np.nanmin(values), np.nanmax(values), "nats")
+    for depth, (row, exact) in enumerate(zip(entry["rows"], values, strict=True)):
+        assert row["depth"] == depth
+        levels = read(row, arrays, "u1")
+        np.testing.assert_array_equal(levels == 255, np.isnan(exact))
+        known = levels < 255
+        error = np.abs(low + levels[known] * ((high - low) / 254) - exact[known])
+        assert (error <= (high - low) / 508 * (1 + 1e-9)).all()
+    fixed, packed = canvas_blob(np.zeros((1, 50, 2)), colourings=[Colouring("entropy", values[0], low=0.0, high=0.0)])
+    np.testing.assert_array_equal(  # an empty span: below or above
+        read(fixed["colourings"][0]["rows"][0], packed, "u1"), np.rint(np.clip(values[0], 0, 1) * 254)
+    )
+
+
+def test_categories_keep_their_names_and_colours() -> None:
+    values = np.arange(6) % 3
+    mine = Colouring("cluster", values, ["a", "b", "c"], palette=["#000000", "#ffffff"])
+    header, arrays = canvas_blob(np.zeros((1, 6, 2)), colourings=[mine, Colouring("other", values, ["a", "b", "c"])])
+    entry, other = header["colourings"]
+    np.testing.assert_array_equal(read(entry["rows"][0], arrays, "u1"), values)
+    assert entry["class_names"] == ["a", "b", "c"]
+    assert entry["colours"] == ["#000000", "#ffffff", "#000000"]
+    assert other["colours"] is None
+    assert (header["palette"], header["palettes"]["paper (tab10)"]) == ("colour-blind safe", list(TAB10))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"values": np.zeros((2, 3, 1))},
+        {"values": np.zeros(3, dtype=int)},
+        {"values": np.array([0, 1, 2]), "class_names": ["a", "b"]},
+        {"values": np.array([-1, 0]), "class_names": ["a", "b"]},
+        {"values": np.zeros(3), "class_names": ["a"]},
+        {"values": np.zeros((2, 3)), "depths": (1.0,)},
+        {"values": np.zeros((2, 3)), "depths": (1.0, 1.0)},
+    ],
+)
+def test_a_colouring_that_cannot_be_drawn_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        Colouring("colouring", **settings)
+    with pytest.raises(AssertionError, match="4 values"):
+        canvas_blob(np.zeros((1, 5, 2)), colourings=[Colouring("short", np.zeros(4))])
+
+
+def test_attended_tokens_are_sorted_by_weight() -> None:
+    attended = Attended(2, np.array([[0, 1, 3], [3, 2, 0]]), np.array([[0.1, 0.6, 0.3], [0.2, 0.2, 0.5]]))
+    header, arrays = canvas_blob(np.zeros((1, 4, 2)), attended=attended)
+    entry = header["attended"]
+    assert (entry["index"], entry["k"], entry["depths"]) == (2, 3, [0.0, 1.0])
+    np.testing.assert_array_equal(read(entry["indices"], arrays, "<u4"), [1, 3, 0, 0, 3, 2])
+    np.testing.assert_allclose(read(entry["weights"], arrays, "<f4"), [0.6, 0.3, 0.1, 0.5, 0.2, 0.2])
+    with pytest.raises(AssertionError, match="indices of tokens"):
+        canvas_blob(np.zeros((1, 3, 2)), attended=attended)
+    with pytest.raises(AssertionError, match="differ"):
+        Attended(0, np.zeros((1, 2), dtype=int), np.zeros((1, 3)))
+
+
+def test_the_colour_map_gets_steadily_lighter_and_is_seen_on_white_and_black() -> None:
+    linear = (np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in SEQUENTIAL]) / 255) ** 2.2
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    assert len(SEQUENTIAL) == 128
+    assert (np.diff(luminance) > -1e-3).all()
+    assert 1.05 / (luminance[-1] + 0.05) > 1.5
+    assert (luminance[0] + 0.05) / 0.05 > 1.5

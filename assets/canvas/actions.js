@@ -79,8 +79,7 @@ class Actions {
 
   /** All visible tokens with one of these codes; `codes` are the colouring's, or the labels for the search. */
   ofClasses(classes, codes = this.colours.codes) {
-    const wanted = new Set(classes);
-    return Uint8Array.from(codes, (code, i) => (wanted.has(code) && !this.isHidden(i) ? 1 : 0));
+    return Uint8Array.from(codes, (code, i) => (classes.includes(code) && !this.isHidden(i) ? 1 : 0));
   }
 
   /** Search: what cannot be found is said, and also returned. */

@@ -1,8 +1,10 @@
 // What the points are coloured by: the class labels or one of Python's colourings, each one byte per point.
 
 const MISSING = 255; // the byte of a point without a value
+const NO_VALUE = [128, 128, 128]; // and its colour
 const LEVELS = 254; // continuous values are bytes 0 … LEVELS
 const MARKED = 256; // added to a byte: not selected while others are
+const ABSENT = 512; // instead of a byte: the point is not part of the picture
 const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense clusters become faint too
 
 class Colours {
@@ -17,13 +19,14 @@ class Colours {
 
   /** @param header of the blob; @param array reads an array of the blob */
   setData(header, array) {
-    const labels = { name: "class", class_names: header.class_names, colours: null, rows: [{ depth: 0, ...header.codes }] };
+    const { class_names } = header;
+    const labels = { name: "class", class_names, colours: null, rows: [{ depth: 0, ...header.codes }] };
     const before = JSON.stringify(this.list[0]?.class_names);
     this.list = [labels, ...header.colourings].map((colouring) => ({
       ...colouring,
       rows: colouring.rows.map((row) => ({ ...row, codes: array(Uint8Array, row) })),
     }));
-    if (before !== JSON.stringify(header.class_names)) this.#hidden.clear();
+    if (before !== JSON.stringify(class_names)) this.#hidden.clear();
     if (!this.list.some((colouring) => colouring.name === this.chosen)) this.chosen = labels.name;
     this.palettes = header.palette ? header.palettes : { given: header.colours, ...header.palettes };
     const given = header.palette ?? "given";
@@ -32,6 +35,8 @@ class Colours {
     this.#given = givenColours;
     if (!(this.palette in this.palettes)) this.palette = given;
     this.sequential = header.sequential;
+    this.visible = header.visible && array(Uint8Array, header.visible); // null: all of them
+    this.visibleState = header.visible?.digest ?? "all";
   }
 
   get current() {
@@ -52,7 +57,13 @@ class Colours {
     return this.#hidden.get(this.chosen);
   }
 
-  isHidden = (index) => this.hidden.has(this.codes[index]) && !this.isContinuous;
+  get visibleCount() {
+    return this.visible ? this.visible.reduce((sum, one) => sum + one, 0) : this.labels.length;
+  }
+
+  isAbsent = (index) => this.visible !== null && !this.visible[index];
+
+  isHidden = (index) => this.isAbsent(index) || (this.hidden.has(this.codes[index]) && !this.isContinuous);
 
   get hiddenByName() {
     return [...this.#hidden].map(([name, classes]) => [name, [...classes]]);
@@ -91,9 +102,15 @@ class Colours {
     if (this.#mixed.length !== before.length) this.#mixed = new Uint8Array(before.length);
     for (let i = 0; i < before.length; i++) {
       const missing = before[i] === MISSING || after[i] === MISSING;
-      this.#mixed[i] = missing ? MISSING : before[i] + (after[i] - before[i]) * t + 0.5;
+      this.#mixed[i] = missing ? MISSING : (before[i] + (after[i] - before[i]) * t + 0.5) | 0;
     }
     return this.#mixed;
+  }
+
+  /** Equal if the table is. */
+  get tableState() {
+    const colours = this.isContinuous ? "continuous" : this.classColours;
+    return `${colours} hidden ${[...this.hidden]}`;
   }
 
   /** The colours of all codes: 256 × RGBA as they are, then 256 × RGBA dimmed towards `ground`; alpha 0 hides. */
@@ -101,9 +118,9 @@ class Colours {
     const table = new Uint8Array(8 * 256);
     const classes = this.isContinuous ? null : this.classColours.map(parseHex);
     const map = this.isContinuous ? this.sequential.map(parseHex) : null;
+    const continuous = (code) => (code === MISSING ? NO_VALUE : map[Math.round((code / LEVELS) * (map.length - 1))]);
     for (let code = 0; code < 256; code++) {
-      const missing = map && code === MISSING;
-      const colour = missing ? [128, 128, 128] : map ? map[Math.round((code / LEVELS) * (map.length - 1))] : classes[code % classes.length];
+      const colour = map ? continuous(code) : classes[code % classes.length];
       const shown = !this.hidden.has(code) || map;
       const dimmed = colour.map((value, i) => value + (ground[i] - value) * DIMMED.mix);
       table.set([...colour, shown ? 255 : 0], 4 * code);

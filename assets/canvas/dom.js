@@ -56,10 +56,9 @@ function computedColour(node, property = "color") {
   return (getComputedStyle(node)[property].match(/[\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
 }
 
-/** An attention weight as tables print it: ".31", ".004", "1.0". */
+/** An attention weight as tables print it, with two digits: ".31", ".0029", "1.0". */
 function formatWeight(weight) {
   if (weight >= 0.995) return weight.toFixed(1);
-  if (weight >= 0.01) return weight.toFixed(2).slice(1);
-  if (weight >= 0.0005) return weight.toFixed(3).slice(1);
-  return weight > 0 ? "<.001" : "0";
+  if (weight >= 1e-4) return weight.toFixed(1 - Math.floor(Math.log10(weight))).slice(1);
+  return weight > 0 ? weight.toExponential(0).replace("-", "−") : "0";
 }

@@ -33,6 +33,10 @@ function testHandle(app) {
       app.clock.choose(depth);
       app.depthMoved();
     },
+    /** How many points are part of the picture. */
+    get visible() {
+      return app.colours.visibleCount;
+    },
     get selection() {
       return app.selection.indices();
     },
@@ -71,6 +75,9 @@ function testHandle(app) {
     /** Select as if this path of CSS pixels had been drawn in the panel; tool: "lasso" or "box". */
     draw(panel, tool, path, how = "new") {
       app.select(app.panels[panel].inside(new REGIONS[tool](path)), how);
+    },
+    recolour() {
+      app.recolour();
     },
     /** Zoom about CSS pixel (x, y) of the panel's canvas. */
     zoomAt(panel, x, y, factor) {

@@ -8,8 +8,9 @@ class Lasso {
   /** @param {[number, number][]} path closed by an edge from its last place to its first */
   constructor(path) {
     this.path = path;
-    this.top = Math.min(...path.map((place) => place[1]));
-    this.bottom = Math.max(...path.map((place) => place[1]));
+    const [xs, ys] = [0, 1].map((axis) => path.map((place) => place[axis]));
+    Object.assign(this, { left: Math.min(...xs), right: Math.max(...xs) });
+    Object.assign(this, { top: Math.min(...ys), bottom: Math.max(...ys) });
     this.#bands = Array.from({ length: BANDS }, () => []);
     path.forEach(([x0, y0], i) => {
       const [x1, y1] = path[(i + 1) % path.length];

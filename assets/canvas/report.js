@@ -3,7 +3,7 @@
 /** The picture in one sentence. */
 function describe({ clock, header, colours, selection, pinned, labelOf }) {
   const depth = `Depth ${formatDepth(clock.depth)} of ${header.n_blocks}`;
-  const parts = [depth, `${formatCount(selection.mask.length)} points`];
+  const parts = [depth, `${formatCount(colours.visibleCount)} points`];
   if (colours.current !== colours.list[0]) parts.push(`coloured by ${colours.chosen}`);
   if (!colours.isContinuous) {
     const names = colours.current.class_names.filter((_, i) => !colours.hidden.has(i));
@@ -37,6 +37,7 @@ class Report {
     }
     if (clock.moving) return; // its end asks again
     if (!clock.touched && clock.computed < clock.length) return; // following new frames is no news for Python
+    if (clock.wanted > clock.computed && clock.computed < clock.length) return; // where the user wants to be comes yet
     if (known.depth === clock.depth) return;
     known.depth = clock.depth;
     app.setStateValue("depth", clock.depth);

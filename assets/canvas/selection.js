@@ -14,9 +14,9 @@ class Selection {
   /** @param {Uint8Array} chosen 1 for each token to take; @param how "new", "add" or "subtract" */
   combine(chosen, how) {
     const { mask } = this;
-    for (let i = 0; i < mask.length; i++) {
-      mask[i] = how === "add" ? mask[i] | chosen[i] : how === "subtract" ? mask[i] & (chosen[i] ^ 1) : chosen[i];
-    }
+    if (how === "new") mask.set(chosen);
+    else if (how === "add") for (let i = 0; i < mask.length; i++) mask[i] |= chosen[i];
+    else for (let i = 0; i < mask.length; i++) mask[i] &= chosen[i] ^ 1;
     this.#changed();
   }
 
@@ -26,7 +26,8 @@ class Selection {
   }
 
   #changed() {
-    this.count = this.mask.reduce((sum, bit) => sum + bit, 0);
+    this.count = 0;
+    for (let i = 0; i < this.mask.length; i++) this.count += this.mask[i];
     this.version++;
   }
 

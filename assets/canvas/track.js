@@ -55,8 +55,12 @@ class Track {
   inside(mix, to, region, isHidden) {
     const places = this.positions(mix, to);
     const chosen = new Uint8Array(this.count);
+    const { left, right, top, bottom } = region;
     for (let i = 0; i < chosen.length; i++) {
-      if (region.contains(places[2 * i], places[2 * i + 1]) && !isHidden(i)) chosen[i] = 1;
+      const x = places[2 * i];
+      const y = places[2 * i + 1];
+      if (x < left || x > right || y < top || y > bottom) continue; // most are spared the exact test
+      if (region.contains(x, y) && !isHidden(i)) chosen[i] = 1;
     }
     return chosen;
   }

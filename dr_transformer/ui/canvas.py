@@ -92,6 +92,7 @@ def latent_canvas(
     colourings: Sequence[Colouring] = (),
     selection: NDArray[np.integer[Any]] | None = None,
     attended: Attended | None = None,
+    visible: NDArray[np.bool_] | None = None,
     on_depth_change: Callable[[], None] | None = None,
 ) -> CanvasState:
     """Show linked panels on one depth axis and return where the user rests: depth, selected tokens, pinned token.
@@ -104,7 +105,8 @@ def latent_canvas(
     is the planned length of the axis; frames may arrive later. `depth` is where to start: a value other than in the
     last run moves the user there, and so does another `revision` even if the value is the same. `selection` likewise:
     indices other than in the last run replace the user's selection, None leaves it alone. `attended` belongs to the
-    token that `pinned_token` names before this call; that of another token is not shown. `height` is that of one
+    token that `pinned_token` names before this call; that of another token is not shown. `visible` (n,) marks the
+    tokens that are part of the picture; the others are as if they were not there. `height` is that of one
     panel's plot and `point_size` a diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette`
     and `colourings` are what "Colour by" starts with and offers. `on_depth_change` is called when the browser reports
     a depth, 0.3 s after it came to rest.
@@ -124,6 +126,7 @@ def latent_canvas(
         colourings=colourings,
         selection=selection,
         attended=attended,
+        visible=visible,
         key=key,
     )
     with st.container(gap=None):  # the images' element is empty and must not cost a gap

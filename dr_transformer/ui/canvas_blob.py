@@ -38,6 +38,7 @@ def pack_canvas(
     colourings: Sequence[Colouring] = (),
     selection: NDArray[np.integer[Any]] | None = None,
     attended: Attended | None = None,
+    visible: NDArray[np.bool_] | None = None,
     key: str = "latent_canvas",
 ) -> bytes:
     """The blob that `latent_canvas` sends; parameters as there."""
@@ -64,6 +65,7 @@ def pack_canvas(
         "palettes": {name: list(colours) for name, colours in PALETTES.items()},
         "palette": next((name for name, colours in PALETTES.items() if tuple(palette) == colours), None),
         "codes": _place(blob, labels.astype(np.uint8)),
+        "visible": None if visible is None else _place(blob, visible.astype(np.uint8)),
         "panels": [
             {
                 "title": panel.title,

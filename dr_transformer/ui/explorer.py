@@ -83,6 +83,7 @@ def _canvas(run: Run, shown: Picture) -> float:
         revision=st.session_state.get("resets", 0),
         colourings=colourings(run),
         attended=attended(run, pinned_token(dataset.key)),
+        visible=shown.visible,
     )
     st.session_state["last_depth"] = state.depth
     write_depth(state.depth, n_blocks)
