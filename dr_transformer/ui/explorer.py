@@ -58,9 +58,9 @@ def _picture(run: Run, view: ViewConfig) -> None:
     st.caption(status_line(run, shown is not None and shown.is_preview))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
-    if any(curves.values()):
-        chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
-        st.plotly_chart(chart, key="curves", config={"displayModeBar": False})
+    # Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
+    chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
+    st.plotly_chart(chart, key="curves", height=int(chart.layout.height), config={"displayModeBar": False})
     if run.error:
         st.error(capitalised(run.error))
     for note in notes(run):
