@@ -16,9 +16,10 @@ from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 from dr_transformer.ui.picture import Picture, attended, colourings, picture
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised, notes, status_line
+from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
 
 _FIRST_PICTURE_SECONDS = 5.0
+_HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
 
 
 def explorer(settings: Settings) -> None:
@@ -61,6 +62,7 @@ def _picture(run: Run, view: ViewConfig) -> None:
     # Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
     chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
     st.plotly_chart(chart, key="curves", height=int(chart.layout.height), config={"displayModeBar": False})
+    st.caption(curves_line(run))
     if run.error:
         st.error(capitalised(run.error))
     for note in notes(run):
@@ -80,6 +82,7 @@ def _canvas(run: Run, shown: Picture) -> float:
         n_blocks=n_blocks,
         depth=start,
         images=dataset.images,
+        height=_HEIGHT,
         revision=st.session_state.get("resets", 0),
         colourings=colourings(run),
         attended=attended(run, pinned_token(dataset.key)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dr_transformer.analysis import SUBSAMPLE
 from dr_transformer.run import PREVIEW, Run
 
 
@@ -20,6 +21,18 @@ def status_line(run: Run, is_preview: bool) -> str:
     if run.done.is_set() and not run.finished:
         parts.append("measuring …")
     return " · ".join(parts)
+
+
+def curves_line(run: Run) -> str:
+    """How the curves over depth were measured, on how many tokens."""
+    n = run.dataset.n_samples
+    if run.dataset.labels is None:
+        return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1."
+    sample = f"a seeded subsample of {_count(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
+    return (
+        f"5-NN: fitted on the first {_count(int(0.8 * n))} tokens, scored on the rest. NMI: {sample}, one cluster a "
+        "class. Clusters tighten with depth (NMI rises, at first), neighbours get worse (5-NN falls)."
+    )
 
 
 def notes(run: Run) -> Iterator[str]:
