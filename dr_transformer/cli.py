@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dr_transformer.config import Config, DataConfig, Parameter
+from dr_transformer.config import Config, DataConfig
 from dr_transformer.errors import InputError
+from dr_transformer.parameters import Parameter
 from dr_transformer.paths import app_root
 
 if TYPE_CHECKING:

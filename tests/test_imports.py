@@ -13,9 +13,10 @@ PACKAGE = Path(dr_transformer.__file__).parent
 HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 # Each module may import only from modules of lower rank.
 RANK = {
-    "errors": 0, "paths": 0, "palette": 0, "config": 1, "attention": 2, "projection": 3, "model": 4, "views": 2,
-    "data_files": 2, "data_sources": 3, "data": 4, "neighbours": 2, "metrics": 5, "estimators": 5, "figures": 5,
-    "charts": 5, "export": 6, "analysis": 6, "run": 7, "jobs": 8, "cli": 9, "ui": 9,
+    "errors": 0, "paths": 0, "palette": 0, "parameters": 1, "config": 2, "views": 2, "neighbours": 2,
+    "attention": 3, "projection": 3, "model": 4, "data_files": 3, "data_sources": 4, "data": 5,
+    "metrics": 5, "estimators": 5, "figures": 5, "charts": 5, "export": 6, "analysis": 6, "run": 7, "jobs": 8,
+    "cli": 9, "ui": 9,
 }  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.config import DATASETS, Config, DataConfig, Parameter, ViewConfig
+from dr_transformer.config import DATASETS, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
+from dr_transformer.parameters import Parameter
 
 UPLOAD = "your own file"
 PARAMETERS: dict[str, Parameter] = DataConfig.parameters() | Config.parameters() | ViewConfig.parameters()

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from dr_transformer.config import DATASETS, Config, DataConfig, Parameter, ViewConfig
+from dr_transformer.config import DATASETS, Config, DataConfig, ViewConfig
+from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
 from dr_transformer.ui.presets import PRESETS, Preset
 
