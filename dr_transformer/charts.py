@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -36,6 +38,38 @@ def depth_curves(
     figure.update_yaxes(showgrid=False, zeroline=False, nticks=4)
     figure.update_annotations(font_size=12)
     figure.update_layout(height=height, showlegend=False, margin={"l": 0, "r": 0, "t": 28, "b": 0})
+    return figure
+
+
+def scatter_3d(
+    points: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.integer],
+    class_names: Sequence[str],
+    palette: Sequence[str],
+    axes: Sequence[str],
+    *,
+    height: int = 520,
+) -> go.Figure:
+    """Points (n, 3) in three dimensions, one trace and legend entry a class, equal scale on all axes."""
+    figure = go.Figure()
+    for label, name in enumerate(class_names):
+        members = np.flatnonzero(labels == label)
+        if len(members):
+            x, y, z = points[members].T
+            marker = {"size": 2, "color": palette[label % len(palette)]}
+            hover = f"{name}, token %{{customdata}}<extra></extra>"
+            figure.add_trace(
+                go.Scatter3d(
+                    x=x, y=y, z=z, mode="markers", marker=marker, name=name, customdata=members, hovertemplate=hover
+                )
+            )
+    titles = {f"{axis}axis": {"title": title} for axis, title in zip("xyz", axes, strict=True)}
+    figure.update_layout(
+        scene={**titles, "aspectmode": "data"},
+        height=height,
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        uirevision="kept",
+    )
     return figure
 
 

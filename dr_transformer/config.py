@@ -213,3 +213,9 @@ class ViewConfig(Declared):
         "view",
         choices=SCALES,
     )
+    three_d: bool = declare(
+        False,
+        "Show three dimensions",
+        "Also draw the block at rest in three dimensions: the view's two, and the next axis or component.",
+        "view",
+    )

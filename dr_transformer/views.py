@@ -43,6 +43,19 @@ def aligned_pca_view(latents: Sequence[Array]) -> Array:
     return np.stack(frames)
 
 
+def three_dimensions(X: Array, first: int = 0, second: int = 1, *, principal: bool) -> Array:
+    """One frame X (n, q) in three dimensions (n, 3): its leading principal components, or two axes and the next one.
+
+    With q = 2 the third coordinate is 0.
+    """
+    if principal:
+        points = (X - X.mean(axis=0)) @ principal_axes(X, min(3, X.shape[1]))
+    else:
+        third = next((axis for axis in range(X.shape[1]) if axis not in (first, second)), None)
+        points = X[:, [first, second, *([] if third is None else [third])]]
+    return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
+
+
 def principal_axes(X: Array, n_components: int = 2) -> Array:
     """The leading principal axes of X (n, q) as columns (q, n_components), the largest entry of each positive.
 

@@ -49,7 +49,7 @@ def test_the_page_shows_what_the_widgets_say() -> None:
     app.toggle(key="graph_diffusion").set_value(True)
     app.run()
     assert app.session_state["last_run"].config == Config(n_components=16, n_blocks=2, alpha=12.0, graph_diffusion=True)
-    line = finished(app).caption[-1].value
+    line = next(c.value for c in finished(app).caption if " tokens · " in c.value)
     assert "300 tokens" in line
     assert "2 blocks in" in line
     assert "float32 on" in line
@@ -130,4 +130,10 @@ def test_a_missing_data_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
 def test_your_own_file_is_asked_for() -> None:
     app = run(ROOT / "app.py", dataset="your own file")
     assert "Choose a file in the sidebar" in app.error[0].value
+    assert not app.exception
+
+
+def test_three_dimensions_are_one_switch() -> None:
+    app = finished(run(ROOT / "app.py", three_d="true"))
+    assert any("Block 2 in three dimensions" in heading.value for heading in app.subheader)
     assert not app.exception

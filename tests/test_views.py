@@ -64,3 +64,11 @@ def test_neighbourhood_preservation(latents: list[np.ndarray]) -> None:
     by_hand = [len(set(a) & set(b)) / 5 for a, b in zip(here, there, strict=True)]
     np.testing.assert_allclose(neighbourhood_preservation(here, there), by_hand)
     np.testing.assert_array_equal(neighbourhood_preservation(here, knn_indices(latents[1], 5)), 1)  # turned, the same
+
+
+def test_three_dimensions(latents: list[np.ndarray]) -> None:
+    X = latents[0]
+    np.testing.assert_array_equal(views.three_dimensions(X, 1, 0, principal=False), X[:, [1, 0, 2]])
+    np.testing.assert_allclose(views.three_dimensions(X, principal=True)[:, :2], views.pca_view([X])[0], atol=1e-9)
+    flat = views.three_dimensions(X[:, :2], principal=False)
+    np.testing.assert_array_equal(flat, np.column_stack([X[:, :2], np.zeros(60)]))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.analysis import CURVES
-from dr_transformer.charts import depth_curves
+from dr_transformer.charts import depth_curves, scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.errors import InputError
+from dr_transformer.palette import PETROFF10
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import latent_canvas, pinned_token
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
-from dr_transformer.ui.picture import Picture, attended, colourings, picture
+from dr_transformer.ui.picture import Picture, attended, colourings, in_three_dimensions, picture
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
@@ -57,12 +59,16 @@ def _picture(run: Run, view: ViewConfig) -> None:
             depth = _canvas(run, shown)
         poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
     st.caption(status_line(run, shown is not None and shown.is_preview))
+    if len(run.dataset.messages) > 1:
+        st.caption(" ".join(run.dataset.messages))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
     # Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
     chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
     st.plotly_chart(chart, key="curves", height=int(chart.layout.height), config={"displayModeBar": False})
     st.caption(curves_line(run))
+    if view.three_d:
+        _three_dimensions(run, view, depth)
     if run.error:
         st.error(capitalised(run.error))
     for note in notes(run):
@@ -72,12 +78,13 @@ def _picture(run: Run, view: ViewConfig) -> None:
 def _canvas(run: Run, shown: Picture) -> float:
     """Draw the canvas; returns the depth at which the user rests."""
     dataset, n_blocks = run.dataset, run.config.n_blocks
+    labels, class_names = _classes(run)
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
     start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     state = latent_canvas(
         shown.panels,
-        labels=np.zeros(dataset.n_samples, dtype=np.intp) if dataset.labels is None else dataset.labels,
-        class_names=dataset.class_names or ("token",),
+        labels=labels,
+        class_names=class_names,
         dataset_key=dataset.key,
         n_blocks=n_blocks,
         depth=start,
@@ -91,6 +98,27 @@ def _canvas(run: Run, shown: Picture) -> float:
     st.session_state["last_depth"] = state.depth
     write_depth(state.depth, n_blocks)
     return min(state.depth, float(n_blocks))
+
+
+def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
+    """The block at rest (the last one passed, or the last one computed) in three dimensions."""
+    latents = list(run.full.latents)
+    if not latents:
+        return
+    block = min(int(depth), len(latents) - 1)
+    labels, class_names = _classes(run)
+    st.subheader(f"Block {block} in three dimensions", anchor=False)
+    points, axes = in_three_dimensions(latents[block], view)
+    chart = scatter_3d(points, labels, class_names, PETROFF10, axes)
+    st.plotly_chart(chart, key="three dimensions", height=int(chart.layout.height))
+
+
+def _classes(run: Run) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
+    """Labels and their names; one class for all where there are none."""
+    labels = run.dataset.labels
+    if labels is None:
+        return np.zeros(run.dataset.n_samples, dtype=np.intp), ("token",)
+    return labels, run.dataset.class_names
 
 
 def _accent() -> str:

@@ -64,6 +64,17 @@ def _frames(trajectory: Trajectory, view: ViewConfig) -> tuple[Array, Array]:
     return by_view[view.view]([trajectory.start]), by_view[view.view](latents)
 
 
+def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
+    """One block's latents (n, q) as (n, 3), and the names of the three axes."""
+    if view.view != "axes":
+        return views.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
+    q = X.shape[1]
+    first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
+    third = next((axis for axis in range(q) if axis not in (first, second)), None)
+    names = [f"latent axis {axis}" if axis is not None else "" for axis in (first, second, third)]
+    return views.three_dimensions(X, first, second, principal=False), names
+
+
 def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
     """Frames of some tokens (F, m, 2) as frames of all (F, n, 2); those that are not drawn lie on one that is."""
     everyone = np.repeat(frames[:, :1], n, axis=1)
