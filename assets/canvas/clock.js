@@ -27,12 +27,10 @@ class Clock {
     return this.dragging || (this.playing && !this.waiting);
   }
 
-  /** The axis grew, shrank or started anew. Follows the newest frame unless the user is elsewhere. */
+  /** The axis grew, shrank or started anew. Who was asked to be at its end goes to its new end, frame by frame. */
   setAxis(first, computed, length) {
-    const atEnd = this.depth >= this.computed;
-    const grown = computed > this.computed;
+    if (!this.touched && this.length > 0 && this.wanted >= this.length) this.wanted = Math.max(this.wanted, length);
     Object.assign(this, { first, computed, length });
-    if (!this.touched && atEnd && grown) this.wanted = Math.max(this.wanted, computed);
     if (computed >= length && this.waiting) this.playing = false;
   }
 

@@ -250,6 +250,16 @@ def test_arriving_frames_extend_the_axis(open_canvas: Callable[..., Canvas]) -> 
     assert canvas.get("c.frames") == [1, 5]
 
 
+def test_a_depth_from_a_link_stays_while_frames_arrive(open_canvas: Callable[..., Canvas]) -> None:
+    """The newest frame happens to be the wanted one for a while: no reason to follow it further."""
+    canvas = open_canvas(frames=3, depth=3)
+    canvas.click("Another frame")
+    canvas.wait("c.computed === 3 && c.depth === 3")
+    canvas.click("Another frame")
+    canvas.wait("c.computed === 4")
+    assert canvas.get("c.depth") == 3
+
+
 def test_playing_waits_for_frames_that_are_still_computed(open_canvas: Callable[..., Canvas]) -> None:
     canvas = open_canvas(frames=2)
     canvas.page.get_by_label("Playing speed").select_option("4×")

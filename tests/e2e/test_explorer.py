@@ -67,11 +67,11 @@ def test_changing_depth_computes_nothing(open_app: Callable[..., Canvas]) -> Non
 def test_opening_the_link_gives_the_same_view(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     page = canvas.page
+    canvas.get("c.setDepth(1.5)")
+    expect(page).to_have_url(re.compile("depth=1.5"))
     page.get_by_role("slider", name="Learning rate η").press("ArrowLeft")
     page.get_by_text("Mask self-attention", exact=True).click()
     expect(page).to_have_url(re.compile("eta=0.39.*mask_self=false|mask_self=false.*eta=0.39"))
-    canvas.get("c.setDepth(1.5)")
-    expect(page).to_have_url(re.compile("depth=1.5"))
     _, blocks = frames(Config(n_components=16, n_blocks=4, eta=0.39, mask_self=False), 600)
     link = page.url
     page.goto("about:blank")

@@ -31,6 +31,10 @@ def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
         "PCA of one block for all": views.fixed_pca_view(X, 4),
         "PCA, aligned between blocks": views.aligned_pca_view(X),
     }
+    # A page that still loads its parts (Plotly comes late on a first visit) closes menus that are opened meanwhile.
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    expect(page.get_by_text(re.compile("4 blocks in .*"))).to_be_visible()
+    expect(page.get_by_text("measuring …")).to_have_count(0)
     for choice, frames in expected.items():
         uploads = canvas.get("c.stats.uploads")
         page.get_by_role("combobox", name="View").click()
@@ -103,3 +107,17 @@ def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> N
     canvas.wait("c.visible === 10000")
     expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(alpha=29)) if s.ends_block]
     assert_drawn(canvas, 1, expected[8], [expected[8]])
+
+
+def test_three_dimensions_hold_the_block_at_rest(open_app: Callable[..., Canvas]) -> None:
+    canvas = open_app(three_d="true", depth=2, **SMALL)
+    expect(canvas.page.get_by_role("heading", name="Block 2 in three dimensions")).to_be_visible()
+    read = """() => {
+      const plots = [...document.querySelectorAll('.js-plotly-plot')];
+      const traces = plots.flatMap((plot) => plot._fullData ?? []).filter((trace) => trace.type === 'scatter3d');
+      return traces.map((t) => [...t.customdata].map((i, k) => [i, t.x[k], t.y[k], t.z[k]]));
+    }"""
+    canvas.page.wait_for_function(f"() => ({read})().length === 10")
+    rows = np.concatenate(canvas.page.evaluate(read))
+    drawn = rows[np.argsort(rows[:, 0]), 1:]
+    np.testing.assert_allclose(drawn, latents()[2][:, :3], rtol=1e-6)
