@@ -116,13 +116,16 @@ def explorer(browser: Browser, url: str, say: Callable[[str, str], None]) -> Non
 def heap_after_changes(browser: Browser, url: str, say: Callable[[str, str], None]) -> None:
     """Two hundred changes of η at n = 500."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
-    canvas = Canvas(page, f"{url}/?n_samples=500&n_blocks=2&n_components=8&eta=0.2")
+    canvas = Canvas(page, f"{url}/?n_samples=500&n_blocks=2&n_components=8&eta=0.1")
     slider = page.get_by_role("slider", name="Learning rate η")
     sizes = [heap(page)]
+    eta = 10
     for change in range(200):
-        uploads = canvas.get("c.stats.uploads")
-        slider.press("ArrowRight" if change % 40 < 20 else "ArrowLeft")
-        canvas.wait(f"c.stats.uploads > {uploads}")
+        up = change % 40 < 20
+        eta += 1 if up else -1
+        slider.press("ArrowRight" if up else "ArrowLeft")
+        page.wait_for_url(re.compile(f"eta={eta / 100:g}(&|$)"))
+        canvas.wait("c.computed === 2")
         if (change + 1) % 50 == 0:
             sizes.append(heap(page))
     say("JavaScript heap at 0, 50, 100, 150, 200 changes", ", ".join(f"{size:.1f}" for size in sizes) + " MB")
