@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -82,12 +83,15 @@ def streamlit_server() -> Iterator[Callable[[Path], str]]:
 
 @pytest.fixture
 def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..., Canvas]:
-    """`open_app(alpha=12)` opens the explorer with that link, and waits until all blocks are drawn."""
+    """`open_app(alpha=12)` opens the explorer with that link, and waits until all is drawn, measured and at rest."""
 
     def open_it(wait_for_all: bool = True, **query: object) -> Canvas:
         canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(query)}")
         if wait_for_all:
             canvas.wait(f"c.computed === {query.get('n_blocks', 8)}")
+            expect(page.get_by_text(re.compile(r"tokens · \d+ blocks in"))).to_be_visible()
+            expect(page.get_by_text("measuring …")).to_have_count(0)
+            expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         return canvas
 
     return open_it
