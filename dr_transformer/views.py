@@ -51,9 +51,14 @@ def three_dimensions(X: Array, first: int = 0, second: int = 1, *, principal: bo
     if principal:
         points = (X - X.mean(axis=0)) @ principal_axes(X, min(3, X.shape[1]))
     else:
-        third = next((axis for axis in range(X.shape[1]) if axis not in (first, second)), None)
+        third = third_axis(X.shape[1], first, second)
         points = X[:, [first, second, *([] if third is None else [third])]]
     return np.pad(points, ((0, 0), (0, 3 - points.shape[1])))
+
+
+def third_axis(n_components: int, first: int, second: int) -> int | None:
+    """The first latent axis that is neither of two; None if there is none."""
+    return next((axis for axis in range(n_components) if axis not in (first, second)), None)
 
 
 def principal_axes(X: Array, n_components: int = 2) -> Array:

@@ -70,7 +70,7 @@ def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
         return views.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
     q = X.shape[1]
     first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
-    third = next((axis for axis in range(q) if axis not in (first, second)), None)
+    third = views.third_axis(q, first, second)
     names = [f"latent axis {axis}" if axis is not None else "" for axis in (first, second, third)]
     return views.three_dimensions(X, first, second, principal=False), names
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from tests.e2e.canvas_page import Canvas
+from tests.e2e.canvas_page import SCRIPT, Canvas, N
 from tests.e2e.explorer_page import APP
 from tests.servers import free_port, serve
 
@@ -95,3 +95,18 @@ def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..
         return canvas
 
     return open_it
+
+
+@pytest.fixture
+def open_canvas(page: Page, streamlit_server: Callable[[Path], str]) -> Iterator[Callable[..., Canvas]]:
+    """`open_canvas(depth=3)` opens the harness with that query; no script error may occur until the test ends."""
+    opened: list[Canvas] = []
+
+    def open_it(on: Page = page, **query: object) -> Canvas:
+        text = "&".join(f"{name}={value}" for name, value in ({"n": N} | query).items())
+        opened.append(Canvas(on, f"{streamlit_server(SCRIPT)}/?{text}"))
+        return opened[-1]
+
+    yield open_it
+    for canvas in opened:
+        assert canvas.errors == []

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.canvas_app import make_frames, make_labels
-from tests.e2e.canvas_page import FIND, ISOLATED, SCRIPT, Canvas, N, has_class_colour, quantisation
-
-
-@pytest.fixture
-def open_canvas(page: Page, streamlit_server: Callable[[Path], str]) -> Iterator[Callable[..., Canvas]]:
-    """`open_canvas(depth=3)` opens the harness with that query; no script error may occur until the test ends."""
-    opened: list[Canvas] = []
-
-    def open_it(on: Page = page, **query: object) -> Canvas:
-        text = "&".join(f"{name}={value}" for name, value in ({"n": N} | query).items())
-        opened.append(Canvas(on, f"{streamlit_server(SCRIPT)}/?{text}"))
-        return opened[-1]
-
-    yield open_it
-    for canvas in opened:
-        assert canvas.errors == []
+from tests.e2e.canvas_page import FIND, ISOLATED, Canvas, N, has_class_colour, quantisation
 
 
 def test_first_paint(open_canvas: Callable[..., Canvas]) -> None:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10
 from tests.e2e.canvas_app import CLUSTERS, make_entropy, make_frames
-from tests.e2e.canvas_page import ISOLATED, SCRIPT, Canvas, N, rgb
-
-
-@pytest.fixture
-def open_canvas(page: Page, streamlit_server: Callable[..., str]) -> Iterator[Callable[..., Canvas]]:
-    opened: list[Canvas] = []
-
-    def open_it(**query: object) -> Canvas:
-        text = "&".join(f"{name}={value}" for name, value in ({"n": N} | query).items())
-        opened.append(Canvas(page, f"{streamlit_server(SCRIPT)}/?{text}"))
-        return opened[-1]
-
-    yield open_it
-    for canvas in opened:
-        assert canvas.errors == []
+from tests.e2e.canvas_page import ISOLATED, Canvas, N, rgb
 
 
 def assert_colour(pixel: list[int], colour: str) -> None:

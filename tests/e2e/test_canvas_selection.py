@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.e2e.canvas_app import K, make_attended, make_frames, make_images, make_labels
-from tests.e2e.canvas_page import ISOLATED, SCRIPT, Canvas, N, has_class_colour
+from tests.e2e.canvas_page import ISOLATED, Canvas, N, has_class_colour
 
 LABELS = make_labels(N)
-
-
-@pytest.fixture
-def open_canvas(page: Page, streamlit_server: Callable[..., str]) -> Iterator[Callable[..., Canvas]]:
-    """`open_canvas(depth=3)` opens the harness with that query; no script error may occur until the test ends."""
-    opened: list[Canvas] = []
-
-    def open_it(**query: object) -> Canvas:
-        text = "&".join(f"{name}={value}" for name, value in ({"n": N} | query).items())
-        opened.append(Canvas(page, f"{streamlit_server(SCRIPT)}/?{text}"))
-        return opened[-1]
-
-    yield open_it
-    for canvas in opened:
-        assert canvas.errors == []
 
 
 def inside(path: np.ndarray, places: np.ndarray) -> np.ndarray:
