@@ -12,15 +12,12 @@ from plotly.subplots import make_subplots
 _GREY = "#8a8f98"  # readable on the light and on the dark ground
 
 
-def depth_curves(
-    curves: Mapping[str, Sequence[float]], *, n_blocks: int, depth: float, colour: str, height: int = 170
-) -> go.Figure:
-    """Curves over depth side by side on one axis, 0 … n_blocks, with `depth` marked and each curve's value there.
+def depth_curves(curves: Mapping[str, Sequence[float]], *, n_blocks: int, height: int = 170) -> go.Figure:
+    """Curves over depth side by side on one axis, `depth_range(n_blocks)`; the right end of each title is left free.
 
     `curves` holds one figure a block by name; it may be shorter than n_blocks + 1 while it is computed.
     """
-    titles = [f"{name}  <b>{_value_at(values, depth)}</b>" for name, values in curves.items()]
-    figure = make_subplots(1, len(curves), subplot_titles=titles, horizontal_spacing=0.06)
+    figure = make_subplots(1, len(curves), subplot_titles=list(curves), horizontal_spacing=0.06)
     for column, (name, measured) in enumerate(curves.items(), start=1):
         values = list(measured)
         line = go.Scatter(
@@ -33,12 +30,25 @@ def depth_curves(
             hovertemplate="block %{x}: %{y:.3f}<extra></extra>",
         )
         figure.add_trace(line, row=1, col=column)
-        figure.add_vline(depth, line={"color": colour, "width": 2}, row=1, col=column)
-    figure.update_xaxes(range=[-0.02 * n_blocks, 1.02 * n_blocks], showgrid=False, zeroline=False, nticks=9)
-    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4)
+        if not values:  # numbers beside an empty plot would mean nothing
+            figure.update_yaxes(tickvals=[], row=1, col=column)
+        left = figure.get_subplot(1, column).xaxis.domain[0]
+        figure.layout.annotations[column - 1].update(x=left, xanchor="left")
+    figure.update_xaxes(range=depth_range(n_blocks), showgrid=False, zeroline=False, nticks=9, fixedrange=True)
+    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4, fixedrange=True)
     figure.update_annotations(font_size=12)
-    figure.update_layout(height=height, showlegend=False, margin={"l": 0, "r": 0, "t": 28, "b": 0})
+    figure.update_layout(height=height, showlegend=False, dragmode=False, margin={"l": 0, "r": 0, "t": 28, "b": 0})
     return figure
+
+
+def depth_range(n_blocks: int) -> tuple[float, float]:
+    """What the horizontal axis of `depth_curves` spans."""
+    return -0.02 * n_blocks, 1.02 * n_blocks
+
+
+def curve_digits(values: Sequence[float]) -> int:
+    """How many decimals a value of this curve is read with: shares with three, ranks and counts with one."""
+    return 3 if not values or max(values) <= 1 else 1
 
 
 def scatter_3d(
@@ -71,10 +81,3 @@ def scatter_3d(
         uirevision="kept",
     )
     return figure
-
-
-def _value_at(values: Sequence[float], depth: float) -> str:
-    if len(values) <= int(depth):
-        return "…"
-    value = values[int(depth)]
-    return f"{value:.3f}" if max(values) <= 1 else f"{value:.1f}"

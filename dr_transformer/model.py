@@ -71,11 +71,16 @@ def run_block(X: Tensor, keys: Tensor, config: Config, masked: Tensor | None) ->
     AX = attend(X, keys, alpha=config.alpha, n_samples=n, n_heads=config.n_heads, masked=masked)
     X = X + 2 * config.eta * (AX - X if config.graph_diffusion else AX)
     yield "attention", X
-    X = layer_norm(X, n)
+    yield from after_attention(X, n, config)
+
+
+def after_attention(X: Tensor, n_samples: int, config: Config) -> Iterator[tuple[str, Tensor]]:
+    """The other three sub-steps of a block, from the latents X (m, q) that its attention left: row by row, O(m q)."""
+    X = layer_norm(X, n_samples)
     yield "layer_norm_1", X
     X = X - 2 * config.eta * (functional.relu(X) if config.activation == "relu" else X)
     yield "feed_forward", X
-    yield "layer_norm_2", layer_norm(X, n)
+    yield "layer_norm_2", layer_norm(X, n_samples)
 
 
 def layer_norm(X: Tensor, n_samples: int) -> Tensor:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,12 @@ from dr_transformer.config import Config
 from dr_transformer.data import Dataset, balanced_subset
 from dr_transformer.errors import InputError
 from dr_transformer.metrics import subsample
-from dr_transformer.model import Step, unroll
+from dr_transformer.model import Step, after_attention, unroll
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
+# Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
+STRETCHES = {"attention": 0.5, "LayerNorm": 0.75, "feed-forward": 0.875}
+_MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
 Array = npt.NDArray[np.floating]
@@ -29,12 +33,27 @@ class Cancelled(Exception):  # noqa: N818 - it is no error
     """Nobody waits for this any more."""
 
 
-@dataclass
-class Trajectory:
-    """`latents` grows by one (n, q) array a block; `start` is Y W_proj (n, q)."""
+class Frame(NamedTuple):
+    """The latents X (n, q) at a depth: a whole number after a block, a fraction after a sub-step inside one."""
 
+    depth: float
+    name: str
+    X: Array
+
+
+@dataclass(eq=False)
+class Trajectory:
+    """`latents` grows by one (n, q) array a block; `start` is Y W_proj (n, q).
+
+    `attention[b]` is what the attention of block b + 1 left, the one sub-step that cannot be had again row by row; it
+    is kept if `sub_steps`.
+    """
+
+    sub_steps: bool = False
     start: Array | None = None
     latents: list[Array] = field(default_factory=list)
+    attention: list[Array] = field(default_factory=list)
+    drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun of a page asks for the same again
 
     def take(self, step: Step) -> None:
         """Keep what is drawn of the steps of `unroll`."""
@@ -42,14 +61,36 @@ class Trajectory:
             self.start = step.X.cpu().numpy()
         elif step.ends_block:
             self.latents.append(step.X.cpu().numpy())
+        elif step.name == "attention" and self.sub_steps:
+            self.attention.append(step.X.cpu().numpy())
+
+    def frames(self, config: Config) -> list[Frame]:
+        """All there is so far, in order: block 0, then each block's sub-steps (if kept) and its end."""
+        latents = list(self.latents)  # a block may arrive meanwhile
+        frames = [Frame(0.0, "block 0", latents[0])]
+        for block, X in enumerate(latents[1:], start=1):
+            if self.sub_steps:
+                AX = torch.from_numpy(self.attention[block - 1])
+                inside = [AX, *(step for _, step in after_attention(AX, len(X), config))][:3]
+                frames += [
+                    Frame(block - 1 + stretch, f"{name} of block {block}", step.numpy())
+                    for (name, stretch), step in zip(STRETCHES.items(), inside, strict=True)
+                ]
+            frames.append(Frame(float(block), f"block {block}", X))
+        return frames
 
     @property
     def n_bytes(self) -> int:
         """Memory held."""
-        return sum(X.nbytes for X in self.latents)
+        return sum(X.nbytes for X in (*self.latents, *self.attention))
 
 
-@dataclass
+def shows_sub_steps(n_samples: int, n_blocks: int) -> bool:
+    """Whether the sub-steps inside the blocks are kept and drawn: not of a run so large that a browser would choke."""
+    return n_samples * n_blocks * (1 + len(STRETCHES)) <= _MAX_POINTS
+
+
+@dataclass(eq=False)
 class Run:
     """A trajectory in the making. `error` is a sentence for people. Owners are whoever waits for it."""
 
@@ -123,7 +164,8 @@ class Run:
         self.begun.set()
 
     def _unroll(self) -> None:
-        self.full = Trajectory()  # an earlier try may have been cancelled half way
+        # Anew: an earlier try may have been cancelled half way.
+        self.full = Trajectory(shows_sub_steps(self.dataset.n_samples, self.config.n_blocks))
         began = time.perf_counter()
         for step in self._steps(self.dataset.Y):
             self.full.take(step)

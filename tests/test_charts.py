@@ -1,25 +1,25 @@
 """Charts hold the figures they are given."""
 
 import numpy as np
-import pytest
 
-from dr_transformer.charts import depth_curves, scatter_3d
+from dr_transformer.charts import curve_digits, depth_curves, depth_range, scatter_3d
 
 
-@pytest.mark.parametrize(("depth", "shown"), [(0, ["0.900", "17.2"]), (1.7, ["0.800", "9.5"]), (3, ["…", "…"])])
-def test_curves_and_the_mark_at_depth(depth: float, shown: list[str]) -> None:
+def test_curves_hold_one_figure_a_block() -> None:
     curves = {"accuracy": [0.9, 0.8, 0.7], "rank": [17.2, 9.5, 1.4]}
-    figure = depth_curves(curves, n_blocks=8, depth=depth, colour="#123456")
+    figure = depth_curves(curves, n_blocks=8)
     assert [list(trace.y) for trace in figure.data] == list(curves.values())
     assert all(list(trace.x) == [0, 1, 2] for trace in figure.data)
-    assert [(line.x0, line.x1, line.line.color) for line in figure.layout.shapes] == [(depth, depth, "#123456")] * 2
-    titles = [note.text for note in figure.layout.annotations]
-    assert [title.split("<b>")[1].removesuffix("</b>") for title in titles] == shown
+    assert [note.text for note in figure.layout.annotations] == list(curves)
+    for column in (1, 2):
+        axis = figure.get_subplot(1, column).xaxis
+        assert axis.range == depth_range(8)
+        assert axis.fixedrange  # else the mark, which the browser places by this range, would be wrong
+    assert [curve_digits(values) for values in ([0.9], [17.2, 0.5], [])] == [3, 1, 3]
 
 
 def test_curves_that_are_not_there_yet_keep_their_place() -> None:
-    figure = depth_curves({"a": [], "b": [1.0]}, n_blocks=2, depth=0, colour="#000000")
-    assert len(figure.data) == 2
+    assert len(depth_curves({"a": [], "b": [1.0]}, n_blocks=2).data) == 2
 
 
 def test_three_dimensions_hold_every_point_once_in_its_class() -> None:

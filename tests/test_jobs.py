@@ -35,6 +35,27 @@ def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
     assert 1 <= (run.neighbours or 0) <= 299
 
 
+@pytest.mark.parametrize("activation", ["none", "relu"])
+def test_frames_are_the_sub_steps(digits: Dataset, activation: str) -> None:
+    """Of each block only two arrays are kept; the others, made anew row by row, are the model's to the bit."""
+    config = Config(n_components=8, n_blocks=3, activation=activation, device="cpu")
+    run = Runner().submit(digits, config, owner="a")
+    assert run.done.wait(30)
+    frames = run.full.frames(config)
+    assert [frame.depth for frame in frames] == [0, *(b + s for b in range(3) for s in (0.5, 0.75, 0.875, 1))]
+    assert [frame.name for frame in frames[3:6]] == ["feed-forward of block 1", "block 1", "attention of block 2"]
+    for frame, step in zip(frames, list(unroll(digits.Y, config))[1:], strict=True):
+        np.testing.assert_array_equal(frame.X, step.X.numpy())
+
+
+def test_a_run_too_large_for_a_browser_keeps_the_blocks_alone(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "_MAX_POINTS", 300 * 3 * 4 - 1)
+    run = Runner().submit(digits, SMALL, owner="a")
+    assert run.done.wait(30)
+    assert [frame.depth for frame in run.full.frames(SMALL)] == [0, 1, 2, 3]
+    assert run.full.attention == []
+
+
 def test_equal_settings_share_one_run(digits: Dataset) -> None:
     runner = Runner()
     first = runner.submit(digits, SMALL, owner="a")
@@ -92,7 +113,7 @@ def test_what_another_session_waits_for_goes_on(digits: Dataset, slow: threading
 
 
 def test_results_are_bounded_in_bytes(digits: Dataset) -> None:
-    one = 4 * 300 * 8 * 4
+    one = (4 + 3) * 300 * 8 * 4  # each block's end, and each attention
     runner = Runner(max_bytes=3 * one)
     runs = []
     for seed in range(6):

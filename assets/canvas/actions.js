@@ -20,6 +20,13 @@ class Actions {
     this.invalidate();
   }
 
+  /** Another part of the page, or a test, moves to a depth. */
+  goTo(depth) {
+    this.clock.playing = false;
+    this.clock.choose(depth);
+    this.depthMoved();
+  }
+
   toggle() {
     this.clock.stepwise = this.motion.matches;
     this.clock.toggle();

@@ -29,9 +29,7 @@ function testHandle(app) {
     },
     /** Move as a person would. */
     setDepth(depth) {
-      app.clock.playing = false;
-      app.clock.choose(depth);
-      app.depthMoved();
+      app.goTo(depth);
     },
     /** How many points are part of the picture. */
     get visible() {

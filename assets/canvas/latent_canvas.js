@@ -93,7 +93,10 @@ class LatentCanvas extends Actions {
     };
     this.#setAxis();
     this.#takeGiven(array);
-    if (!before) recall(this);
+    if (!before) {
+      this.stopListening = onDepth("go", header.key, (depth) => this.goTo(depth));
+      recall(this);
+    }
     this.resized();
     this.settleSoon();
   }
@@ -208,6 +211,7 @@ class LatentCanvas extends Actions {
     this.#repaint = false;
     if (this.clock.depth !== this.#shownDepth) {
       this.#shownDepth = this.clock.depth;
+      tellDepth(this.header.key, this.clock.depth);
       this.settleSoon();
     }
   }
@@ -266,6 +270,7 @@ class LatentCanvas extends Actions {
 
   dispose() {
     remember(this);
+    this.stopListening?.();
     cancelAnimationFrame(this.#request);
     clearTimeout(this.#settleTimer);
     this.observer.disconnect();

@@ -121,8 +121,7 @@ class Panel {
   }
 
   #label(mix) {
-    const depth = this.track.depths[mix.k] * (1 - mix.t) + this.track.depths[mix.next] * mix.t;
-    const title = this.track.title.replace("{depth}", formatDepth(depth));
+    const title = this.track.titleAt(mix);
     setText(this.title, title);
     setAttribute(this.plot, "aria-label", `${title}: ${formatCount(this.track.count)} points`);
     const [x0, x1, y0, y1] = this.view.range(this.track.extent(mix));

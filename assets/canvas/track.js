@@ -17,6 +17,14 @@ class Track {
     return mixOf(this.depths, depth);
   }
 
+  /** The title at this mix: its depth, and which frame or which two frames it shows, filled in. */
+  titleAt({ k, next, t }) {
+    const depth = this.depths[k] * (1 - t) + this.depths[next] * t;
+    const [here, there] = [this.frame_names[k], this.frame_names[next]];
+    const frame = t === 0 ? here : `${here} → ${there}`;
+    return this.title.replace("{depth}", formatDepth(depth)).replace("{frame}", frame);
+  }
+
   /** The box [x0, y0, x1, y1] that the view fits at this mix. */
   extent({ k, next, t }) {
     const frames = this.frames;

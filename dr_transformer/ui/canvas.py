@@ -42,6 +42,7 @@ _CANVAS_JS = (
     "blob.js",
     "sprites.js",
     "clock.js",
+    "shared_depth.js",
     "track.js",
     "region.js",
     "selection.js",

@@ -73,6 +73,7 @@ def pack_canvas(
                 "y_label": panel.y_label,
                 "scale": panel.scale,
                 "frames": pack_frames(blob, panel.frames, panel.depths),
+                "frame_names": list(panel.frame_names),
             }
             for panel in panels
         ],

@@ -21,8 +21,9 @@ def _increase(depths: Sequence[float]) -> bool:
 class Panel:
     """One scatter plot of `frames` (F, n, 2), finite, in data coordinates; F = 1 makes a static panel.
 
-    `depths` is the block number of each frame, increasing, fractional for the steps inside a block. "{depth}" in the
-    `title` becomes the depth on screen. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
+    `depths` is the block number of each frame, increasing, fractional for the steps inside a block. In the
+    `title`, "{depth}" becomes the depth on screen, and "{frame}" the frame's entry of `frame_names` (F,), or between
+    two frames both. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
     the extent of the last.
     """
 
@@ -32,12 +33,14 @@ class Panel:
     x_label: str = ""
     y_label: str = ""
     scale: str = "frame"
+    frame_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"
         assert self.frames.shape[2] == 2, f"frames must be (F, n, 2), but are {self.frames.shape}"
         assert len(self.depths) == len(self.frames) > 0, f"{len(self.frames)} frames, {len(self.depths)} depths"
         assert _increase(self.depths), "depths must increase"
+        assert len(self.frame_names) in (0, len(self.frames)), f"{len(self.frame_names)} names of frames"
         assert self.scale in ("frame", "final"), f"scale must be 'frame' or 'final', but is {self.scale!r}"
 
 

@@ -7,13 +7,14 @@ import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.analysis import CURVES
-from dr_transformer.charts import depth_curves, scatter_3d
+from dr_transformer.charts import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import latent_canvas, pinned_token
+from dr_transformer.ui.depth_curves import show_depth_curves
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 from dr_transformer.ui.picture import Picture, attended, colourings, in_three_dimensions, picture
 from dr_transformer.ui.poll import poll
@@ -63,9 +64,7 @@ def _picture(run: Run, view: ViewConfig) -> None:
         st.caption(" ".join(run.dataset.messages))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
-    # Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
-    chart = depth_curves(curves, n_blocks=run.config.n_blocks, depth=depth, colour=_accent())
-    st.plotly_chart(chart, key="curves", height=int(chart.layout.height), config={"displayModeBar": False})
+    show_depth_curves(curves, n_blocks=run.config.n_blocks)
     st.caption(curves_line(run))
     if view.three_d:
         _three_dimensions(run, view, depth)
@@ -119,7 +118,3 @@ def _classes(run: Run) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
     if labels is None:
         return np.zeros(run.dataset.n_samples, dtype=np.intp), ("token",)
     return labels, run.dataset.class_names
-
-
-def _accent() -> str:
-    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.primaryColor") or "#8a3324")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import torch
 
 from dr_transformer import views
 from dr_transformer.attention import attention_rows
-from dr_transformer.config import ViewConfig
+from dr_transformer.config import Config, ViewConfig
 from dr_transformer.run import Run, Trajectory
 from dr_transformer.ui.canvas import Attended, Colouring, Panel
 
@@ -38,30 +38,50 @@ def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
     n_blocks = run.config.n_blocks
     reached = len(run.full.latents) > min(depth, n_blocks)
     if run.preview is not None and run.preview_index is not None and not reached:
-        start, frames = _frames(run.preview, view)
+        drawn = _drawn(run.preview, run.config, view)
         visible = np.zeros(run.dataset.n_samples, dtype=bool)
         visible[run.preview_index] = True
-        return Picture(
-            _panels(run, view, *(_spread(f, run.preview_index, len(visible)) for f in (start, frames))), visible
-        )
+        start, moving = (_spread(frames, run.preview_index, len(visible)) for frames in (drawn.start, drawn.moving))
+        return Picture(_panels(run, view, replace(drawn, start=start, moving=moving)), visible)
     if not run.full.latents or run.full.start is None:
         return None
-    return Picture(_panels(run, view, *_frames(run.full, view)), None)
+    return Picture(_panels(run, view, _drawn(run.full, run.config, view)), None)
 
 
-def _frames(trajectory: Trajectory, view: ViewConfig) -> tuple[Array, Array]:
-    """The first panel's frame (1, n, 2) and the second's (F, n, 2)."""
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A trajectory in a view: `start` (1, n, 2) of the first panel, `moving` (F, n, 2) of the second."""
+
+    start: Array
+    moving: Array
+    depths: tuple[float, ...]
+    names: tuple[str, ...]
+
+
+def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
+    key = (view, len(trajectory.latents))
+    if trajectory.drawn is None or trajectory.drawn[0] != key:
+        trajectory.drawn = (key, _view_of(trajectory, config, view))
+    drawn: _Drawn = trajectory.drawn[1]
+    return drawn
+
+
+def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
     assert trajectory.start is not None
-    latents = list(trajectory.latents)  # a block may arrive meanwhile
-    q = latents[0].shape[1]
+    frames = trajectory.frames(config)
+    q = config.n_components
     first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
+    depths = tuple(frame.depth for frame in frames)
+    fixed = max(i for i, depth in enumerate(depths) if depth <= view.view_block)
     by_view: dict[str, Callable[[list[Array]], Array]] = {
         "axes": lambda X: views.axes_view(X, first, second),
         "pca": views.pca_view,
-        "fixed-pca": lambda X: views.fixed_pca_view(X, view.view_block),
+        "fixed-pca": lambda X: views.fixed_pca_view(X, fixed),
         "aligned-pca": views.aligned_pca_view,
     }
-    return by_view[view.view]([trajectory.start]), by_view[view.view](latents)
+    draw = by_view[view.view]
+    names = tuple(frame.name for frame in frames)
+    return _Drawn(draw([trajectory.start]), draw([frame.X for frame in frames]), depths, names)
 
 
 def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
@@ -82,22 +102,21 @@ def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
     return everyone
 
 
-def _panels(run: Run, view: ViewConfig, start: Array, frames: Array) -> list[Panel]:
+def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
     projection = "Random projection of the pixels, Y W" if run.config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
         axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in (view.first_axis, view.second_axis)]
     else:
         axes = ["principal component 1", "principal component 2"] * 2
     title = {
-        "axes": "Latents after block {depth}",
-        "pca": "Latents after block {depth}, its own principal components",
-        "fixed-pca": f"Latents after block {{depth}}, in the principal plane of block {view.view_block}",
-        "aligned-pca": "Latents after block {depth}, principal components turned to the block before",
+        "axes": "Latents after {frame}",
+        "pca": "Latents after {frame}, its own principal components",
+        "fixed-pca": f"Latents after {{frame}}, in the principal plane of block {view.view_block}",
+        "aligned-pca": "Latents after {frame}, principal components turned to those before",
     }[view.view]
-    depths = tuple(float(block) for block in range(len(frames)))
     return [
-        Panel(projection, start, (0.0,), axes[0], axes[1], scale=view.scale),
-        Panel(title, frames, depths, axes[2], axes[3], scale=view.scale),
+        Panel(projection, drawn.start, (0.0,), axes[0], axes[1], scale=view.scale),
+        Panel(title, drawn.moving, drawn.depths, axes[2], axes[3], scale=view.scale, frame_names=drawn.names),
     ]
 
 

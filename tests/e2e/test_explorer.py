@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
 from tests.e2e.canvas_page import Canvas
-from tests.e2e.explorer_page import SMALL, assert_drawn, frames
+from tests.e2e.explorer_page import SMALL, assert_drawn, frames, sub_step
 
 
 def query_of(page: Page) -> dict[str, str]:
@@ -32,11 +32,23 @@ def test_the_papers_figure_to_the_quantisation_of_the_screen(open_app: Callable[
     expect(canvas.page.get_by_text("from float64 on a subsample of 500")).to_be_visible()
 
 
-def test_fractional_depth_mixes_the_neighbouring_blocks(open_app: Callable[..., Canvas]) -> None:
+def test_fractional_depth_mixes_the_neighbouring_sub_steps(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
-    _, blocks = frames(Config(n_components=16, n_blocks=4), 600)
-    canvas.get("c.setDepth(2.25)")
-    assert_drawn(canvas, 1, 0.75 * blocks[2] + 0.25 * blocks[3], blocks[2:4])
+    config = Config(n_components=16, n_blocks=4)
+    _, blocks = frames(config, 600)
+    names = ("attention", "layer_norm_1", "feed_forward")
+    attention, normed, fed = (sub_step(config, 600, 3, name) for name in names)
+    title = canvas.page.locator(".title").nth(1)
+    for depth, expected, between, said in (
+        (2.25, (blocks[2] + attention) / 2, [blocks[2], attention], "block 2 → attention of block 3"),
+        (2.5, attention, [attention], "attention of block 3"),
+        (2.6875, 0.25 * attention + 0.75 * normed, [attention, normed], "attention of block 3 → LayerNorm of block 3"),
+        (2.875, fed, [fed], "feed-forward of block 3"),
+        (2.9375, (fed + blocks[3]) / 2, [fed, blocks[3]], "feed-forward of block 3 → block 3"),
+    ):
+        canvas.get(f"c.setDepth({depth})")
+        assert_drawn(canvas, 1, expected, between)
+        expect(title).to_have_text(f"Latents after {said}")
 
 
 def test_moving_a_slider_draws_the_new_model_and_keeps_the_depth(open_app: Callable[..., Canvas]) -> None:
@@ -51,6 +63,54 @@ def test_moving_a_slider_draws_the_new_model_and_keeps_the_depth(open_app: Calla
     assert canvas.get("c.depth") == 3
     assert_drawn(canvas, 1, blocks[3], [blocks[3]])
     assert_drawn(canvas, 0, start, [start])
+
+
+NEVER_GREY = """() => {
+  const seen = (window.seen = { opacity: 1, places: new Set(), samples: 0 });
+  const look = () => {
+    const canvas = document.querySelector(".latent-canvas") ??
+      [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".latent-canvas")).find(Boolean);
+    const chart = document.querySelector(".st-key-depth_curves .js-plotly-plot");
+    for (const [name, start] of [["canvas", canvas], ["chart", chart]]) {
+      const box = start.getBoundingClientRect();
+      seen.places.add(`${name} ${[box.x, box.y, box.width, box.height].map(Math.round)}`);
+      let opacity = 1;
+      for (let node = start; node; node = node.parentElement ?? node.getRootNode().host) {
+        opacity *= Number(getComputedStyle(node).opacity);
+      }
+      seen.opacity = Math.min(seen.opacity, opacity);
+    }
+    seen.samples++;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_the_page_never_greys_out_or_jumps_while_it_computes(open_app: Callable[..., Canvas]) -> None:
+    """In every frame of a change of α: picture and curves opaque, in place, the same size; zoom and selection kept."""
+    canvas = open_app(n_samples=4000, n_blocks=4, n_components=64)
+    page = canvas.page
+    canvas.get("c.zoomAt(1, 50, 60, 2)")
+    canvas.get("c.select([3, 5, 8])")
+    canvas.get("c.setDepth(3)")
+    expect(page).to_have_url(re.compile("depth=3"))
+    view = canvas.get("c.view(1)")
+    uploads = canvas.get("c.stats.uploads")
+    page.evaluate(NEVER_GREY)
+    page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    expect(page.get_by_text("Preview:")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"tokens · 4 blocks in"))).to_be_visible()
+    expect(page.get_by_text("measuring …")).to_have_count(0)
+    seen = page.evaluate("({...window.seen, places: [...window.seen.places]})")
+    assert canvas.get("c.stats.uploads") > uploads
+    assert seen["samples"] > 20
+    assert seen["opacity"] == 1
+    assert len(seen["places"]) == 2, seen["places"]
+    assert (canvas.get("c.selection"), canvas.get("c.depth")) == ([3, 5, 8], 3)
+    assert {k: canvas.get("c.view(1)")[k] for k in ("zoom", "panX", "panY")} == {
+        k: view[k] for k in ("zoom", "panX", "panY")
+    }
 
 
 def test_changing_depth_computes_nothing(open_app: Callable[..., Canvas]) -> None:
@@ -72,7 +132,6 @@ def test_opening_the_link_gives_the_same_view(open_app: Callable[..., Canvas]) -
     page.get_by_role("slider", name="Learning rate η").press("ArrowLeft")
     page.get_by_text("Mask self-attention", exact=True).click()
     expect(page).to_have_url(re.compile("eta=0.39.*mask_self=false|mask_self=false.*eta=0.39"))
-    _, blocks = frames(Config(n_components=16, n_blocks=4, eta=0.39, mask_self=False), 600)
     link = page.url
     page.goto("about:blank")
     again = Canvas(page, link)
@@ -83,7 +142,8 @@ def test_opening_the_link_gives_the_same_view(open_app: Callable[..., Canvas]) -
         "depth": "1.5",
     }
     assert again.get("c.depth") == 1.5
-    assert_drawn(again, 1, (blocks[1] + blocks[2]) / 2, blocks[1:3])
+    attention = sub_step(Config(n_components=16, n_blocks=4, eta=0.39, mask_self=False), 600, 2, "attention")
+    assert_drawn(again, 1, attention, [attention])
 
 
 def test_reset_restores_the_papers_values(open_app: Callable[..., Canvas]) -> None:

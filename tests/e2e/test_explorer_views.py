@@ -11,11 +11,17 @@ from playwright.sync_api import expect
 
 from dr_transformer import Config, load, unroll, views
 from dr_transformer.attention import attention_rows
+from dr_transformer.charts import depth_range
 from dr_transformer.metrics import knn_accuracy
 from tests.e2e.canvas_page import Canvas
-from tests.e2e.explorer_page import SMALL, assert_drawn
+from tests.e2e.explorer_page import SMALL, assert_drawn, curve_values
 
 CONFIG = Config(n_components=16, n_blocks=4)
+
+
+def sub_steps() -> list[np.ndarray]:
+    """Block 0, then every sub-step."""
+    return [step.X.numpy() for step in unroll(load("mnist", 600).Y, CONFIG)][1:]
 
 
 def latents() -> list[np.ndarray]:
@@ -23,12 +29,12 @@ def latents() -> list[np.ndarray]:
 
 
 def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
-    X = latents()
+    X = sub_steps()
     canvas = open_app(**SMALL)
     page = canvas.page
     expected = {
         "PCA of the block on screen": views.pca_view(X),
-        "PCA of one block for all": views.fixed_pca_view(X, 4),
+        "PCA of one block for all": views.fixed_pca_view(X, 16),
         "PCA, aligned between blocks": views.aligned_pca_view(X),
     }
     for choice, frames in expected.items():
@@ -39,8 +45,11 @@ def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
         page.get_by_role("option", name=choice).click()
         canvas.wait(f"c.stats.uploads > {uploads} && c.computed === 4")
         expect(page.locator(".title").nth(1)).to_contain_text("principal")
-        assert_drawn(canvas, 1, frames[4], [frames[4]])
+        assert_drawn(canvas, 1, frames[16], [frames[16]])
         assert canvas.get("c.depth") == 4
+        canvas.get("c.setDepth(1.5)")
+        assert_drawn(canvas, 1, frames[5], [frames[5]])
+        canvas.get("c.setDepth(4)")
     expect(page).to_have_url(re.compile("view=aligned-pca"))
 
 
@@ -51,14 +60,31 @@ def test_any_pair_of_axes(open_app: Callable[..., Canvas]) -> None:
 
 
 def test_curves_show_the_figures_at_the_depth(open_app: Callable[..., Canvas]) -> None:
+    """While the depth is dragged, too; and a press on the curves moves the picture."""
     canvas = open_app(depth=2, **SMALL)
+    page = canvas.page
     labels = load("mnist", 600).labels
     assert labels is not None
-    accuracy = knn_accuracy(latents()[2], labels)
-    expect(canvas.page.get_by_text(f"5-NN accuracy {accuracy:.3f}")).to_be_visible()
-    canvas.get("c.setDepth(4)")
-    accuracy = knn_accuracy(latents()[4], labels)
-    expect(canvas.page.get_by_text(f"5-NN accuracy {accuracy:.3f}")).to_be_visible()
+    expected = [f"{knn_accuracy(X, labels):.3f}" for X in latents()]
+    marks = page.locator(".depth-mark")
+    expect(marks).to_have_count(4)
+    expect(marks.nth(0).locator("text")).to_have_text(expected[2])
+    canvas.get("c.setDepth(3.75)")
+    canvas.next_frame()
+    assert curve_values(page)[0] == expected[3]
+    area = page.locator(".st-key-depth_curves .nsewdrag").nth(1)
+    box = area.bounding_box()
+    line = marks.nth(1).locator("line").bounding_box()
+    assert box is not None
+    assert line is not None
+    low, high = depth_range(4)
+    share = (3.75 - low) / (high - low)
+    assert abs(line["x"] + line["width"] / 2 - (box["x"] + share * box["width"])) < 1.5
+    page.mouse.click(box["x"] + (1 - low) / (high - low) * box["width"], box["y"] + 20)
+    canvas.next_frame()
+    assert abs(canvas.get("c.depth") - 1) < 0.05
+    assert curve_values(page)[0] in expected[:2]
+    expect(page).to_have_url(re.compile(r"depth=(1|0\.9)"))
 
 
 def test_a_preset_is_one_click(open_app: Callable[..., Canvas]) -> None:
