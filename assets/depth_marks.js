@@ -5,6 +5,8 @@ const TEXT = { "text-anchor": "end", "font-size": 12, "font-weight": 600, "font-
 const marks = new WeakMap(); // mount point -> DepthMarks
 
 class DepthMarks {
+  marks = [];
+
   constructor(host) {
     this.host = host; // has the theme's colours
   }
@@ -18,18 +20,22 @@ class DepthMarks {
       this.container = container;
       this.stop = onDepth("at", data.canvas, () => this.render());
       // Plotly builds its chart later than we come, and anew at each change.
-      this.observer = new MutationObserver((changes) => changes.some((change) => !this.#isOurs(change)) && this.render());
+      this.observer = new MutationObserver((changes) => changes.some((change) => !this.#isOurs(change)) && this.#build());
       this.observer.observe(container, { childList: true, subtree: true });
-      this.resizes = new ResizeObserver(() => requestAnimationFrame(() => this.render()));
+      this.resizes = new ResizeObserver(() => requestAnimationFrame(() => this.#build()));
       this.resizes.observe(container);
       container.addEventListener("pointerdown", (this.press = (event) => this.#pressed(event)), true);
       container.addEventListener("pointermove", (this.move = (event) => event.buttons & 1 && this.#pressed(event)), true);
     }
-    this.render();
+    const theme = getComputedStyle(this.host);
+    this.accent = theme.getPropertyValue("--st-primary-color") || "#8a3324";
+    this.ink = theme.getPropertyValue("--st-text-color") || "currentColor";
+    this.#build();
   }
 
-  #isOurs({ target, addedNodes }) {
-    return target.classList?.contains("depth-mark") || [...addedNodes].some((node) => node.classList?.contains("depth-mark"));
+  #isOurs({ target, addedNodes, removedNodes }) {
+    const isMark = (node) => Boolean((node.closest ? node : node.parentElement)?.closest?.(".depth-mark"));
+    return isMark(target) || [...addedNodes, ...removedNodes].some(isMark);
   }
 
   /** The plots' areas, in order, as rectangles of the chart's own drawing. */
@@ -37,29 +43,28 @@ class DepthMarks {
     return [...this.container.querySelectorAll(".js-plotly-plot .draglayer .nsewdrag")];
   }
 
+  /** A mark for each plot, where the plots are now. */
+  #build() {
+    this.marks = this.#areas().map((area, i) => {
+      const drawing = area.ownerSVGElement;
+      const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(area.getAttribute(name)));
+      drawing.querySelector(`.depth-mark[data-curve="${i}"]`)?.remove();
+      const line = svg("line", { y1: y, y2: y + height, "stroke-width": 2, stroke: this.accent });
+      const text = svg("text", { x: x + width, y: y - 8, fill: this.ink, ...TEXT });
+      drawing.append(svg("g", { class: "depth-mark", "data-curve": i, "pointer-events": "none" }, line, text));
+      return { x, width, line, text };
+    });
+    this.render();
+  }
+
   render() {
     const depth = sharedDepth.depths.get(this.data.canvas);
     if (depth === undefined) return;
     const [low, high] = this.data.range;
-    const theme = getComputedStyle(this.host);
-    const accent = theme.getPropertyValue("--st-primary-color") || "#8a3324";
-    const ink = theme.getPropertyValue("--st-text-color") || "currentColor";
-    this.#areas().forEach((area, i) => {
-      const drawing = area.ownerSVGElement;
-      const number = (name) => Number(area.getAttribute(name));
-      const x = number("x") + ((depth - low) / (high - low)) * number("width");
-      let group = drawing.querySelector(`.depth-mark[data-curve="${i}"]`);
-      if (!group) {
-        group = svg("g", { class: "depth-mark", "data-curve": i, "pointer-events": "none" }, svg("line"), svg("text", TEXT));
-        drawing.append(group);
-      }
-      const [line, text] = group.children;
-      setAttribute(line, "stroke", accent);
-      const ends = { x1: x, x2: x, y1: number("y"), y2: number("y") + number("height"), "stroke-width": 2 };
-      for (const [name, value] of Object.entries(ends)) setAttribute(line, name, value);
-      setAttribute(text, "x", number("x") + number("width"));
-      setAttribute(text, "y", number("y") - 8);
-      setAttribute(text, "fill", ink);
+    this.marks.forEach(({ x, width, line, text }, i) => {
+      const at = x + ((depth - low) / (high - low)) * width;
+      setAttribute(line, "x1", at);
+      setAttribute(line, "x2", at);
       setText(text, this.#valueAt(this.data.curves[i], depth));
     });
   }

@@ -6,6 +6,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   clearTimeout(timers.get(parentElement));
   const host = parentElement.host ?? parentElement;
   const ask = () => whenStaying(host, () => setTriggerValue("tick", data.serial));
-  if (data?.pending) timers.set(parentElement, setTimeout(ask, data.milliseconds));
-  return () => clearTimeout(timers.get(parentElement));
+  const timer = data?.pending ? setTimeout(ask, data.milliseconds) : 0;
+  timers.set(parentElement, timer);
+  // This call's timer only: Streamlit may clean up after a call when a newer one has set its own already.
+  return () => clearTimeout(timer);
 }

@@ -37,7 +37,7 @@ class Actions {
   /** Anything but depth and view was set. */
   changed() {
     this.settleSoon();
-    this.invalidate();
+    this.refresh();
   }
 
   toggleClass(index) {

@@ -16,6 +16,7 @@ class LatentCanvas extends Actions {
   #settleTimer = 0;
   #shownDepth = null;
   #repaint = false;
+  #moreThanDepth = true; // since the last frame; reading sizes at every step of a drag would cost half its frames
   #paint = new Paint();
 
   constructor(parent) {
@@ -163,6 +164,12 @@ class LatentCanvas extends Actions {
   /** Theme or images have changed. */
   repaint() {
     this.#repaint = true;
+    this.refresh();
+  }
+
+  /** Draw everything anew, the controls too. */
+  refresh() {
+    this.#moreThanDepth = true;
     this.invalidate();
   }
 
@@ -171,6 +178,7 @@ class LatentCanvas extends Actions {
     this.root.classList.toggle("beside", this.beside);
     let changed = false;
     for (const panel of this.panels) changed = (panel.track && panel.measure()) || changed;
+    this.#moreThanDepth = true;
     // Drawn at once: a canvas that changed its size is blank until it is drawn.
     if (changed) this.#render();
     else this.invalidate();
@@ -202,13 +210,17 @@ class LatentCanvas extends Actions {
     this.recolour();
     for (const panel of this.panels) panel.render();
     if (this.stats.firstDrawMs === null && this.stats.draws) this.stats.firstDrawMs = performance.now() - this.#born;
+    if (this.#moreThanDepth) {
+      this.scrubber.measure();
+      this.legend.render(this.colours);
+      this.toolbar.render(this.tool, this.mode);
+      this.lookControls.render(this.colours, this.options);
+      this.side.renderSelection(this.#repaint);
+    }
     this.scrubber.render();
-    this.legend.render(this.colours);
-    this.toolbar.render(this.tool, this.mode);
-    this.lookControls.render(this.colours, this.options);
-    this.side.render(this.#repaint);
+    this.side.renderPinned(this.#repaint);
     this.#renderTokens();
-    this.#repaint = false;
+    this.#repaint = this.#moreThanDepth = false;
     if (this.clock.depth !== this.#shownDepth) {
       this.#shownDepth = this.clock.depth;
       tellDepth(this.header.key, this.clock.depth);

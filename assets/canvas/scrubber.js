@@ -75,12 +75,16 @@ class Scrubber {
     slider.addEventListener("pointercancel", end);
   }
 
+  /** Take the size on the page, and the length of the axis. */
+  measure() {
+    this.root.hidden = this.clock.length <= 0;
+    this.#makeTicks();
+  }
+
   /** Show the clock's state. */
   render() {
     const { clock } = this;
     const { length, computed, depth } = clock;
-    this.root.hidden = length <= 0;
-    this.#makeTicks();
     const share = (value) => `${(100 * value) / Math.max(length, 1e-9)}%`;
     this.buffered.style.width = share(computed);
     this.passed.style.width = share(depth);

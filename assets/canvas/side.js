@@ -27,7 +27,7 @@ class Side {
   }
 
   /** @param repaint the theme or the images changed */
-  render(repaint) {
+  renderSelection(repaint) {
     const { app } = this;
     const { selection, header } = app;
     const pinned = app.pinned.index;
@@ -38,12 +38,11 @@ class Side {
     const height = app.beside ? this.inner.clientHeight : Infinity;
     const { digest } = header.codes;
     const state = [header.dataset_key, digest, selection.version, width, height, pinned >= 0, app.colours.palette].join();
-    if (repaint || state !== this.#selectionShown) this.#renderSelection(width, height, pinned >= 0);
+    if (repaint || state !== this.#selectionShown) this.#fillSelection(width, height, pinned >= 0);
     this.#selectionShown = state;
-    this.#renderPinned(repaint);
   }
 
-  #renderSelection(width, height, leaveRoom) {
+  #fillSelection(width, height, leaveRoom) {
     const { selection, header, colours } = this.app;
     if (!selection.count) return;
     const total = formatCount(selection.mask.length);
@@ -64,7 +63,8 @@ class Side {
     setText(this.more, drawn && rest ? `and ${formatCount(rest)} more` : "");
   }
 
-  #renderPinned(repaint) {
+  /** Also follows the depth: whom the pinned token attends to changes from block to block. */
+  renderPinned(repaint) {
     const { app } = this;
     const { header, colours } = app;
     const { index } = app.pinned;
