@@ -178,7 +178,7 @@ def test_continuous_values_are_exact_to_half_a_level() -> None:
     (entry,) = header["colourings"]
     low, high = entry["low"], entry["high"]
     assert (low, high, entry["unit"]) == (np.nanmin(values), np.nanmax(values), "nats")
-    for depth, (row, exact) in enumerate(zip(entry["rows"], values, strict=True)):
+    for depth, (row, exact) in enumerate(zip(entry["panels"][0], values, strict=True)):
         assert row["depth"] == depth
         levels = read(row, arrays, "u1")
         np.testing.assert_array_equal(levels == 255, np.isnan(exact))
@@ -187,8 +187,20 @@ def test_continuous_values_are_exact_to_half_a_level() -> None:
         assert (error <= (high - low) / 508 * (1 + 1e-9)).all()
     fixed, packed = canvas_blob(np.zeros((1, 50, 2)), colourings=[Colouring("entropy", values[0], low=0.0, high=0.0)])
     np.testing.assert_array_equal(  # an empty span: below or above
-        read(fixed["colourings"][0]["rows"][0], packed, "u1"), np.rint(np.clip(values[0], 0, 1) * 254)
+        read(fixed["colourings"][0]["panels"][0][0], packed, "u1"), np.rint(np.clip(values[0], 0, 1) * 254)
     )
+
+
+def test_each_panel_may_have_its_own_values() -> None:
+    first, second = np.linspace(0, 1, 6), np.linspace(2, 4, 12).reshape(2, 6)
+    header, arrays = canvas_blob(np.zeros((1, 6, 2)), colourings=[Colouring("kept", (first, second))])
+    (entry,) = header["colourings"]
+    assert (entry["low"], entry["high"]) == (0, 4)
+    for rows, values in zip(entry["panels"], (first[None], second), strict=True):
+        stored = np.stack([read(row, arrays, "u1") for row in rows])
+        np.testing.assert_array_equal(stored, np.rint(values / 4 * 254))
+    with pytest.raises(AssertionError, match="the same in all panels"):
+        Colouring("cluster", (np.array([0]), np.array([1])), ["a", "b"])
 
 
 def test_categories_keep_their_names_and_colours() -> None:
@@ -196,7 +208,7 @@ def test_categories_keep_their_names_and_colours() -> None:
     mine = Colouring("cluster", values, ["a", "b", "c"], palette=["#000000", "#ffffff"])
     header, arrays = canvas_blob(np.zeros((1, 6, 2)), colourings=[mine, Colouring("other", values, ["a", "b", "c"])])
     entry, other = header["colourings"]
-    np.testing.assert_array_equal(read(entry["rows"][0], arrays, "u1"), values)
+    np.testing.assert_array_equal(read(entry["panels"][0][0], arrays, "u1"), values)
     assert entry["class_names"] == ["a", "b", "c"]
     assert entry["colours"] == ["#000000", "#ffffff", "#000000"]
     assert other["colours"] is None

@@ -8,23 +8,23 @@ const ABSENT = 512; // instead of a byte: the point is not part of the picture
 const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense clusters become faint too
 
 class Colours {
-  list = []; // {name, class_names | low, high, unit, colours, rows: [{depth, digest, codes}]}; the labels come first
+  list = []; // {name, class_names | low, high, unit, colours, panels: [[{depth, digest, codes}, …]]}; the labels come first
   chosen = null; // name of the colouring
   palette = null; // name of the palette
-  codes = new Uint8Array(0); // of the points, at the depth last asked for
+  byPanel = [new Uint8Array(0)]; // codes of the points at the depth last asked for: for each panel, or one for all
   #hidden = new Map(); // colouring's name -> set of hidden classes
   #state = "";
-  #mixed = new Uint8Array(0);
+  #mixed = []; // one buffer for each panel
   #given = null;
 
   /** @param header of the blob; @param array reads an array of the blob */
   setData(header, array) {
     const { class_names } = header;
-    const labels = { name: "class", class_names, colours: null, rows: [{ depth: 0, ...header.codes }] };
+    const labels = { name: "class", class_names, colours: null, panels: [[{ depth: 0, ...header.codes }]] };
     const before = JSON.stringify(this.list[0]?.class_names);
     this.list = [labels, ...header.colourings].map((colouring) => ({
       ...colouring,
-      rows: colouring.rows.map((row) => ({ ...row, codes: array(Uint8Array, row) })),
+      panels: colouring.panels.map((rows) => rows.map((row) => ({ ...row, codes: array(Uint8Array, row) }))),
     }));
     if (before !== JSON.stringify(class_names)) this.#hidden.clear();
     if (!this.list.some((colouring) => colouring.name === this.chosen)) this.chosen = labels.name;
@@ -44,7 +44,16 @@ class Colours {
   }
 
   get labels() {
-    return this.list[0].rows[0].codes;
+    return this.list[0].panels[0][0].codes;
+  }
+
+  /** Codes of the points; classes are the same in all panels. */
+  get codes() {
+    return this.byPanel[0];
+  }
+
+  codesOf(panel) {
+    return this.byPanel[panel] ?? this.byPanel[0];
   }
 
   get isContinuous() {
@@ -88,23 +97,28 @@ class Colours {
 
   /** Colour the points as at this depth; true if any byte may have changed. Classes do not mix: the nearer row's. */
   moveTo(depth) {
-    const { rows, name } = this.current;
-    let { k, next, t } = mixOf(rows.map((row) => row.depth), depth); // prettier-ignore
-    if (!this.isContinuous) [k, next, t] = t < 0.5 ? [k, k, 0] : [next, next, 0];
-    const state = `${name} ${rows[k].digest} ${rows[next].digest} ${t}`;
+    const { panels, name } = this.current;
+    const mixes = panels.map((rows) => {
+      const { k, next, t } = mixOf(rows.map((row) => row.depth), depth); // prettier-ignore
+      if (this.isContinuous) return { before: rows[k], after: rows[next], t };
+      const nearer = rows[t < 0.5 ? k : next];
+      return { before: nearer, after: nearer, t: 0 };
+    });
+    const state = `${name} ${mixes.map(({ before, after, t }) => `${before.digest} ${after.digest} ${t}`)}`;
     if (state === this.#state) return false;
     this.#state = state;
-    this.codes = t === 0 ? rows[k].codes : this.#mix(rows[k].codes, rows[next].codes, t);
+    this.byPanel = mixes.map((mix, i) => (mix.t === 0 ? mix.before.codes : this.#mix(i, mix)));
     return true;
   }
 
-  #mix(before, after, t) {
-    if (this.#mixed.length !== before.length) this.#mixed = new Uint8Array(before.length);
+  #mix(panel, { before: { codes: before }, after: { codes: after }, t }) {
+    if (this.#mixed[panel]?.length !== before.length) this.#mixed[panel] = new Uint8Array(before.length);
+    const mixed = this.#mixed[panel];
     for (let i = 0; i < before.length; i++) {
       const missing = before[i] === MISSING || after[i] === MISSING;
-      this.#mixed[i] = missing ? MISSING : (before[i] + (after[i] - before[i]) * t + 0.5) | 0;
+      mixed[i] = missing ? MISSING : (before[i] + (after[i] - before[i]) * t + 0.5) | 0;
     }
-    return this.#mixed;
+    return mixed;
   }
 
   /** Equal if the table is. */
@@ -129,10 +143,10 @@ class Colours {
     return table;
   }
 
-  /** "entropy 3.2 nats" of a token at the depth last asked for; nothing if that is its label. */
-  describe(index) {
+  /** "entropy 3.2 nats" of a token in a panel, at the depth last asked for; nothing if that is its label. */
+  describe(index, panel) {
     const { name, class_names, low, high, unit } = this.current;
-    const code = this.codes[index];
+    const code = this.codesOf(panel)[index];
     if (this.current === this.list[0]) return "";
     if (class_names) return `${name} ${class_names[code]}`;
     if (code === MISSING) return `${name}: none`;

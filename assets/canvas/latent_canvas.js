@@ -85,6 +85,7 @@ class LatentCanvas extends Actions {
     this.colours.setData(header, array);
     if (before?.dataset_key !== header.dataset_key || before.codes.length !== header.codes.length) this.#forgetTokens();
     this.#matchPanels(header.panels.length);
+    setAttribute(this.row, "data-panels", header.panels.length);
     header.panels.forEach((spec, i) => this.panels[i].setData(new Track(spec, array)));
     this.attended = header.attended && {
       ...header.attended,
@@ -232,10 +233,10 @@ class LatentCanvas extends Actions {
     // Without a selection nothing is dimmed towards the ground, so that a change of theme changes no pixel.
     const ground = this.selection.count ? computedColour(this.tooltip.root, "backgroundColor") : [0, 0, 0];
     this.#paint.bring(this.colours, this.selection, this.clock.depth, ground);
-    for (const panel of this.panels) {
-      panel.setCodes(this.#paint.codes);
+    this.panels.forEach((panel, i) => {
+      panel.setCodes(this.#paint.codesOf(i));
       panel.setTable(this.#paint.table);
-    }
+    });
   }
 
   #renderTokens() {
@@ -260,7 +261,8 @@ class LatentCanvas extends Actions {
     const plot = token.panel.plot.getBoundingClientRect();
     const root = this.root.getBoundingClientRect();
     const place = [x + plot.left - root.left, y + plot.top - root.top];
-    const shown = { index: token.index, label: this.labelOf(token.index), value: this.colours.describe(token.index) };
+    const value = this.colours.describe(token.index, this.panels.indexOf(token.panel));
+    const shown = { index: token.index, label: this.labelOf(token.index), value };
     this.tooltip.show(this.header.dataset_key, shown, ...place, this.root, this.#repaint);
   }
 

@@ -1,7 +1,7 @@
 // From colouring and selection to what a renderer takes: a code per point and the table of their colours.
 
 class Paint {
-  codes = null; // Uint16Array, one per point: another object whenever its content is another
+  #byPanel = []; // Uint16Arrays, one per point: other objects whenever their content is another
   table = null; // Uint8Array, likewise
   #version = null; // of the selection, and of which points there are
   #state = ""; // of the table
@@ -11,14 +11,23 @@ class Paint {
     const version = `${selection.version} ${colours.visibleState}`;
     if (moved || this.#version !== version) {
       this.#version = version;
-      this.codes = new Uint16Array(colours.codes);
-      const { mask } = selection;
-      if (selection.count) for (let i = 0; i < mask.length; i++) if (!mask[i]) this.codes[i] += MARKED;
-      if (colours.visible) for (let i = 0; i < this.codes.length; i++) if (colours.isAbsent(i)) this.codes[i] = ABSENT;
+      this.#byPanel = colours.byPanel.map((bytes) => this.#marked(bytes, colours, selection));
     }
     const state = `${colours.tableState} ${ground}`;
     if (state === this.#state) return;
     this.#state = state;
     this.table = colours.table(ground);
+  }
+
+  /** The codes that the renderer of this panel takes. */
+  codesOf(panel) {
+    return this.#byPanel[panel] ?? this.#byPanel[0];
+  }
+
+  #marked(bytes, colours, { mask, count }) {
+    const codes = new Uint16Array(bytes);
+    if (count) for (let i = 0; i < mask.length; i++) if (!mask[i]) codes[i] += MARKED;
+    if (colours.visible) for (let i = 0; i < codes.length; i++) if (colours.isAbsent(i)) codes[i] = ABSENT;
+    return codes;
   }
 }

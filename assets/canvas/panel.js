@@ -21,7 +21,8 @@ class Panel {
     this.yLabel = element("span", { class: "axis-label" });
     const yAxis = element("div", { class: "y-axis", "aria-hidden": "true" }, this.ends[3], this.yLabel, this.ends[2]);
     const xAxis = element("div", { class: "x-axis", "aria-hidden": "true" }, this.ends[0], this.xLabel, this.ends[1]);
-    this.root = element("div", { class: "panel" }, this.title, yAxis, this.plot, xAxis);
+    this.note = element("div", { class: "note" });
+    this.root = element("div", { class: "panel" }, this.title, this.note, yAxis, this.plot, xAxis);
     this.overlay = new Overlay();
     this.#makeRenderer();
     this.plot.append(this.canvas, this.overlay.root, this.pinRing, this.hoverRing);
@@ -65,6 +66,8 @@ class Panel {
     this.renderer.setFrames(track.frames);
     setText(this.xLabel, track.x_label);
     setText(this.yLabel, track.y_label);
+    setText(this.note, track.note);
+    this.note.title = track.note;
     this.dirty = true;
   }
 

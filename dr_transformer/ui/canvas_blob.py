@@ -74,6 +74,7 @@ def pack_canvas(
                 "scale": panel.scale,
                 "frames": pack_frames(blob, panel.frames, panel.depths),
                 "frame_names": list(panel.frame_names),
+                "note": panel.note,
             }
             for panel in panels
         ],
@@ -90,21 +91,26 @@ def _place(blob: Blob, array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _pack_colouring(blob: Blob, colouring: Colouring, n: int) -> dict[str, Any]:
-    rows = colouring.rows
-    assert rows.shape[1] == n, f"colouring {colouring.name!r} has {rows.shape[1]} values per depth for {n} points"
     entry: dict[str, Any] = {"name": colouring.name, "unit": colouring.unit}
     if colouring.class_names is None:
-        low, high = colouring.span
-        with np.errstate(invalid="ignore"):  # NaN is written over below
-            share = (rows.astype(np.float64) - low) / (high - low if high > low else 1.0)
-            levels = np.rint(np.clip(share, 0, 1) * LEVELS)
-        rows = np.where(np.isnan(share), MISSING, levels)
-        entry |= {"low": low, "high": high}
+        entry["low"], entry["high"] = colouring.span
     else:
         colours = None if colouring.palette is None else class_colours(len(colouring.class_names), colouring.palette)
         entry |= {"class_names": list(colouring.class_names), "colours": colours}
-    depths = zip(colouring.row_depths, rows.astype(np.uint8), strict=True)
-    return entry | {"rows": [{"depth": depth, **_place(blob, row)} for depth, row in depths]}
+    entry["panels"] = []
+    for rows, depths in colouring.panels:
+        assert rows.shape[1] == n, f"colouring {colouring.name!r} has {rows.shape[1]} values per depth for {n} points"
+        stored = rows if colouring.class_names is not None else _levels(rows, *colouring.span)
+        placed = zip(depths, stored.astype(np.uint8), strict=True)
+        entry["panels"].append([{"depth": depth, **_place(blob, row)} for depth, row in placed])
+    return entry
+
+
+def _levels(rows: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+    with np.errstate(invalid="ignore"):  # NaN is written over below
+        share = (rows.astype(np.float64) - low) / (high - low if high > low else 1.0)
+        levels = np.rint(np.clip(share, 0, 1) * LEVELS)
+    return np.where(np.isnan(share), MISSING, levels)
 
 
 def _pack_attended(blob: Blob, attended: Attended, n: int) -> dict[str, Any]:

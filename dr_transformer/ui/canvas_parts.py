@@ -23,7 +23,7 @@ class Panel:
 
     `depths` is the block number of each frame, increasing, fractional for the steps inside a block. In the
     `title`, "{depth}" becomes the depth on screen, and "{frame}" the frame's entry of `frame_names` (F,), or between
-    two frames both. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
+    two frames both. `note` is one more line under it. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
     the extent of the last.
     """
 
@@ -34,6 +34,7 @@ class Panel:
     y_label: str = ""
     scale: str = "frame"
     frame_names: tuple[str, ...] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"
@@ -48,14 +49,15 @@ class Panel:
 class Colouring:
     """One entry of "Colour by": `values` (n,), or (F, n) with one row per depth in `depths` (by default 0 … F − 1).
 
-    Integer values are indices into `class_names` and get a legend; between two rows, the nearer one is shown. `palette`
-    is theirs alone; without one they follow the user's choice. Floating-point values get a colour bar from `low` to
-    `high` (by default the finite values' own range, over all rows) with `unit`; between two rows they are interpolated,
-    as the positions are, and NaN means that a token has no value.
+    A tuple of such arrays, one a panel, gives each panel its own floating-point values. Integer values are indices into
+    `class_names` and get a legend; between two rows, the nearer one is shown. `palette` is theirs alone; without one
+    they follow the user's choice. Floating-point values get a colour bar from `low` to `high` (by default the finite
+    values' own range, over all rows) with `unit`; between two rows they are interpolated, as the positions are, and NaN
+    means that a token has no value.
     """
 
     name: str
-    values: NDArray[Any]
+    values: NDArray[Any] | tuple[NDArray[Any], ...]
     class_names: Sequence[str] | None = None
     palette: Sequence[str] | None = None
     low: float | None = None
@@ -64,35 +66,34 @@ class Colouring:
     depths: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        assert self.values.ndim in (1, 2), f"values must be (n,) or (F, n), but are {self.values.shape}"
-        assert len(self.row_depths) == len(self.rows), f"{len(self.rows)} rows, {len(self.row_depths)} depths"
-        assert _increase(self.row_depths), "depths must increase"
-        if self.class_names is None:
-            assert self.values.dtype.kind == "f", "values are floating-point, or integers with class_names"
-        else:
-            assert self.values.dtype.kind in "iu", "values with class_names must be integers"
-            assert 0 < len(self.class_names) <= MAX_CLASSES, f"1 to {MAX_CLASSES} class_names"
-            assert 0 <= self.values.min() <= self.values.max() < len(self.class_names), "values index class_names"
+        for rows, depths in self.panels:
+            assert rows.ndim == 2, "values must be (n,) or (F, n)"
+            assert len(depths) == len(rows), f"{len(rows)} rows, {len(depths)} depths"
+            assert _increase(depths), "depths must increase"
+            if self.class_names is None:
+                assert rows.dtype.kind == "f", "values are floating-point, or integers with class_names"
+            else:
+                assert not isinstance(self.values, tuple), "classes are the same in all panels"
+                assert rows.dtype.kind in "iu", "values with class_names must be integers"
+                assert 0 < len(self.class_names) <= MAX_CLASSES, f"1 to {MAX_CLASSES} class_names"
+                assert 0 <= rows.min() <= rows.max() < len(self.class_names), "values index class_names"
 
     @property
-    def rows(self) -> NDArray[Any]:
-        """(F, n); F = 1 for values that do not change with depth."""
-        return np.atleast_2d(self.values)
-
-    @property
-    def row_depths(self) -> tuple[float, ...]:
-        """The depth of each row."""
-        return tuple(map(float, range(len(self.rows)))) if self.depths is None else self.depths
+    def panels(self) -> list[tuple[NDArray[Any], tuple[float, ...]]]:
+        """Rows (F, n) and their depths (F,), for each panel or once for all; F = 1 for values that do not change."""
+        each = self.values if isinstance(self.values, tuple) else (self.values,)
+        rows = [np.atleast_2d(values) for values in each]
+        return [(r, tuple(map(float, range(len(r)))) if self.depths is None else self.depths) for r in rows]
 
     @property
     def span(self) -> tuple[float, float]:
         """The numbers at the two ends of the colour bar."""
-        finite = self.values[np.isfinite(self.values)] if self.low is None or self.high is None else None
-        low, high = (
-            float(end) if end is not None else float(function(finite)) if finite is not None and finite.size else 0.0
-            for end, function in ((self.low, np.min), (self.high, np.max))
-        )
-        return low, high
+        if self.low is not None and self.high is not None:
+            return float(self.low), float(self.high)
+        everything = np.concatenate([rows.ravel() for rows, _ in self.panels])
+        finite = everything[np.isfinite(everything)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+        return low if self.low is None else float(self.low), high if self.high is None else float(self.high)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.canvas import latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import show_depth_curves
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
-from dr_transformer.ui.picture import Picture, attended, colourings, in_three_dimensions, picture
+from dr_transformer.ui.picture import Picture, attended, colourings, explained, in_three_dimensions, picture
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
@@ -59,7 +59,7 @@ def _picture(run: Run, view: ViewConfig) -> None:
         if shown is not None:
             depth = _canvas(run, shown)
         poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
-    st.caption(status_line(run, shown is not None and shown.is_preview))
+    st.caption(status_line(run, shown is not None and shown.is_preview, explained(run, view, depth)))
     if len(run.dataset.messages) > 1:
         st.caption(" ".join(run.dataset.messages))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)

@@ -84,6 +84,14 @@ def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn
     return _Drawn(draw([trajectory.start]), draw([frame.X for frame in frames]), depths, names)
 
 
+def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
+    """The share of the variance in the plane on screen at the block passed last; None where that plane is not its own."""
+    latents = list(run.full.latents)
+    if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
+        return None
+    return views.explained_variance(latents[int(depth)])
+
+
 def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
     """One block's latents (n, q) as (n, 3), and the names of the three axes."""
     if view.view != "axes":

@@ -8,8 +8,11 @@ from dr_transformer.analysis import SUBSAMPLE
 from dr_transformer.run import PREVIEW, Run
 
 
-def status_line(run: Run, is_preview: bool) -> str:
-    """One line: tokens, blocks, time, precision and device, and where the images came from."""
+def status_line(run: Run, is_preview: bool, explained: float | None = None) -> str:
+    """One line: tokens, blocks, time, precision and device, where the images came from.
+
+    `explained` is the share of the variance that the plane on screen holds, where it is known.
+    """
     config, dataset = run.config, run.dataset
     tokens, blocks = _count(dataset.n_samples), max(len(run.full.latents) - 1, 0)
     parts = [f"{tokens} tokens", f"{config.n_blocks} blocks in {run.seconds:.1f} s"]
@@ -17,6 +20,8 @@ def status_line(run: Run, is_preview: bool) -> str:
         parts[1] = f"computing block {min(blocks + 1, config.n_blocks)} of {config.n_blocks}"
     if is_preview:
         parts[0] = f"Preview: {_count(PREVIEW)} of the {tokens} tokens, run as if they were all"
+    if explained is not None:
+        parts.append(f"this plane holds {explained:.0%} of the variance")
     parts += [_precision(run), dataset.source.rstrip(".")]
     if run.done.is_set() and not run.finished:
         parts.append("measuring …")

@@ -105,6 +105,7 @@ def main() -> None:
         colourings=[
             Colouring("cluster", (np.arange(n) >= n // 2).astype(int), CLUSTERS),
             Colouring("entropy", make_entropy(n, state.computed), unit="nats"),
+            Colouring("share kept", (np.full(n, 0.25), np.full(n, 0.75)), low=0.0, high=1.0),
         ],
         selection=state.get("selection"),
         attended=attended,

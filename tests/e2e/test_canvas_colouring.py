@@ -32,7 +32,7 @@ def test_colourings_are_drawn_without_asking_python(open_canvas: Callable[..., C
     canvas.python_has_depth(4.0)
     runs = page.get_by_text("run ", exact=False).first.inner_text()
     colour_by = page.get_by_label("Colour by")
-    assert colour_by.locator("option").all_inner_texts() == ["class", "cluster", "entropy"]
+    assert colour_by.locator("option").all_inner_texts() == ["class", "cluster", "entropy", "share kept"]
 
     def pixel(index: int) -> list[int]:
         return canvas.pixel(1, *canvas.screen(1, index))
@@ -78,6 +78,17 @@ def test_colourings_are_drawn_without_asking_python(open_canvas: Callable[..., C
     assert canvas.pixel(1, x + 6, y)[3] == pytest.approx(128, abs=3)
     canvas.click("Rerun")
     assert canvas.pixel(1, x + 6, y)[3] == pytest.approx(128, abs=3), "a rerun keeps what the user has set"
+
+
+def test_each_panel_has_its_own_values(open_canvas: Callable[..., Canvas]) -> None:
+    canvas = open_canvas()
+    canvas.get("c.setDepth(0)")
+    canvas.get('c.colourBy("share kept")')
+    for panel, value in enumerate((0.25, 0.75)):
+        assert_colour(canvas.pixel(panel, *canvas.screen(panel, ISOLATED)), sequential(value, 0, 1))
+        x, y = canvas.on_page(panel, ISOLATED)
+        canvas.page.mouse.move(x, y)
+        expect(canvas.page.locator(".tooltip")).to_contain_text(f"share kept {value:.2f}")
 
 
 def test_seventy_thousand_points_are_selected_at_once(open_canvas: Callable[..., Canvas]) -> None:
