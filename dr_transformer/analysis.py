@@ -17,8 +17,8 @@ from dr_transformer import metrics
 from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
-from dr_transformer.neighbours import knn_indices, neighbourhood_preservation
-from dr_transformer.projection import float64_chunks
+from dr_transformer.graph import knn_graph, neighbourhood_preservation
+from dr_transformer.graph_store import GraphStore
 
 N_NEIGHBORS = 10  # of the pixel graph that neighbourhood preservation is measured against
 SUBSAMPLE = 2000  # tokens that k-means sees; the other curves use all
@@ -44,9 +44,17 @@ class Analysis:
     complete: bool = False
 
     def steps(
-        self, dataset: Dataset, config: Config, latents: list[npt.NDArray[np.floating]], check: Callable[[], None]
+        self,
+        dataset: Dataset,
+        config: Config,
+        latents: list[npt.NDArray[np.floating]],
+        graphs: GraphStore,
+        check: Callable[[], None],
     ) -> Iterator[None]:
-        """Do what is not done yet, a piece for each `next`. `check` may raise to stop inside a long piece."""
+        """Do what is not done yet, a piece for each `next`. `check` may raise to stop inside a long piece.
+
+        The pixels' graph is taken from `graphs`, where others find it too.
+        """
         for block in range(len(self.curves["mean_cosine"]), len(latents)):
             self._measure(latents[block], dataset, config)
             yield
@@ -60,11 +68,10 @@ class Analysis:
             yield
         n_neighbors = min(N_NEIGHBORS, len(latents[0]) - 1)
         if self.pixel_graph is None:
-            pixels = np.concatenate([chunk.astype(np.float32) for chunk in float64_chunks(dataset.Y)])
-            self.pixel_graph = knn_indices(pixels, n_neighbors, check)
+            self.pixel_graph = graphs.get(dataset, n_neighbors, check).indices
             yield
         for block in range(len(self.preservation), len(latents)):
-            found = knn_indices(latents[block], n_neighbors, check)
+            found = knn_graph(latents[block], n_neighbors, check=check).indices
             self.preservation.append(neighbourhood_preservation(self.pixel_graph, found))
             yield
         self.complete = True

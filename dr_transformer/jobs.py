@@ -1,6 +1,6 @@
-"""Runs in the background: shared, stopped when nobody waits for them any more, cached within a memory budget.
+"""Work in the background: shared, stopped when nobody waits for it any more, cached within a memory budget.
 
-Keys are settings (`Dataset.key` and the frozen `Config`), never the bytes of large arrays. A `Runner` is shared by all
+Keys are settings (`Dataset.key` and frozen settings), never the bytes of large arrays. A `Runner` is shared by all
 sessions of an app; it holds no session's data but the results, which depend on the settings alone.
 """
 
@@ -8,63 +8,104 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeVar, cast
 
-from dr_transformer.config import Config
-from dr_transformer.data import Dataset
-from dr_transformer.run import Run
+
+class Job(Protocol):
+    """What a runner runs: `Run`, `Comparison`, ….
+
+    `work` does what is left to do, in the calling thread, and never raises; it returns early, to be called again, once
+    nobody owns the job. `owners` and `working` are set and read under the runner's lock.
+    """
+
+    owners: set[Hashable]
+    working: bool
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def work(self) -> None:
+        """Do it."""
+        ...
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Cancelled(Exception):  # noqa: N818 - it is no error
+    """Nobody waits for this any more."""
 
 
 class Runner:
-    """Starts runs, shares equal ones, stops those nobody waits for, forgets the longest unused over the budget."""
+    """Starts jobs, shares equal ones, stops those nobody waits for, forgets the longest unused over the budget."""
 
     def __init__(self, max_bytes: int = 2**30) -> None:
         self._max_bytes = max_bytes
-        self._runs: OrderedDict[Hashable, Run] = OrderedDict()
+        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
 
-    def submit(self, dataset: Dataset, config: Config, owner: Hashable) -> Run:
-        """The run with these settings, started, or taken up again, if need be.
+    def submit(self, key: Hashable, make: Callable[[], J], owner: Hashable) -> J:
+        """The job with this key, made, started, or taken up again, if need be.
 
-        The owner's earlier run is given up: unless another owner waits for it, it stops at its next sub-step.
+        The owner's earlier job is given up: unless another owner waits for it, it stops at its next step.
         """
-        key = (dataset.key, config)
         with self._lock:
-            run = self._runs.setdefault(key, Run(dataset, config))
-            self._runs.move_to_end(key)
-            self._release(owner, keep=run)
-            run.owners.add(owner)
+            job = self._jobs.get(key) or self._jobs.setdefault(key, make())
+            self._jobs.move_to_end(key)
+            self._release(owner, keep=job)
+            job.owners.add(owner)
             self._trim()
-            self._start(run)
-        return run
+            self._start(job)
+        return cast("J", job)
 
     def release(self, owner: Hashable) -> None:
         """The owner waits for nothing any more."""
         with self._lock:
             self._release(owner, keep=None)
 
-    def _start(self, run: Run) -> None:
-        if not run.working and not run.finished:
-            run.working = True
-            threading.Thread(target=self._work, args=(run,), name="run", daemon=True).start()
-
-    def _work(self, run: Run) -> None:
-        run.work()
+    def close(self, timeout: float = 10) -> None:
+        """Stop everything, and wait for it: a thread inside torch when Python ends would abort the process."""
         with self._lock:
-            run.working = False
-            if run.owners:  # somebody came back while it stopped
-                self._start(run)
+            for job in self._jobs.values():
+                job.owners.clear()
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(timeout)
 
-    def _release(self, owner: Hashable, keep: Run | None) -> None:
-        for run in self._runs.values():
-            if run is not keep:
-                run.owners.discard(owner)
+    def _start(self, job: Job) -> None:
+        if not job.working and not job.finished:
+            job.working = True
+            thread = threading.Thread(target=self._work, args=(job,), name=type(job).__name__, daemon=True)
+            self._threads.add(thread)
+            thread.start()
+
+    def _work(self, job: Job) -> None:
+        job.work()
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+            job.working = False
+            if job.owners:  # somebody came back while it stopped
+                self._start(job)
+
+    def _release(self, owner: Hashable, keep: Job | None) -> None:
+        for job in self._jobs.values():
+            if job is not keep:
+                job.owners.discard(owner)
 
     def _trim(self) -> None:
-        held = sum(run.n_bytes for run in self._runs.values())
-        for key, run in list(self._runs.items())[:-1]:
+        held = sum(job.n_bytes for job in self._jobs.values())
+        for key, job in list(self._jobs.items())[:-1]:
             if held <= self._max_bytes:
                 break
-            if not run.working:  # a page that still shows it has its own reference
-                held -= run.n_bytes
-                del self._runs[key]
+            if not job.working:  # a page that still shows it has its own reference
+                held -= job.n_bytes
+                del self._jobs[key]

@@ -17,6 +17,8 @@ from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, balanced_subset
 from dr_transformer.errors import InputError
+from dr_transformer.graph_store import GraphStore
+from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import subsample
 from dr_transformer.model import Step, after_attention, unroll
 
@@ -27,10 +29,6 @@ _MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
 Array = npt.NDArray[np.floating]
-
-
-class Cancelled(Exception):  # noqa: N818 - it is no error
-    """Nobody waits for this any more."""
 
 
 class Frame(NamedTuple):
@@ -96,6 +94,7 @@ class Run:
 
     dataset: Dataset
     config: Config
+    graphs: GraphStore = field(default_factory=GraphStore)
     full: Trajectory = field(default_factory=Trajectory)
     preview: Trajectory | None = None  # of the tokens `preview_index` alone, as if they were all
     preview_index: npt.NDArray[np.intp] | None = None
@@ -126,7 +125,7 @@ class Run:
             if not self.done.is_set():
                 self._make_preview()
                 self._unroll()
-            for _ in self.analysis.steps(self.dataset, self.config, self.full.latents, self._check):
+            for _ in self.analysis.steps(self.dataset, self.config, self.full.latents, self.graphs, self._check):
                 self._check()
         except Cancelled:
             return

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,9 +11,24 @@ from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer import run as run_module
 from dr_transformer.jobs import Runner
 from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy, subsample
-from dr_transformer.run import deviation_from_float64
+from dr_transformer.run import Run, deviation_from_float64
 
 SMALL = Config(n_components=8, n_blocks=3)
+
+
+_runners: list[Runner] = []
+
+
+@pytest.fixture(autouse=True)
+def _stopped_at_the_end() -> Iterator[None]:
+    yield
+    while _runners:
+        _runners.pop().close()
+
+
+def submit(runner: Runner, dataset: Dataset, config: Config, owner: str) -> Run:
+    _runners.append(runner)
+    return runner.submit((dataset.key, config), lambda: Run(dataset, config), owner)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +37,7 @@ def digits() -> Dataset:
 
 
 def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
-    run = Runner().submit(digits, SMALL, owner="a")
+    run = submit(Runner(), digits, SMALL, owner="a")
     assert run.done.wait(30)
     assert run.error is None
     expected = [s.X.numpy() for s in unroll(digits.Y, SMALL) if s.ends_block]
@@ -39,7 +55,7 @@ def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
 def test_frames_are_the_sub_steps(digits: Dataset, activation: str) -> None:
     """Of each block only two arrays are kept; the others, made anew row by row, are the model's to the bit."""
     config = Config(n_components=8, n_blocks=3, activation=activation, device="cpu")
-    run = Runner().submit(digits, config, owner="a")
+    run = submit(Runner(), digits, config, owner="a")
     assert run.done.wait(30)
     frames = run.full.frames(config)
     assert [frame.depth for frame in frames] == [0, *(b + s for b in range(3) for s in (0.5, 0.75, 0.875, 1))]
@@ -50,7 +66,7 @@ def test_frames_are_the_sub_steps(digits: Dataset, activation: str) -> None:
 
 def test_a_run_too_large_for_a_browser_keeps_the_blocks_alone(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "_MAX_POINTS", 300 * 3 * 4 - 1)
-    run = Runner().submit(digits, SMALL, owner="a")
+    run = submit(Runner(), digits, SMALL, owner="a")
     assert run.done.wait(30)
     assert [frame.depth for frame in run.full.frames(SMALL)] == [0, 1, 2, 3]
     assert run.full.attention == []
@@ -58,10 +74,10 @@ def test_a_run_too_large_for_a_browser_keeps_the_blocks_alone(digits: Dataset, m
 
 def test_equal_settings_share_one_run(digits: Dataset) -> None:
     runner = Runner()
-    first = runner.submit(digits, SMALL, owner="a")
-    assert runner.submit(digits, Config(n_components=8, n_blocks=3), owner="b") is first
-    assert runner.submit(digits, Config(n_components=8, n_blocks=3, alpha=31), owner="b") is not first
-    assert runner.submit(load("digits", 200), SMALL, owner="b") is not first
+    first = submit(runner, digits, SMALL, owner="a")
+    assert submit(runner, digits, Config(n_components=8, n_blocks=3), owner="b") is first
+    assert submit(runner, digits, Config(n_components=8, n_blocks=3, alpha=31), owner="b") is not first
+    assert submit(runner, load("digits", 200), SMALL, owner="b") is not first
 
 
 @pytest.fixture
@@ -88,28 +104,39 @@ def _until(condition, seconds: float = 30) -> None:
 
 def test_a_newer_setting_cancels_the_older_run(digits: Dataset, slow: threading.Event) -> None:
     runner = Runner()
-    old = runner.submit(digits, SMALL, owner="a")
+    old = submit(runner, digits, SMALL, owner="a")
     assert old.begun.wait(30)
-    new = runner.submit(digits, Config(n_components=8, n_blocks=2), owner="a")
+    new = submit(runner, digits, Config(n_components=8, n_blocks=2), owner="a")
     slow.set()
     assert new.done.wait(30)
     _until(lambda: not old.working)
     assert not old.done.is_set()
     assert len(old.full.latents) == 1  # it stopped at the next sub-step
     assert len(new.full.latents) == 3
-    again = runner.submit(digits, SMALL, owner="a")  # what was cancelled is computed anew
+    again = submit(runner, digits, SMALL, owner="a")  # what was cancelled is computed anew
     assert again.done.wait(30)
     assert len(again.full.latents) == 4
 
 
 def test_what_another_session_waits_for_goes_on(digits: Dataset, slow: threading.Event) -> None:
     runner = Runner()
-    run = runner.submit(digits, SMALL, owner="a")
-    runner.submit(digits, SMALL, owner="b")
+    run = submit(runner, digits, SMALL, owner="a")
+    submit(runner, digits, SMALL, owner="b")
     runner.release("a")
     slow.set()
     assert run.done.wait(30)
     assert len(run.full.latents) == 4
+
+
+def test_closing_stops_everything(digits: Dataset, slow: threading.Event) -> None:
+    runner = Runner()
+    run = submit(runner, digits, SMALL, owner="a")
+    assert run.begun.wait(30)
+    threading.Timer(0.2, slow.set).start()
+    runner.close()
+    assert not run.working
+    assert not run.done.is_set()
+    assert "Run" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_results_are_bounded_in_bytes(digits: Dataset) -> None:
@@ -117,20 +144,20 @@ def test_results_are_bounded_in_bytes(digits: Dataset) -> None:
     runner = Runner(max_bytes=3 * one)
     runs = []
     for seed in range(6):
-        runs.append(runner.submit(digits, Config(n_components=8, n_blocks=3, random_state=seed), owner="a"))
+        runs.append(submit(runner, digits, Config(n_components=8, n_blocks=3, random_state=seed), owner="a"))
         assert runs[-1].done.wait(30)
         runner.release("a")
         _until(lambda: not runs[-1].working)
     assert runs[0].n_bytes == one
-    assert runner.submit(digits, runs[5].config, owner="a") is runs[5]
-    assert runner.submit(digits, runs[0].config, owner="a") is not runs[0]
+    assert submit(runner, digits, runs[5].config, owner="a") is runs[5]
+    assert submit(runner, digits, runs[0].config, owner="a") is not runs[0]
 
 
 def test_a_large_run_begins_with_a_preview(slow: threading.Event) -> None:
     """A class-balanced 2 000 runs through all blocks first, as if it were the whole."""
     data = load("mnist", 4000)
     slow.set()
-    run = Runner().submit(data, SMALL, owner="a")
+    run = submit(Runner(), data, SMALL, owner="a")
     assert run.begun.wait(60)
     assert run.preview is not None
     assert run.preview_index is not None
@@ -146,11 +173,11 @@ def test_a_large_run_begins_with_a_preview(slow: threading.Event) -> None:
 
 def test_the_analysis_follows_and_can_be_taken_up_again(digits: Dataset) -> None:
     runner = Runner()
-    run = runner.submit(digits, SMALL, owner="a")
+    run = submit(runner, digits, SMALL, owner="a")
     assert run.done.wait(30)
     runner.release("a")
     _until(lambda: not run.working)
-    assert runner.submit(digits, SMALL, owner="a") is run
+    assert submit(runner, digits, SMALL, owner="a") is run
     _until(lambda: run.finished)
     analysis, labels, latents = run.analysis, digits.labels, run.full.latents
     assert labels is not None
@@ -168,7 +195,7 @@ def test_the_analysis_follows_and_can_be_taken_up_again(digits: Dataset) -> None
 
 def test_bad_data_are_a_sentence_not_an_exception() -> None:
     digits = load("digits", 50)
-    run = Runner().submit(digits, Config(n_components=100, projection="pca"), owner="a")
+    run = submit(Runner(), digits, Config(n_components=100, projection="pca"), owner="a")
     assert run.done.wait(30)
     assert run.finished
     assert "use at most 50" in (run.error or "")

@@ -39,7 +39,7 @@ def explorer(settings: Settings) -> None:
 def _run(settings: Settings) -> Run | None:
     try:
         config = settings.config()
-        run = session.runner().submit(session.dataset(settings), config, session.session_name())
+        run = session.run(session.dataset(settings), config)
         run.begun.wait(_FIRST_PICTURE_SECONDS)
         if run.error:
             raise InputError(run.error)

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import os
 import uuid
 
 import streamlit as st
 
+from dr_transformer.config import Config
 from dr_transformer.data import Dataset, load, load_bytes
 from dr_transformer.errors import InputError
+from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner
+from dr_transformer.run import Run
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.sidebar import Settings
 
 
 @st.cache_resource(show_spinner=False)
 def runner() -> Runner:
-    """The one runner of this server."""
-    return Runner()
+    """The one runner of this server, stopped when the server stops."""
+    made = Runner()
+    atexit.register(made.close)
+    return made
+
+
+@st.cache_resource(show_spinner=False)
+def graphs() -> GraphStore:
+    """The kNN graphs of this server's data sets."""
+    return GraphStore()
+
+
+def run(dataset: Dataset, config: Config) -> Run:
+    """This session's run of the model: started, found, or taken up again."""
+    make = functools.partial(Run, dataset, config, graphs())
+    return runner().submit(("run", dataset.key, config), make, (session_name(), "run"))
 
 
 def session_name() -> str:
