@@ -1,0 +1,252 @@
+"""UMAP runs in the background: one worker process, a queue, shared results, Cancel, recovery.
+
+umap-learn compiles for many seconds at its first call, holds the GIL, and with numba's `workqueue` threads two callers
+at once abort their process. So it has a process of its own (`umap_process`), started and compiled once, which computes
+one layout at a time. A `UMAPWorker` is shared by all sessions of an app.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dr_transformer.errors import InputError
+from dr_transformer.graph import KNNGraph
+from dr_transformer.umap_fit import UMAPSettings
+from dr_transformer.umap_gpu import check_torchdr
+from dr_transformer.umap_pipe import Child
+from dr_transformer.umap_run import TRIES, UMAPRun
+
+_GRACE = 0.6  # seconds that a cancelled run has to stop by itself, before its process is killed
+
+Array = npt.NDArray[Any]
+
+
+class UMAPWorker:
+    """The worker process, and the runs it has computed, is computing and will compute. Any thread may call it.
+
+    A result is kept for others to share, the longest unused forgotten above `max_bytes`. A failed run stays until
+    nobody waits for it; submitted after that, it is tried again.
+    """
+
+    def __init__(self, max_bytes: int = 2**28) -> None:
+        self._max_bytes = max_bytes
+        self._runs: OrderedDict[Hashable, UMAPRun] = OrderedDict()
+        self._queue: deque[UMAPRun] = deque()
+        self._current: UMAPRun | None = None
+        self._child: Child | None = None
+        self._compiling = False
+        self._closed = False
+        self._numbers = itertools.count(1)
+        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+
+    @property
+    def compiling(self) -> bool:
+        """Whether the process is starting and compiling; runs wait until it has."""
+        return self._compiling
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, if there has been one."""
+        return self._child.pid if self._child else None
+
+    def warm(self) -> None:
+        """Start the process and have it compile, in the background. `submit` does so too."""
+        with self._changed:
+            self._start()
+
+    def submit(self, Y: Array, graph: KNNGraph, settings: UMAPSettings, key: Hashable, owner: Hashable) -> UMAPRun:
+        """The run of these settings on the data that `key` names, begun if need be.
+
+        Y is (n, d), uint8 for pixels; `graph` is its exact kNN graph. Neither may be changed afterwards. The owner's
+        earlier run is given up: unless another owner waits for it, it stops. Raises `InputError`.
+        """
+        _check(Y, graph, settings)
+        with self._changed:
+            self._start()
+            name = (key, settings)
+            run = self._runs.get(name)
+            if run is None:
+                run = self._runs[name] = UMAPRun(settings, settings.epochs(len(Y)), inputs=_inputs(Y, graph, settings))
+                self._queue.append(run)
+            self._runs.move_to_end(name)
+            run.owners.add(owner)
+            for other in list(self._runs.values()):
+                if other is not run:
+                    self._give_up(other, owner)
+            self._trim()
+            self._tell()
+        return run
+
+    def cancel(self, run: UMAPRun, owner: Hashable) -> None:
+        """The owner does not wait for this run any more; it stops unless another owner does."""
+        with self._changed:
+            self._give_up(run, owner)
+            self._tell()
+
+    def release(self, owner: Hashable) -> None:
+        """The owner waits for nothing any more."""
+        with self._changed:
+            for run in list(self._runs.values()):
+                self._give_up(run, owner)
+            self._tell()
+
+    def close(self) -> None:
+        """Cancel all runs and end the process. Nothing can be submitted afterwards."""
+        with self._changed:
+            self._closed = True
+            for run in self._runs.values():
+                if not run.done.is_set():
+                    run.finish("cancelled")
+            self._queue.clear()
+            if self._child:
+                self._child.kill()
+            self._changed.notify_all()
+        if self._thread:
+            self._thread.join()
+
+    # In the callers' threads, under the lock.
+
+    def _start(self) -> None:
+        if self._closed:
+            raise RuntimeError("this UMAPWorker is closed")
+        if self._thread is None:
+            self._compiling = True
+            self._thread = threading.Thread(target=self._serve, name="umap", daemon=True)
+            self._thread.start()
+
+    def _give_up(self, run: UMAPRun, owner: Hashable) -> None:
+        if owner not in run.owners:
+            return
+        run.owners.discard(owner)
+        if run.owners or run.state == "done":
+            return
+        self._runs = OrderedDict((name, other) for name, other in self._runs.items() if other is not run)
+        if run.done.is_set():  # it failed
+            return
+        if run is self._current:
+            threading.Thread(target=self._interrupt, args=(run,), name="umap cancel", daemon=True).start()
+        else:
+            self._queue.remove(run)
+        run.finish("cancelled")
+
+    def _trim(self) -> None:
+        held = sum(run.n_bytes for run in self._runs.values())
+        for name, run in list(self._runs.items())[:-1]:
+            if held <= self._max_bytes:
+                break
+            if run.done.is_set():  # a page that still shows it has its own reference
+                held -= run.n_bytes
+                del self._runs[name]
+
+    def _tell(self) -> None:
+        for position, run in enumerate(self._queue, start=self._current is not None):
+            run.queue_position = position
+        self._changed.notify_all()
+
+    def _interrupt(self, run: UMAPRun) -> None:
+        """In a thread of its own: have the process stop computing this run, or kill it, and another is started."""
+        child = self._child
+        assert child is not None
+        child.cancel(run.number, _GRACE)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._current is not run, _GRACE):
+                child.kill()
+
+    # In the worker's own thread.
+
+    def _serve(self) -> None:
+        failures = 0  # to start, one after another
+        while not self._closed:
+            child = self._open()
+            if child:
+                failures = 0
+                while (task := self._next(child)) and self._compute(child, *task):
+                    pass
+                child.end()
+                continue
+            failures += 1
+            with self._changed:
+                if failures >= TRIES and self._queue:
+                    run = self._queue.popleft()
+                    run.finish("failed", "UMAP's process could not be started; the server's log says why.")
+                    self._tell()
+                while failures >= TRIES and not self._queue and not self._closed:  # until somebody wants it
+                    self._changed.wait()
+
+    def _open(self) -> Child | None:
+        began = time.monotonic()
+        child = None
+        with self._changed:
+            if self._closed:
+                return None
+            self._compiling = True
+            with suppress(OSError):  # no memory or no right to start one
+                child = self._child = Child()
+        if child and not child.ready():
+            child.end()
+            child = None
+        with self._changed:
+            self._compiling = False
+            for run in self._queue:
+                run.seconds_of_compilation += time.monotonic() - max(began, run.submitted)
+        return child
+
+    def _next(self, child: Child) -> tuple[UMAPRun, tuple[Array, ...]] | None:
+        """The next run, taken from the queue; None if the process has died meanwhile, or the worker is closed."""
+        with self._changed:
+            while not self._closed and not child.dead():
+                if self._queue:
+                    run = self._current = self._queue.popleft()
+                    run.state, run.queue_position, run.number = "running", 0, next(self._numbers)
+                    self._tell()
+                    return run, run.inputs
+                self._changed.wait(1)  # a process that dies idle tells nobody
+        return None
+
+    def _compute(self, child: Child, run: UMAPRun, inputs: tuple[Array, ...]) -> bool:
+        """Have the process compute the run; whether it is fit for another."""
+        alive = True
+        try:
+            for message, arrays in child.fit(run.number, run.settings, inputs):
+                with self._changed:
+                    if not run.done.is_set():  # cancelled
+                        run.take(message, arrays)
+        except (EOFError, OSError, MemoryError):
+            alive = False
+        with self._changed:
+            self._current = None
+            if not run.done.is_set():
+                run.process_died()
+                if not run.done.is_set():
+                    self._queue.appendleft(run)
+            self._trim()
+            self._tell()
+        return alive
+
+
+def _check(Y: Array, graph: KNNGraph, settings: UMAPSettings) -> None:
+    settings.check(*Y.shape)
+    if len(graph.indices) != len(Y):
+        raise InputError(f"the kNN graph is of {len(graph.indices)} tokens, not of these {len(Y)}; compute it anew.")
+    if graph.n_neighbors < settings.n_neighbors - 1:
+        raise InputError(
+            f"the kNN graph has {graph.n_neighbors} neighbours of each token, but UMAP with n_neighbors = "
+            f"{settings.n_neighbors} needs {settings.n_neighbors - 1}; compute a larger graph."
+        )
+    if settings.backend == "torchdr":
+        check_torchdr()
+
+
+def _inputs(Y: Array, graph: KNNGraph, settings: UMAPSettings) -> tuple[Array, ...]:
+    near = graph.first(settings.n_neighbors - 1)
+    return (Y if Y.dtype == np.uint8 else Y.astype(np.float32)), near.indices.astype(np.int32), near.distances
