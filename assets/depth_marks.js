@@ -72,7 +72,7 @@ class DepthMarks {
   /** The value at the block that was passed last, or "…" if it is not there yet. */
   #valueAt(curve, depth) {
     const value = curve?.values[Math.floor(depth + 1e-9)];
-    return value === undefined ? "…" : value.toFixed(curve.digits);
+    return value === undefined ? "…" : value === null ? "none" : value.toFixed(curve.digits);
   }
 
   #pressed(event) {

@@ -19,6 +19,8 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "float64")
 VIEWS = ("axes", "pca", "fixed-pca", "aligned-pca")
 SCALES = ("frame", "final")
+SCALINGS = ("degree", "probdr")
+ALIGNMENTS = ("none", "transformer", "laplacian", "umap", "pca")
 DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits")
 
 
@@ -218,4 +220,71 @@ class ViewConfig(Declared):
         "Show three dimensions",
         "Also draw the block at rest in three dimensions: the view's two, and the next axis or component.",
         "view",
+    )
+
+
+@dataclass(frozen=True)
+class BaselineConfig(Declared):
+    """Laplacian Eigenmaps, UMAP and PCA of the same tokens, and how their panels are drawn. Frozen."""
+
+    n_neighbors: int = declare(
+        15,
+        "Neighbours k",
+        "Of each token in the kNN graph of the pixels, which Laplacian Eigenmaps and UMAP both work on.",
+        "baselines",
+        minimum=1,
+        maximum=1000,
+        widget_range=(2, 50),
+        step=1,
+    )
+    baseline_components: int = declare(
+        2,
+        "Dimensions of the baselines",
+        "How many dimensions PCA, Laplacian Eigenmaps and UMAP reduce to; the panels show the first two.",
+        "baselines",
+        minimum=2,
+        maximum=100,
+        widget_range=(2, 32),
+        step=1,
+    )
+    scaling: str = declare(
+        "degree",
+        "Laplacian Eigenmaps scaled",
+        "Eigenvectors over √degree, as scikit-learn does, or U(Λ⁻¹ − βI)^½, the ProbDR model's maximum.",
+        "baselines",
+        choices=SCALINGS,
+    )
+    beta: float = declare(
+        0.01,
+        "Jitter β",
+        "Of the ProbDR scaling (Λ⁻¹ − βI)^½; at most the inverse of the largest eigenvalue used.",
+        "baselines",
+        minimum=0,
+        maximum=1000,
+        widget_range=(0, 1),
+        step=0.01,
+    )
+    min_dist: float = declare(
+        0.1,
+        "UMAP: least distance",
+        "How near neighbours may come in UMAP's layout: 0 packs clusters tightly.",
+        "baselines",
+        minimum=0,
+        maximum=1,
+        widget_range=(0, 1),
+        step=0.05,
+    )
+    umap_seeded: bool = declare(
+        True,
+        "UMAP: use the seed",
+        "The same layout each time, on one core; off, UMAP takes all cores and no two layouts are the same.",
+        "baselines",
+    )
+    align: str = declare(
+        "none",
+        "Align panels to",
+        "Turn, mirror and scale each panel (Procrustes) to lie best on this one; distances within a panel keep their "
+        "proportions.",
+        "baselines",
+        choices=ALIGNMENTS,
     )

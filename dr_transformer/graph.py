@@ -13,13 +13,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from dr_transformer import nearest
 from dr_transformer.errors import InputError
-from dr_transformer.projection import float64_chunks
-
-# A tile of products stays in the last cache of a CPU (16 MiB); a GPU wants larger ones.
-_TILE_ROWS = {"cpu": 2048, "cuda": 8192}
-_GATHER_BYTES = {"cpu": 4 * 2**20, "cuda": 256 * 2**20}
-_SPARE = 8  # candidates beyond k that the accurate distances choose from
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +26,7 @@ class KNNGraph:
 
     @property
     def n_neighbors(self) -> int:
-        """k."""
+        """The k of kNN."""
         return self.indices.shape[1]
 
     def first(self, n_neighbors: int) -> KNNGraph:
@@ -48,30 +43,31 @@ def knn_graph(
     device: str = "cpu",
     check: Callable[[], None] | None = None,
 ) -> KNNGraph:
-    """The exact kNN graph of the rows of X (n, d), by tiles of X Xᵀ: the upper triangle serves both halves.
+    """The exact kNN graph of the rows of X (n, d); uint8 is pixels, / 255. Copies are at distance 0.
 
-    Float64 is computed in float64, all else in float32 (uint8 is pixels, / 255). The `n_neighbors` + 8 candidates by
-    |x|² + |y|² − 2 x·y are ranked anew by |x − y|, ties by index. So equal tokens are at distance 0, and "exact" means:
-    but for more than 8 tokens that lie, to the rounding of that sum (about 1e-7 of the mean |x|², relative to the
-    centre), as far as the k-th neighbour does. Memory is a tile and O(n (d + k)). `device` is torch's name for it.
-    `check` is called between tiles and may raise to stop the work.
+    Candidates by |x|² + |y|² − 2 x·y are ranked by |x − y|, in float64 for such X, else in float32, and ties by index.
+    That no nearer row was left out is proven row by row from a bound on rounding, or else searched again in float64
+    (`nearest.search`). "Exact" leaves open only: which of more than eight rows that tie for the k-th place, and the
+    order of two that differ by the rounding of |x − y|. Memory is a tile of products and O(n (d + k)). `device` is
+    torch's name for it. `check` is called between tiles and may raise to stop the work.
 
-    Raises `InputError` for n_neighbors < 1 or ≥ n, NaN, infinity, and values whose distances overflow.
+    Raises `InputError` for n_neighbors < 1 or ≥ n, NaN, infinity, and values whose distances over- or underflow.
     """
     n = len(X)
+    if n < 2:
+        raise InputError(f"a graph needs at least two tokens, but there is {n}.")
     if not 1 <= n_neighbors < n:
         raise InputError(
             f"n_neighbors = {n_neighbors} is not possible with {n} tokens: each has {n - 1} others, "
             f"so choose from 1 to {n - 1}{', or more tokens' if n_neighbors >= n else ''}."
         )
-    rows = _floats(X, device)
-    centre, scale = _frame(rows)
-    rows = rows[:, (rows != rows[0]).any(dim=0)] if n > 1 else rows  # a column that never varies adds nothing
-    rows = rows.div_(scale)
-    rows -= rows.mean(dim=0)
-    candidates = _candidates(rows, min(n_neighbors + _SPARE, n - 1), check)
-    indices, distances = _ranked(rows, rows, candidates, n_neighbors, check)
-    return KNNGraph(indices.cpu().numpy().astype(np.intp, copy=False), _unscaled(distances, scale))
+    rows, scale, centre = _floats(X, device)
+    varying = (rows != rows[0]).any(dim=0)  # a column that never varies adds nothing
+    indices, distances = nearest.search((rows / scale - centre)[:, varying], n_neighbors, check)
+    lengths = (distances.double() * scale).float()
+    if not lengths.isfinite().all() or (lengths.max() == 0 and distances.max() > 0):
+        raise InputError("the data hold values too large or too small to compare; scale them to about [0, 1].")
+    return KNNGraph(indices.cpu().numpy().astype(np.intp, copy=False), lengths.cpu().numpy())
 
 
 def adjacency(graph: KNNGraph) -> sparse.csr_array:
@@ -103,30 +99,22 @@ def new_edges(
     """The edges that new tokens (m, d) would have with the tokens X (n, d) of a graph, and whom they equal.
 
     W, csr (m, n): ½ where j is among the k nearest of i, and ½ more where i is no further from j than the k-th
-    neighbour of j. That is `adjacency` for one token more, whose arrival takes no edge from the others. The second array,
-    (m,), is the index of the (first) equal row of X, or −1; such a row has itself among its neighbours. In float64.
+    neighbour of j. That is `adjacency` for one token more, whose arrival takes no edge from the others. The second
+    array, (m,), is the index of the (first) equal row of X, or −1; such a row has itself among its neighbours.
     """
-    n, k = graph.indices.shape
-    fitted = _floats(X, device).double()
-    centre, scale = _frame(fitted)
-    fitted = fitted.div_(scale).sub_(centre)
-    queries = _floats(new, device).double().div_(scale).sub_(centre)
-    squares = fitted.square().sum(dim=1)
-    reach = torch.from_numpy(graph.distances[:, -1].astype(np.float64)).to(fitted.device) / scale
+    k = graph.n_neighbors
+    fitted, scale, centre = _floats(X, device)
+    fitted = fitted.double() / scale - centre
+    queries = _floats(new, device)[0].double() / scale - centre
+    reach = torch.from_numpy(graph.distances[:, -1]).to(fitted) / scale
     reach = (reach * (1 + 1e-6)).square()  # what float32 distances are good for
-    size = max(1, _TILE_ROWS[fitted.device.type] ** 2 // (2 * n))
     blocks, twins = [], []
-    for start in range(0, len(queries), size):
-        if check:
-            check()
-        block = queries[start : start + size]
-        D = torch.addmm(squares, block, fitted.T, alpha=-2) + block.square().sum(dim=1, keepdim=True)
-        candidates = torch.topk(D, min(k + _SPARE, n), dim=1, largest=False, sorted=False).indices
-        nearest, distances = _ranked(block, fitted, candidates, k, None)
-        weights = (reach >= D).double().mul_(0.5)
-        weights.scatter_add_(1, nearest, torch.full_like(distances, 0.5))
+    for block, D in nearest.products(queries, fitted, fitted.square().sum(dim=1), check):
+        near, distances = nearest.pick(queries[block], fitted, D, k)
+        weights = (reach >= D.add_(queries[block].square().sum(dim=1, keepdim=True))).double().mul_(0.5)
+        weights.scatter_add_(1, near, torch.full_like(distances, 0.5))
         blocks.append(sparse.csr_array(weights.cpu().numpy()))
-        twins.append(torch.where(distances[:, 0] == 0, nearest[:, 0], -1).cpu().numpy())
+        twins.append(torch.where(distances[:, 0] == 0, near[:, 0], -1).cpu().numpy())
     return sparse.csr_array(sparse.vstack(blocks)), np.concatenate(twins).astype(np.intp)
 
 
@@ -140,77 +128,18 @@ def neighbourhood_preservation(
     return kept.reshape(n, k).mean(axis=1)
 
 
-# --- blocked search ---------------------------------------------------------------------------------------------------
+def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float, Tensor]:
+    """X as a tensor, float64 if it was, else float32 (uint8 becomes pixels in [0, 1]); its scale; its mean over that.
 
-
-def _floats(X: npt.NDArray[np.generic], device: str) -> Tensor:
-    """X as a new tensor: float64 stays that, uint8 becomes pixels in [0, 1], all but float64 is float32."""
-    if X.dtype == np.uint8:
-        X = np.concatenate([chunk.astype(np.float32) for chunk in float64_chunks(X)])
-    dtype = torch.float64 if X.dtype == np.float64 else torch.float32
-    return torch.tensor(np.ascontiguousarray(X), dtype=dtype, device=device)
-
-
-def _frame(rows: Tensor) -> tuple[Tensor, float]:
-    """Mean (d,) of the rows over a scale, and this scale: the power of 2 at which no square over- or underflows."""
+    The scale is a power of 2, so that dividing by it rounds nothing, at which squares neither over- nor underflow.
+    """
+    rows = torch.from_numpy(np.require(X, requirements=["C", "W"])).to(device)  # torch warns of what is read-only
+    if rows.dtype == torch.uint8:
+        rows = rows.float() / 255
+    elif rows.dtype != torch.float64:
+        rows = rows.float()
     low, high = (float(end) for end in rows.aminmax())
-    if not math.isfinite(high - high + low - low):
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("the data hold NaN or infinity; remove or fill such values first.")
     scale = 2.0 ** (math.frexp(max(-low, high))[1] - 1)
-    return (rows / scale).mean(dim=0), scale
-
-
-def _candidates(rows: Tensor, count: int, check: Callable[[], None] | None) -> Tensor:
-    """Indices (n, count) of the nearest of each row by the products, in no order; itself excluded."""
-    n = len(rows)
-    squares = rows.square().sum(dim=1)
-    best = rows.new_full((n, count), torch.inf)
-    found = torch.zeros((n, count), dtype=torch.long, device=rows.device)
-
-    def offer(to: slice, D: Tensor, first: int, dim: int) -> None:
-        """Candidates for the rows `to`: those along `dim` of the tile D, which begins at row `first`."""
-        near, which = torch.topk(D, min(count, D.shape[dim]), dim=dim, largest=False, sorted=False)
-        if dim == 0:
-            near, which = near.T, which.T
-        near, which = torch.cat([best[to], near], dim=1), torch.cat([found[to], which + first], dim=1)
-        best[to], kept = torch.topk(near, count, dim=1, largest=False, sorted=False)
-        found[to] = which.gather(1, kept)
-
-    tiles = math.ceil(n / _TILE_ROWS[rows.device.type])
-    edges = [n * t // tiles for t in range(tiles + 1)]
-    slices = [slice(*ends) for ends in zip(edges, edges[1:], strict=False)]
-    for s, up in enumerate(slices):
-        for across in slices[s:]:
-            if check:
-                check()
-            D = torch.addmm(squares[across], rows[up], rows[across].T, alpha=-2).add_(squares[up, None])
-            if across is up:
-                offer(up, D.fill_diagonal_(torch.inf), up.start, dim=1)
-            else:
-                offer(up, D, across.start, dim=1)
-                offer(across, D, up.start, dim=0)
-    return found
-
-
-def _ranked(
-    queries: Tensor, rows: Tensor, candidates: Tensor, count: int, check: Callable[[], None] | None
-) -> tuple[Tensor, Tensor]:
-    """Of `candidates` (m, c) the `count` nearest to each query, by |x − y|, then by index: indices, distances."""
-    candidates = candidates.sort(dim=1).values
-    size = max(1, _GATHER_BYTES[rows.device.type] // (rows.element_size() * candidates.shape[1] * (rows.shape[1] + 1)))
-    distances = rows.new_empty(candidates.shape)
-    for start in range(0, len(queries), size):
-        if check:
-            check()
-        block = candidates[start : start + size]
-        gathered = rows.index_select(0, block.ravel()).view(*block.shape, -1)
-        distances[start : start + size] = torch.linalg.vector_norm(gathered - queries[start : start + size, None], dim=2)
-    distances, order = distances.sort(dim=1, stable=True)
-    return candidates.gather(1, order)[:, :count], distances[:, :count]
-
-
-def _unscaled(distances: Tensor, scale: float) -> npt.NDArray[np.float32]:
-    result = (distances.double() * scale).float().cpu().numpy()
-    if not np.isfinite(result).all():
-        raise InputError("the data hold values too large to compare; scale them to about [0, 1].")
-    return result
+    return rows, scale, (rows / scale).mean(dim=0)

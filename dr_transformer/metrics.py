@@ -1,16 +1,97 @@
-"""Quality figures of latents, scikit-learn's where it has them."""
+"""Quality figures of embeddings, scikit-learn's where it has them.
+
+`METRICS` declares them, for tables, curves and the terminal; `quality.py` measures all of them on one embedding.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
-from sklearn.metrics import normalized_mutual_info_score
+from sklearn.manifold import trustworthiness as _trustworthiness
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+N_NEIGHBORS = 10  # k of trustworthiness, continuity and kNN recall
+_BLOCK_BYTES = 16 * 2**20
 
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
+Indices = npt.NDArray[np.intp]
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure as people meet it. `higher_is_better` is None where neither end is good in itself."""
+
+    title: str
+    help: str
+    higher_is_better: bool | None
+    lowest: float
+    highest: float | None  # None: the dimension q
+    needs_labels: bool
+
+
+# fmt: off
+METRICS: dict[str, Metric] = {
+    "trustworthiness": Metric(
+        "trustworthiness", "Are neighbours in the embedding neighbours in the pixels? Intruders count by their rank.",
+        True, 0, 1, False),
+    "continuity": Metric(
+        "continuity", "Are neighbours in the pixels neighbours in the embedding? Those lost count by their rank.",
+        True, 0, 1, False),
+    "recall": Metric(
+        "kNN recall", f"Share of each token's {N_NEIGHBORS} nearest in the pixels that are among its {N_NEIGHBORS} "
+        "nearest in the embedding.", True, 0, 1, False),
+    "accuracy": Metric(
+        "5-NN accuracy", "Share of tokens whose class the nearest 5 of other tokens' embeddings tell.",
+        True, 0, 1, True),
+    "nmi": Metric(
+        "NMI of k-means clusters", "Normalised mutual information of the classes with as many k-means clusters.",
+        True, 0, 1, True),
+    "ari": Metric(
+        "ARI of k-means clusters", "Adjusted Rand index of the classes with as many k-means clusters; 0 is chance.",
+        True, -0.5, 1, True),
+    "silhouette": Metric(
+        "silhouette", "How much nearer a token is to its own class than to the next one, from −1 to 1.",
+        True, -1, 1, True),
+    "effective_rank": Metric(
+        "effective rank", "In how many directions the tokens point; 1 is collapse, and noise has the most.",
+        None, 1, None, False),
+    "mean_cosine": Metric(
+        "mean cosine", "Mean cosine similarity of two tokens; 1 is collapse, and centred embeddings have about 0.",
+        None, -1, 1, False),
+}
+# fmt: on
+
+
+def trustworthiness(Y: Array, X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
+    """How far the nearest neighbours in X (n, q) are neighbours in Y (n, d): scikit-learn's, 1 is best. k < n/2.
+
+    1 − 2 / (nk (2n − 3k − 1)) Σᵢ Σⱼ max(0, r(i, j) − k), over the k nearest j of i in X, where j is the r-th nearest of
+    i in Y. Venna & Kaski, "Neighborhood preservation in nonlinear projection methods", ICANN 2001.
+    """
+    return float(_trustworthiness(Y, X, n_neighbors=n_neighbors))
+
+
+def continuity(Y: Array, X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
+    """How far the nearest neighbours in Y are neighbours in X: trustworthiness with the spaces exchanged (as there)."""
+    return trustworthiness(X, Y, n_neighbors)
+
+
+def knn_recall(reference: Indices, X: Array) -> float:
+    """Mean share of each token's `reference` neighbours (n, k) that are among its k nearest others in X (n, q)."""
+    n, k = reference.shape
+    both = sum((reference[rows, :, None] == order[:, None, 1 : k + 1]).sum() for rows, order in nearest_first(X))
+    return float(both / (n * k))
 
 
 def effective_rank(X: Array) -> float:
@@ -32,21 +113,59 @@ def knn_accuracy(X: Array, labels: Labels, n_neighbors: int = 5, train_fraction:
     """Accuracy of a k-NN classifier fitted on the first part of X (n, q), scored on the rest, in the order given."""
     split = int(len(X) * train_fraction)
     classifier = KNeighborsClassifier(n_neighbors).fit(X[:split], labels[:split])
-    return float(classifier.score(X[split:], labels[split:]))
+    with _one_openmp_thread():
+        return float((classifier.predict(X[split:]) == labels[split:]).mean())
+
+
+def kmeans_clusters(X: Array, n_clusters: int, random_state: int = 42) -> npt.NDArray[np.integer]:
+    """k-means cluster (n,) of each row of X (n, q), the best of ten starts."""
+    with _one_openmp_thread():
+        return KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(X)
 
 
 def kmeans_nmi(X: Array, labels: Labels, random_state: int = 42) -> float:
     """Normalised mutual information of the labels with k-means clusters of X (n, q), one cluster for each class."""
-    n_clusters = len(np.unique(labels))
-    clusters = KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(X)
+    clusters = kmeans_clusters(X, len(np.unique(labels)), random_state)
     return float(normalized_mutual_info_score(labels, clusters))
 
 
-def subsample(n: int, size: int, random_state: int) -> npt.NDArray[np.intp]:
+def kmeans_ari(X: Array, labels: Labels, random_state: int = 42) -> float:
+    """Adjusted Rand index of the labels with k-means clusters of X (n, q), one cluster for each class."""
+    return float(adjusted_rand_score(labels, kmeans_clusters(X, len(np.unique(labels)), random_state)))
+
+
+def silhouette(X: Array, labels: Labels) -> float:
+    """Mean silhouette coefficient of the labels, not of clusters, in X (n, q): scikit-learn's, −1 … 1."""
+    return float(silhouette_score(X, labels))
+
+
+def subsample(n: int, size: int, random_state: int) -> Indices:
     """Sorted indices of at most `size` of n tokens."""
     return np.sort(check_random_state(random_state).permutation(n)[:size])
+
+
+def nearest_first(X: Array, check: Check | None = None) -> Iterator[tuple[slice, Indices]]:
+    """Row blocks of the tokens of X (m, q), and for each token of a block all m by distance, itself first: (b, m).
+
+    `check` is called before each block, and may raise to stop.
+    """
+    X = X - X.mean(axis=0)  # distances are the same, their rounding is smaller
+    size = max(1, _BLOCK_BYTES // (8 * len(X)))
+    for start in range(0, len(X), size):
+        if check:
+            check()
+        rows = slice(start, min(start + size, len(X)))
+        distances = euclidean_distances(X[rows], X, squared=True)
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1
+        yield rows, np.argsort(distances, axis=1)
 
 
 def _unit_rows(X: Array) -> npt.NDArray[np.float64]:
     X = X.astype(np.float64)
     return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def _one_openmp_thread() -> AbstractContextManager[object]:
+    # With two, the order of k-means' sums, so their last bits, is left to chance; and where other work takes the cores,
+    # they wait for each other ten times as long as one thread takes. The limit holds for the calling thread alone.
+    return threadpool_limits(1, user_api="openmp")

@@ -43,6 +43,20 @@ def aligned_pca_view(latents: Sequence[Array]) -> Array:
     return np.stack(frames)
 
 
+def laid_on(frames: Array, target: Array) -> Array:
+    """All `frames` (F, n, 2) by one similarity: the one that lays the last of them best on `target` (n, 2).
+
+    Procrustes: shifted, turned or mirrored, and scaled by one factor, in the least squares. Distances keep ratios.
+    A frame whose points all coincide is only shifted.
+    """
+    last, centre = frames[-1], target.mean(axis=0)
+    mean = last.mean(axis=0)
+    rotation, overlap = orthogonal_procrustes(last - mean, target - centre)
+    size = float(np.square(last - mean).sum())
+    scale = overlap / size if size > 0 else 1.0
+    return (frames - mean) @ rotation * scale + centre
+
+
 def three_dimensions(X: Array, first: int = 0, second: int = 1, *, principal: bool) -> Array:
     """One frame X (n, q) in three dimensions (n, 3): its leading principal components, or two axes and the next one.
 

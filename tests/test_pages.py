@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, DataConfig
-from dr_transformer.config import ViewConfig
+from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.ui.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,9 @@ def test_page_runs_twice_and_shows_every_parameter(page: Path) -> None:
     assert not app.error
     assert app.title or "# " in app.markdown[0].value or any("# " in m.value for m in app.markdown)
     widgets = {w.key: w for kind in ("slider", "toggle", "selectbox", "number_input") for w in app.sidebar.get(kind)}
-    for name, parameter in (Config.parameters() | DataConfig.parameters() | ViewConfig.parameters()).items():
+    shown = Config.parameters() | DataConfig.parameters() | ViewConfig.parameters()
+    shown |= BaselineConfig.parameters() if page.stem.endswith("Compare") else {}
+    for name, parameter in shown.items():
         assert widgets[name].label == parameter.label
         assert widgets[name].proto.help
 

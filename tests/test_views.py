@@ -72,3 +72,26 @@ def test_three_dimensions(latents: list[np.ndarray]) -> None:
     np.testing.assert_allclose(views.three_dimensions(X, principal=True)[:, :2], views.pca_view([X])[0], atol=1e-9)
     flat = views.three_dimensions(X[:, :2], principal=False)
     np.testing.assert_array_equal(flat, np.column_stack([X[:, :2], np.zeros(60)]))
+
+
+def test_laid_on_finds_the_similarity_again() -> None:
+    rng = np.random.RandomState(0)
+    target = rng.randn(50, 2)
+    turn = np.array([[np.cos(1), -np.sin(1)], [np.sin(1), np.cos(1)]]) @ np.diag([1, -1])
+    last = 3.5 * target @ turn + [7, -2]
+    frames = np.stack([last + rng.randn(50, 2), last])
+    laid = views.laid_on(frames, target)
+    np.testing.assert_allclose(laid[1], target, atol=1e-12)
+    for before, after in zip(frames, laid, strict=True):  # one similarity for all: distances keep their ratios
+        np.testing.assert_allclose(
+            np.linalg.norm(after - after[0], axis=1) * 3.5, np.linalg.norm(before - before[0], axis=1)
+        )
+    from scipy.spatial import procrustes
+
+    noisy = target + rng.randn(50, 2)
+    *_, disparity = procrustes(target, noisy)
+    residual = (
+        np.square(views.laid_on(noisy[None], target)[0] - target).sum() / np.square(target - target.mean(axis=0)).sum()
+    )
+    assert residual == pytest.approx(disparity)
+    np.testing.assert_array_equal(views.laid_on(np.ones((1, 50, 2)), target)[0], np.tile(target.mean(axis=0), (50, 1)))

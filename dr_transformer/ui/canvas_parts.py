@@ -23,8 +23,8 @@ class Panel:
 
     `depths` is the block number of each frame, increasing, fractional for the steps inside a block. In the
     `title`, "{depth}" becomes the depth on screen, and "{frame}" the frame's entry of `frame_names` (F,), or between
-    two frames both. `note` is one more line under it. `scale` "frame" fits every frame to its own extent, "final" fits all frames to
-    the extent of the last.
+    two frames both. `note` is one more line under it. `scale` "frame" fits every frame to its own extent, "final" fits
+    all frames to the extent of the last.
     """
 
     title: str

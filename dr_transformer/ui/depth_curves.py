@@ -13,13 +13,20 @@ from dr_transformer.paths import asset
 
 
 def show_depth_curves(
-    curves: Mapping[str, Sequence[float]], *, n_blocks: int, canvas: str = "latent_canvas", key: str = "depth_curves"
+    curves: Mapping[str, Sequence[float | None]],
+    *,
+    n_blocks: int,
+    levels: Mapping[str, Mapping[str, float | None]] | None = None,
+    height: int = 170,
+    canvas: str = "latent_canvas",
+    key: str = "depth_curves",
 ) -> None:
     """Draw `curves` (one figure a block each, by name) over 0 … n_blocks, marked at the depth of the canvas `canvas`.
 
-    Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
+    `levels` as in `charts.depth_curves`. Drawn from the start, still empty: a chart that came later would move the page
+    under the reader's hand.
     """
-    chart = depth_curves(curves, n_blocks=n_blocks)
+    chart = depth_curves(curves, n_blocks=n_blocks, levels=levels, height=height)
     with st.container(key=key, gap=None):
         st.plotly_chart(chart, key=f"{key}_chart", height=int(chart.layout.height), config={"displayModeBar": False})
         data = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.analysis import CURVES
@@ -13,11 +11,11 @@ from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
 from dr_transformer.run import Run
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import latent_canvas, pinned_token
+from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.depth_curves import show_depth_curves
-from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
-from dr_transformer.ui.picture import Picture, attended, colourings, explained, in_three_dimensions, picture
+from dr_transformer.ui.picture import attended, colourings, explained, in_three_dimensions, picture
 from dr_transformer.ui.poll import poll
+from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
 
@@ -53,11 +51,12 @@ def _run(settings: Settings) -> Run | None:
 @st.fragment
 def _picture(run: Run, view: ViewConfig) -> None:
     pending = not run.finished  # asked first: what is drawn below is then all there is, or is drawn again
-    shown = picture(run, view, st.session_state.get("last_depth", LAST_BLOCK))
+    shown = picture(run, view, last_depth())
     depth = float(run.config.n_blocks)
     with st.container(gap=None):
         if shown is not None:
-            depth = _canvas(run, shown)
+            pinned = pinned_token(run.dataset.key)
+            depth = run_canvas(run, shown, colourings(run), attended(run, pinned), height=_HEIGHT)
         poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
     st.caption(status_line(run, shown is not None and shown.is_preview, explained(run, view, depth)))
     if len(run.dataset.messages) > 1:
@@ -74,47 +73,14 @@ def _picture(run: Run, view: ViewConfig) -> None:
         st.info(note)
 
 
-def _canvas(run: Run, shown: Picture) -> float:
-    """Draw the canvas; returns the depth at which the user rests."""
-    dataset, n_blocks = run.dataset, run.config.n_blocks
-    labels, class_names = _classes(run)
-    # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
-    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
-    state = latent_canvas(
-        shown.panels,
-        labels=labels,
-        class_names=class_names,
-        dataset_key=dataset.key,
-        n_blocks=n_blocks,
-        depth=start,
-        images=dataset.images,
-        height=_HEIGHT,
-        revision=st.session_state.get("resets", 0),
-        colourings=colourings(run),
-        attended=attended(run, pinned_token(dataset.key)),
-        visible=shown.visible,
-    )
-    st.session_state["last_depth"] = state.depth
-    write_depth(state.depth, n_blocks)
-    return min(state.depth, float(n_blocks))
-
-
 def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
     """The block at rest (the last one passed, or the last one computed) in three dimensions."""
     latents = list(run.full.latents)
     if not latents:
         return
     block = min(int(depth), len(latents) - 1)
-    labels, class_names = _classes(run)
+    labels, class_names = classes(run)
     st.subheader(f"Block {block} in three dimensions", anchor=False)
     points, axes = in_three_dimensions(latents[block], view)
     chart = scatter_3d(points, labels, class_names, PETROFF10, axes)
     st.plotly_chart(chart, key="three dimensions", height=int(chart.layout.height))
-
-
-def _classes(run: Run) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
-    """Labels and their names; one class for all where there are none."""
-    labels = run.dataset.labels
-    if labels is None:
-        return np.zeros(run.dataset.n_samples, dtype=np.intp), ("token",)
-    return labels, run.dataset.class_names

@@ -5,18 +5,25 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.paths import asset
+from dr_transformer.ui import session
 from dr_transformer.ui.sidebar import Settings, sidebar
 
 
-def begin_page(title: str) -> Settings:
-    """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said."""
+def begin_page(title: str, *, baselines: bool = False) -> Settings:
+    """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said.
+
+    `baselines`: with widgets for what the transformer is compared with.
+    """
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
     entered = st.session_state.get("page") != title
     st.session_state["page"] = title
     if entered and "last_depth" in st.session_state:  # back from another page: the canvas is new, the depth is not
         st.session_state["start_depth"] = st.session_state["last_depth"]
-    settings, problems = sidebar(entered)
+    if entered:
+        session.leave_page()
+        session.umap_worker()  # it compiles while people look around
+    settings, problems = sidebar(entered, baselines=baselines)
     with st.container():  # always there, so that what follows keeps its place when a sentence goes
         for problem in problems:
             st.warning(problem)

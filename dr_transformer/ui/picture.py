@@ -85,7 +85,7 @@ def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
-    """The share of the variance in the plane on screen at the block passed last; None where that plane is not its own."""
+    """Share of the variance that the plane on screen holds at the block passed last; None where it is not its own."""
     latents = list(run.full.latents)
     if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
         return None
@@ -128,13 +128,18 @@ def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
     ]
 
 
+def clusters(run: Run) -> list[Colouring]:
+    """The k-means clusters as a colouring, once there are any."""
+    found = run.analysis.clusters
+    if found is None:
+        return []
+    names = [f"cluster {i}" for i in range(int(found.max()) + 1)]
+    return [Colouring("k-means cluster at the last block", found, class_names=names)]
+
+
 def colourings(run: Run) -> list[Colouring]:
     """What there is so far to colour by, besides the classes."""
-    analysis, found = run.analysis, []
-    if analysis.clusters is not None:
-        n_clusters = int(analysis.clusters.max()) + 1
-        names = [f"cluster {i}" for i in range(n_clusters)]
-        found.append(Colouring("k-means cluster at the last block", analysis.clusters, class_names=names))
+    analysis, found = run.analysis, clusters(run)
     complete = len(run.full.latents)
     if len(analysis.neighbours) == complete > 0:
         values = np.stack(analysis.neighbours)

@@ -7,17 +7,22 @@ import functools
 import hashlib
 import os
 import uuid
+from dataclasses import replace
 
 import streamlit as st
 
-from dr_transformer.config import Config
+from dr_transformer.baseline_run import BaselineRun
+from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset, load, load_bytes
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner
+from dr_transformer.measurement import Measurement
+from dr_transformer.reality import RealityCheck
 from dr_transformer.run import Run
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.sidebar import Settings
+from dr_transformer.umap_worker import UMAPWorker
 
 
 @st.cache_resource(show_spinner=False)
@@ -35,9 +40,53 @@ def graphs() -> GraphStore:
 
 
 def run(dataset: Dataset, config: Config) -> Run:
-    """This session's run of the model: started, found, or taken up again."""
+    """The session's run of the model: started, found, or taken up again."""
     make = functools.partial(Run, dataset, config, graphs())
     return runner().submit(("run", dataset.key, config), make, (session_name(), "run"))
+
+
+@st.cache_resource(show_spinner=False)
+def umap_worker() -> UMAPWorker:
+    """The server's UMAP process, which starts to compile as soon as somebody opens the app."""
+    made = UMAPWorker()
+    made.warm()
+    atexit.register(made.close)
+    return made
+
+
+def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) -> BaselineRun:
+    """The session's baselines. Only what they depend on is part of their key: α or the depth change nothing."""
+    same = Config(n_components=config.n_components, random_state=config.random_state, device=config.device)
+    drawn = replace(baselines, align="none")
+    make = functools.partial(BaselineRun, dataset, same, drawn, graphs(), umap_worker())
+    return runner().submit(("baselines", dataset.key, same, drawn), make, (session_name(), "baselines"))
+
+
+def measurement(run: Run, baselines: BaselineRun) -> Measurement:
+    """The session's quality figures of a run's blocks."""
+    key = ("measurement", id(run), id(baselines))  # no other can have these while the measurement holds them
+    return runner().submit(key, functools.partial(Measurement, run, baselines), (session_name(), "measurement"))
+
+
+def reality_check(
+    dataset: Dataset, config: Config, baselines: BaselineConfig, n_seeds: int, with_umap: bool
+) -> RealityCheck:
+    """The session's check over seeds and null data."""
+    worker = umap_worker() if with_umap else None
+    make = functools.partial(RealityCheck, dataset, config, baselines, n_seeds, worker)
+    key = ("reality check", dataset.key, config, baselines, n_seeds, with_umap)
+    return runner().submit(key, make, (session_name(), "reality check"))
+
+
+def stop_reality_check() -> None:
+    """Stop it within a piece of its work."""
+    runner().release((session_name(), "reality check"))
+
+
+def leave_page() -> None:
+    """What only the page before wanted is stopped; the run of the model is of use on every page."""
+    for kind in ("baselines", "measurement", "reality check"):
+        runner().release((session_name(), kind))
 
 
 def session_name() -> str:

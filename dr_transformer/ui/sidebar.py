@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import streamlit as st
+import torch
 from streamlit.errors import StreamlitPageNotFoundError
 
-from dr_transformer.config import DATASETS, Config, DataConfig, ViewConfig
+from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
 from dr_transformer.ui.presets import PRESETS, Preset
 
-PAGES = {"app.py": "Explorer", "pages/1_The_model.py": "The model"}
+PAGES = {"app.py": "Explorer", "pages/2_Compare.py": "Compare", "pages/1_The_model.py": "The model"}
 CHOICES = {  # choices whose names do not speak for themselves
     "axes": "two latent axes (paper)",
     "pca": "PCA of the block on screen",
@@ -21,6 +23,11 @@ CHOICES = {  # choices whose names do not speak for themselves
     "aligned-pca": "PCA, aligned between blocks",
     "frame": "fit to every block",
     "final": "that of the last block",
+    "degree": "over √degree (scikit-learn)",
+    "probdr": "(Λ⁻¹ − βI)^½ (ProbDR)",
+    "none": "none",
+    "laplacian": "Laplacian Eigenmaps",
+    "umap": "UMAP",
 }
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
@@ -39,15 +46,20 @@ class Settings(NamedTuple):
         """Which plane is drawn."""
         return ViewConfig(**{name: self.values[name] for name in ViewConfig.parameters()})
 
+    def baselines(self) -> BaselineConfig:
+        """What the transformer is compared with; raises `InputError`."""
+        return BaselineConfig(**{name: self.values[name] for name in BaselineConfig.parameters()})
+
     def data_config(self) -> DataConfig:
         """The validated data parameters; raises `InputError`."""
         return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
 
 
-def sidebar(entered: bool) -> tuple[Settings, list[str]]:
-    """Draw the sidebar; returns the settings it shows and, on a first visit, what of the link could not be used.
+def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[str]]:
+    """Draw the sidebar; returns the settings and, on a first visit, what of the link could not be used.
 
-    `entered` is true in the first run of a page, be it the visitor's first page or the next.
+    `entered` is true in the first run of a page, be it the visitor's first page or the next. Settings without a widget
+    on this page (the baselines' by default) are those of the page that had one, or of the link.
     """
     problems = _remember(entered)
     with st.sidebar:
@@ -60,9 +72,13 @@ def sidebar(entered: bool) -> tuple[Settings, list[str]]:
         st.subheader("Model")
         values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
         with st.expander("More"):
-            values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
+            values |= {name: _more_widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
+        if baselines:
+            st.subheader("Baselines")
+            values |= _baseline_widgets()
         st.subheader("View")
         values |= _view_widgets()
+    values = st.session_state["settings"] | values
     st.session_state["settings"] = values
     write_link(values)
     return Settings(values, upload), problems
@@ -87,7 +103,8 @@ def _preset_buttons() -> None:
 
 def _load(preset: Preset) -> None:
     """Everything as in the paper but for what the preset changes, seen from the last block."""
-    st.session_state.update(DEFAULTS | preset.values)
+    st.session_state["settings"] = DEFAULTS | preset.values  # those without a widget on this page, too
+    st.session_state.update(st.session_state["settings"])
     st.session_state["start_depth"] = LAST_BLOCK
     st.session_state["resets"] = st.session_state.get("resets", 0) + 1
 
@@ -130,6 +147,20 @@ def _view_widgets() -> dict[str, Any]:
     }
     names = [name for name, parameter in PARAMETERS.items() if parameter.group == "view" and name != "view"]
     return values | {name: _widget(PARAMETERS[name], disabled=idle.get(name, False)) for name in names}
+
+
+def _more_widget(parameter: Parameter) -> Any:
+    if parameter.name != "device" or torch.cuda.is_available():
+        return _widget(parameter)
+    return _widget(replace(parameter, help="PyTorch finds no CUDA GPU on this machine: all runs on the CPU."), True)
+
+
+def _baseline_widgets() -> dict[str, Any]:
+    names = list(BaselineConfig.parameters())
+    values: dict[str, Any] = {}
+    for name in names:
+        values[name] = _widget(PARAMETERS[name], disabled=name == "beta" and values["scaling"] != "probdr")
+    return values
 
 
 def _widget(parameter: Parameter, disabled: bool = False) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dr_transformer.analysis import SUBSAMPLE
+from dr_transformer.config import DATASETS
 from dr_transformer.run import PREVIEW, Run
 
 
@@ -14,12 +15,12 @@ def status_line(run: Run, is_preview: bool, explained: float | None = None) -> s
     `explained` is the share of the variance that the plane on screen holds, where it is known.
     """
     config, dataset = run.config, run.dataset
-    tokens, blocks = _count(dataset.n_samples), max(len(run.full.latents) - 1, 0)
+    tokens, blocks = counted(dataset.n_samples), max(len(run.full.latents) - 1, 0)
     parts = [f"{tokens} tokens", f"{config.n_blocks} blocks in {run.seconds:.1f} s"]
     if not run.done.is_set():
         parts[1] = f"computing block {min(blocks + 1, config.n_blocks)} of {config.n_blocks}"
     if is_preview:
-        parts[0] = f"Preview: {_count(PREVIEW)} of the {tokens} tokens, run as if they were all"
+        parts[0] = f"Preview: {counted(PREVIEW)} of the {tokens} tokens, run as if they were all"
     if explained is not None:
         parts.append(f"this plane holds {explained:.0%} of the variance")
     parts += [_precision(run), dataset.source.rstrip(".")]
@@ -33,9 +34,10 @@ def curves_line(run: Run) -> str:
     n = run.dataset.n_samples
     if run.dataset.labels is None:
         return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1."
-    sample = f"a seeded subsample of {_count(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
+    which = "the first" if run.dataset.name in DATASETS else "random"
+    sample = f"a seeded subsample of {counted(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
     return (
-        f"5-NN: fitted on the first {_count(int(0.8 * n))} tokens, scored on the rest. NMI: {sample}, one cluster a "
+        f"5-NN: fitted on {which} {counted(int(0.8 * n))} tokens, scored on the rest. NMI: {sample}, one cluster a "
         "class. Clusters tighten with depth (NMI rises, at first), neighbours get worse (5-NN falls)."
     )
 
@@ -65,5 +67,6 @@ def _precision(run: Run) -> str:
     return said
 
 
-def _count(number: int) -> str:
+def counted(number: int) -> str:
+    """The number with thin spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")

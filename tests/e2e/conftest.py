@@ -85,8 +85,8 @@ def streamlit_server() -> Iterator[Callable[[Path], str]]:
 def open_app(page: Page, streamlit_server: Callable[[Path], str]) -> Callable[..., Canvas]:
     """`open_app(alpha=12)` opens the explorer with that link, and waits until all is drawn, measured and at rest."""
 
-    def open_it(wait_for_all: bool = True, **query: object) -> Canvas:
-        canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(query)}")
+    def open_it(wait_for_all: bool = True, path: str = "", **query: object) -> Canvas:
+        canvas = Canvas(page, f"{streamlit_server(APP)}/{path}?{urlencode(query)}")
         if wait_for_all:
             canvas.wait(f"c.computed === {query.get('n_blocks', 8)}")
             expect(page.get_by_text(re.compile(r"tokens · \d+ blocks in"))).to_be_visible()

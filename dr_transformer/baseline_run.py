@@ -1,0 +1,228 @@
+"""Laplacian Eigenmaps, UMAP and PCA of one data set, computed and measured in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dr_transformer.baselines import pca
+from dr_transformer.config import BaselineConfig, Config
+from dr_transformer.data import Dataset
+from dr_transformer.errors import InputError
+from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
+from dr_transformer.graph_store import GraphStore
+from dr_transformer.jobs import Cancelled
+from dr_transformer.metrics import N_NEIGHBORS
+from dr_transformer.model import resolve_device
+from dr_transformer.power_iterations import power_iterations
+from dr_transformer.projection import float64_chunks
+from dr_transformer.quality import Quality, Reference, quality
+from dr_transformer.spectrum import laplacian_eigenmaps
+from dr_transformer.umap_fit import UMAPSettings, frame_epochs
+from dr_transformer.umap_gpu import check_torchdr
+
+if TYPE_CHECKING:
+    from dr_transformer.umap_run import UMAPRun
+    from dr_transformer.umap_worker import UMAPWorker
+
+BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(eq=False)
+class Baseline:
+    """One method. `frames` (n, k) lead to `embedding`, which is the last of the `n_frames` planned.
+
+    `error` is a sentence for people, as are the `notes`. `quality` and `preservation` (n,), the share of each token's
+    pixel neighbours that the embedding keeps, follow.
+    """
+
+    name: str
+    frames: list[Array] = field(default_factory=list)
+    frame_names: list[str] = field(default_factory=list)
+    n_frames: int = 1
+    embedding: Array | None = None
+    seconds: float = 0.0
+    device: str = "cpu"
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+    quality: Quality | None = None
+    preservation: npt.NDArray[np.floating] | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return sum(frame.nbytes for frame in self.frames)
+
+
+@dataclass(eq=False)
+class BaselineRun:
+    """All baselines of a data set. A job of `jobs.Runner`; `worker` computes UMAP in its own process."""
+
+    dataset: Dataset
+    config: Config  # of which the seed, the projection that power iterations start from, and the device matter
+    baselines: BaselineConfig
+    graphs: GraphStore
+    worker: UMAPWorker
+    methods: dict[str, Baseline] = field(
+        default_factory=lambda: {key: Baseline(name) for key, name in BASELINES.items()}
+    )
+    umap_run: UMAPRun | None = None
+    graph: KNNGraph | None = None
+    graph_seconds: float = 0.0
+    reference: Reference | None = None
+    referenced: threading.Event = field(default_factory=threading.Event)  # the reference is there, or an error
+    error: str | None = None
+    complete: bool = False
+    owners: set[Hashable] = field(default_factory=set)
+    working: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        ranks = self.reference.ranks.nbytes if self.reference else 0
+        return ranks + sum(method.n_bytes for method in self.methods.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.complete or self.error is not None
+
+    def work(self) -> None:
+        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
+        try:
+            self._find_neighbours()
+            self._try("umap", self._begin_umap)
+            self._try("pca", self._pca)
+            self._try("laplacian", self._laplacian)
+            if self.reference is None:
+                seed = self.config.random_state
+                self.reference = Reference.of(self.dataset.Y, self.dataset.labels, random_state=seed, check=self._check)
+                self.referenced.set()
+            self._measure("pca")
+            self._measure("laplacian")
+            self._try("umap", self._await_umap)
+            self._measure("umap")
+            self.complete = True
+        except Cancelled:
+            if self.umap_run is not None:
+                self.worker.cancel(self.umap_run, self)
+                self.umap_run = None
+        except InputError as error:
+            self.error = str(error)
+        except MemoryError:
+            self.error = "this machine has too little memory for the baselines of so many tokens; use fewer."
+        finally:
+            if self.error is not None:
+                self.referenced.set()
+
+    def _check(self) -> None:
+        if not self.owners:
+            raise Cancelled
+
+    def _try(self, name: str, compute: Callable[[Baseline], None]) -> None:
+        """One method that cannot be had leaves the others alone."""
+        self._check()
+        method = self.methods[name]
+        if method.embedding is None and method.error is None:
+            try:
+                compute(method)
+            except InputError as error:
+                method.error = str(error)
+
+    def _find_neighbours(self) -> None:
+        if self.graph is None:
+            began = time.perf_counter()
+            k = max(self.baselines.n_neighbors, min(N_NEIGHBORS, self.dataset.n_samples - 1))
+            self.graph = self.graphs.get(self.dataset, k, self._check, self.config.device)
+            self.graph_seconds = time.perf_counter() - began
+
+    def _near(self) -> KNNGraph:
+        assert self.graph is not None
+        return self.graph.first(self.baselines.n_neighbors)
+
+    def _pca(self, method: Baseline) -> None:
+        began = time.perf_counter()
+        method.device = resolve_device(self.config).type
+        scores, shares = pca(self.dataset.Y, self.baselines.baseline_components, method.device)
+        method.seconds = time.perf_counter() - began
+        method.notes.append(f"{shares.sum():.0%} of the variance")
+        method.frames, method.frame_names, method.embedding = [scores], [""], scores
+
+    def _laplacian(self, method: Baseline) -> None:
+        began = time.perf_counter()
+        chosen, seed = self.baselines, self.config.random_state
+        beta = chosen.beta if chosen.scaling == "probdr" else None
+        found = laplacian_eigenmaps(self._near(), chosen.baseline_components, beta=beta, random_state=seed)
+        embedding = found.embedding
+        method.seconds = time.perf_counter() - began + self.graph_seconds
+        method.notes += found.messages
+        # Approached as the transformer begins, from a random projection of the pixels.
+        W = np.random.RandomState(seed).normal(size=(self.dataset.Y.shape[1], chosen.baseline_components))
+        start = np.concatenate([chunk @ W for chunk in float64_chunks(self.dataset.Y)])
+        with suppress(InputError):  # too few directions to begin from: the result stands alone
+            way = power_iterations(found, start, check=self._check)
+            method.frames += list(way.frames)
+            method.frame_names += [
+                f"{steps} power iteration{'s' * (steps != 1)}, {np.degrees(angle):.2g}° from the eigenvectors"
+                for steps, angle in zip(way.iterations, way.angles, strict=True)
+            ]
+        method.frames.append(embedding)
+        method.frame_names.append("eigenvectors")
+        method.n_frames, method.embedding = len(method.frames), embedding
+
+    def _begin_umap(self, method: Baseline) -> None:
+        chosen = self.baselines
+        settings = UMAPSettings(
+            n_components=chosen.baseline_components,
+            n_neighbors=chosen.n_neighbors + 1,  # umap-learn counts the token itself
+            min_dist=chosen.min_dist,
+            random_state=self.config.random_state if chosen.umap_seeded else None,
+        )
+        if resolve_device(self.config).type == "cuda":
+            try:
+                check_torchdr()
+                settings = replace(settings, backend="torchdr")
+            except InputError as missing:
+                method.notes.append(f"on the CPU: {missing}")
+        method.n_frames = len(frame_epochs(settings.epochs(self.dataset.n_samples)))
+        self.umap_run = self.worker.submit(self.dataset.Y, self._near(), settings, self.dataset.key, self)
+
+    def _await_umap(self, method: Baseline) -> None:
+        run = self.umap_run
+        assert run is not None
+        while not run.wait(0.1):
+            self._check()
+        if run.state != "done":
+            raise InputError(run.error or "UMAP was stopped.")
+        self.follow_umap()
+        method.seconds, method.device = run.seconds + self.graph_seconds, run.device
+        method.notes += run.notes
+        method.embedding = method.frames[-1]
+
+    def follow_umap(self) -> None:
+        """Take over the layouts that UMAP has made so far."""
+        run, method = self.umap_run, self.methods["umap"]
+        if run is not None:
+            frames = list(run.frames)
+            method.frames = list[Array](frames)
+            method.frame_names = [f"epoch {epoch} of {run.n_epochs}" for epoch in run.epochs[: len(frames)]]
+
+    def _measure(self, name: str) -> None:
+        method = self.methods[name]
+        if method.embedding is None or method.preservation is not None:
+            return
+        assert self.reference is not None
+        assert self.graph is not None
+        method.quality = quality(method.embedding, self.reference, check=self._check)
+        k = min(N_NEIGHBORS, self.dataset.n_samples - 1)
+        found = knn_graph(method.embedding, k, check=self._check)
+        method.preservation = neighbourhood_preservation(self.graph.first(k).indices, found.indices)

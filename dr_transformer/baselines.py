@@ -1,0 +1,63 @@
+"""PCA of the tokens, exact and without randomness, on CPU or GPU."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.decomposition import PCA
+
+from dr_transformer.errors import InputError
+from dr_transformer.projection import float64_chunks
+
+Array = npt.NDArray[np.float64]
+
+
+class PCAResult(NamedTuple):
+    """`scores` (n, k), and the share of the variance along each of the k axes, (k,)."""
+
+    scores: Array
+    explained_variance_ratio: Array
+
+
+def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAResult:
+    """The principal components of Y (n, d), in float64; uint8 is taken as pixels, / 255. `device` is torch's name of it.
+
+    On a CPU scikit-learn's `PCA`, elsewhere torch, with the same signs: the largest entry of each axis is positive.
+    Raises `InputError` for more components than there can be, NaN, infinity, values too large, and equal tokens only.
+    """
+    n, d = Y.shape
+    if not 1 <= n_components <= min(n, d):
+        raise InputError(
+            f"n_components = {n_components} is not possible for PCA of {n} tokens of {d} values; "
+            f"choose from 1 to {min(n, d)}."
+        )
+    X = np.concatenate(list(float64_chunks(Y)))
+    with np.errstate(over="ignore", invalid="ignore"):  # reported here, as a sentence
+        extent = np.ptp(X, axis=0).max()
+    if not extent < 1e100:  # nor is NaN
+        raise InputError("the data hold NaN, infinity or values too large for PCA; remove them, or scale the data.")
+    if extent == 0:
+        raise InputError("all tokens are equal, so PCA has no direction to find; give tokens that differ.")
+    if device == "cpu":
+        solver = "covariance_eigh" if n >= d else "full"
+        model = PCA(n_components, svd_solver=solver, copy=False)
+        return PCAResult(model.fit_transform(X), model.explained_variance_ratio_)
+    return torch_pca(torch.from_numpy(X).to(device), n_components)
+
+
+def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:
+    """As `pca`, of X (n, d) in float64 on any device."""
+    X = X - X.mean(dim=0)
+    if len(X) >= X.shape[1]:
+        variances, axes = torch.linalg.eigh(X.T @ X)
+        variances, axes = variances.flip(0).clamp(min=0), axes.flip(1)
+    else:
+        _, singular, rows = torch.linalg.svd(X, full_matrices=False)
+        variances, axes = singular.square(), rows.T
+    axes = axes[:, :n_components]
+    axes = axes * axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
+    shares = variances[:n_components] / variances.sum()
+    return PCAResult((X @ axes).cpu().numpy(), shares.cpu().numpy())

@@ -1,0 +1,219 @@
+"""All quality figures of one embedding, against what is measured of the data once and shared by all its embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.utils import check_random_state
+
+from dr_transformer import metrics
+from dr_transformer.errors import InputError
+from dr_transformer.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
+from dr_transformer.projection import float64_chunks
+
+SUBSAMPLE = 2000  # tokens that the figures are measured on
+MAX_SUBSAMPLE = 5000  # the ranks of all pairs of them are held (50 MB), and silhouette takes 200 MB meanwhile
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the figures need of the data alone. They are measured on m of the `n_total` tokens.
+
+    `rows` (m,) says on which: those of `metrics.subsample` with this seed, but in random order, so that neither the
+    split of the accuracy nor a tie depends on how the data are sorted. `ranks[i, j]` = r: j is the r-th nearest other
+    of i in the pixels. `neighbors` (m, k): the k nearest among these m. `labels`: (m,), or None.
+    """
+
+    rows: Indices
+    ranks: npt.NDArray[np.uint16]
+    neighbors: Indices
+    labels: Labels | None
+    n_total: int
+    random_state: int
+
+    @classmethod
+    def of(
+        cls,
+        Y: npt.NDArray[np.generic],
+        labels: Labels | None = None,
+        *,
+        n_samples: int = SUBSAMPLE,
+        n_neighbors: int = N_NEIGHBORS,
+        random_state: int = 42,
+        check: Check | None = None,
+    ) -> Reference:
+        """The reference of tokens Y (n, d) (uint8 is taken as pixels), on at most `n_samples` of them.
+
+        `check` may raise to cancel. Raises `InputError` for too many or too few tokens, and for NaN in the data.
+        """
+        m = min(n_samples, len(Y))
+        if not 2 <= m <= MAX_SUBSAMPLE:
+            raise InputError(f"quality is measured on 2 to {MAX_SUBSAMPLE} tokens, but here on {m}.")
+        rows = check_random_state(random_state).permutation(len(Y))[:m]
+        pixels = np.concatenate(list(float64_chunks(Y[rows])))
+        if not np.isfinite(pixels).all():
+            raise InputError("the data hold NaN or infinity; remove or fill such values first.")
+        ranks = np.empty((m, m), np.uint16)
+        neighbors = np.empty((m, min(n_neighbors, m - 1)), np.intp)
+        for some, order in metrics.nearest_first(_scaled(pixels), check):
+            ranks[some] = _ranks(order)
+            neighbors[some] = order[:, 1 : n_neighbors + 1]
+        return cls(rows, ranks, neighbors, None if labels is None else labels[rows], len(Y), random_state)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """All `METRICS` of one embedding by name, in their order; where one is None, `missing` has the reason, a clause."""
+
+    figures: dict[str, float | None]
+    missing: dict[str, str]
+    n_samples: int
+    n_total: int
+    random_state: int
+
+    @property
+    def sample(self) -> str:
+        """On which tokens it was measured."""
+        if self.n_samples == self.n_total:
+            return f"all {self.n_total} tokens"
+        return f"{self.n_samples} of {self.n_total} tokens, drawn with seed {self.random_state}"
+
+
+def quality(embedding: Array, reference: Reference, *, check: Check | None = None) -> Quality:
+    """Measure an embedding (n, q) of the data that `reference` was made of, in float64.
+
+    The figures are those of the functions of `metrics.py` for the tokens `reference.rows` alone. `check` is called
+    between the pieces, and may raise to cancel. A figure that does not exist is None; only a wrong shape is an
+    `InputError`.
+    """
+    if embedding.ndim != 2 or embedding.shape[1] == 0 or len(embedding) != reference.n_total:
+        raise InputError(f"the embedding must have {reference.n_total} rows, but its shape is {embedding.shape}.")
+    figures: dict[str, float | None] = dict.fromkeys(METRICS)
+    missing: dict[str, str] = {}
+    X = embedding[reference.rows]
+    useless = _useless(X)
+    X = X.astype(np.float64) if useless else _scaled(X.astype(np.float64))
+    work = _Work(X, reference, check)
+    for names, measure in _PIECES.items():
+        if check:
+            check()
+        try:
+            _need(not useless, useless)
+            figures.update(zip(names, measure(work), strict=True))
+        except _UndefinedError as reason:
+            missing.update(dict.fromkeys(names, str(reason)))
+    return Quality(figures, missing, len(X), reference.n_total, reference.random_state)
+
+
+# --- the pieces: figures that share their work ------------------------------------------------------------------------
+
+
+class _Work(NamedTuple):
+    X: Array
+    reference: Reference
+    check: Check | None
+
+
+class _UndefinedError(Exception):
+    """Why a figure does not exist."""
+
+
+def _need(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise _UndefinedError(otherwise)
+
+
+def _neighbourhoods(work: _Work) -> tuple[float, ...]:
+    reference = work.reference
+    m, k = reference.neighbors.shape
+    _need(2 * k < m, f"{m} tokens are too few: more than twice the number of neighbours are needed")
+    intruders, lost = np.empty((2, m, k))
+    for rows, order in metrics.nearest_first(work.X, work.check):
+        intruders[rows] = np.take_along_axis(reference.ranks[rows], order[:, 1 : k + 1], axis=1)
+        lost[rows] = np.take_along_axis(_ranks(order), reference.neighbors[rows], axis=1)
+    worst = m * k * (2 * m - 3 * k - 1) / 2
+    figures = [1 - float((ranks - k).clip(min=0).sum()) / worst for ranks in (intruders, lost)]
+    return (*figures, float((intruders <= k).mean()))
+
+
+def _accuracy(work: _Work) -> tuple[float, ...]:
+    labels, _ = _classes(work.reference)
+    _need(len(labels) >= 7, "a 5-NN classifier and tokens to score it on need at least 7 tokens")
+    return (metrics.knn_accuracy(work.X, labels),)
+
+
+def _clusters(work: _Work) -> tuple[float, ...]:
+    labels, n_classes = _classes(work.reference)
+    apart = _points_apart(work.X, n_classes)
+    _need(apart == n_classes, f"the tokens lie at {apart} points, too few for {n_classes} clusters")
+    clusters = metrics.kmeans_clusters(work.X, n_classes, work.reference.random_state)
+    return float(normalized_mutual_info_score(labels, clusters)), float(adjusted_rand_score(labels, clusters))
+
+
+def _silhouette(work: _Work) -> tuple[float, ...]:
+    labels, _ = _classes(work.reference)
+    return (metrics.silhouette(work.X, labels),)
+
+
+def _directions(work: _Work) -> tuple[float, ...]:
+    blank = int((~work.X.any(axis=1)).sum())
+    _need(blank == 0, f"{blank} of the tokens lie at the origin, in no direction")
+    return metrics.effective_rank(work.X), metrics.mean_cosine(work.X)
+
+
+_PIECES: dict[tuple[str, ...], Callable[[_Work], tuple[float, ...]]] = {
+    ("trustworthiness", "continuity", "recall"): _neighbourhoods,
+    ("accuracy",): _accuracy,
+    ("nmi", "ari"): _clusters,
+    ("silhouette",): _silhouette,
+    ("effective_rank", "mean_cosine"): _directions,
+}
+
+
+def _classes(reference: Reference) -> tuple[Labels, int]:
+    labels = reference.labels
+    if labels is None:
+        raise _UndefinedError("the data have no labels")
+    n_classes = len(np.unique(labels))
+    _need(n_classes > 1, "all tokens are of one class")
+    _need(n_classes <= 0.4 * len(labels), f"{n_classes} classes are too many for {len(labels)} tokens")
+    return labels, n_classes
+
+
+def _ranks(order: Indices) -> npt.NDArray[np.uint16]:
+    """The place, from 0, of each token in each row of `order` (b, m): the inverse permutations."""
+    ranks = np.empty(order.shape, np.uint16)
+    np.put_along_axis(ranks, order, np.arange(order.shape[1], dtype=np.uint16)[None], axis=1)
+    return ranks
+
+
+def _useless(X: Array) -> str:
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        return f"{(~finite).sum()} tokens have NaN or infinity for an embedding"
+    precision = np.finfo(X.dtype).eps if X.dtype.kind == "f" else 0.0
+    if np.ptp(_scaled(X.astype(np.float64)), axis=0).max() <= 4 * precision:
+        return "all tokens lie at one point"
+    return ""
+
+
+def _scaled(X: Array) -> Array:
+    """X times the power of two that brings its largest entry to ½ … 1: all digits stay, and no square overflows."""
+    return np.ldexp(X, -int(np.frexp(np.abs(X).max())[1]))
+
+
+def _points_apart(X: Array, at_most: int) -> int:
+    """How many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell apart."""
+    nearest = np.linalg.norm(X - X[0], axis=1)
+    threshold = 1e-5 * nearest.max()
+    for found in range(1, at_most):
+        farthest = nearest.argmax()
+        if nearest[farthest] <= threshold:
+            return found
+        nearest = np.minimum(nearest, np.linalg.norm(X - X[farthest], axis=1))
+    return at_most

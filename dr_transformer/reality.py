@@ -1,0 +1,102 @@
+"""Is it real? `replicates.py` as a job: over seeds, on the real data and on data without structure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dr_transformer.config import BaselineConfig, Config
+from dr_transformer.data import Dataset
+from dr_transformer.errors import InputError
+from dr_transformer.graph import knn_graph
+from dr_transformer.jobs import Cancelled
+from dr_transformer.metrics import Array
+from dr_transformer.replicates import Method, Replicate, Row, Tokens, default_methods, replicate, summarise
+from dr_transformer.umap_fit import UMAPSettings
+
+if TYPE_CHECKING:
+    from dr_transformer.umap_worker import UMAPWorker
+
+
+@dataclass(eq=False)
+class RealityCheck:
+    """`replicates` grows while it is computed. A job of `jobs.Runner`; a `worker` includes UMAP."""
+
+    dataset: Dataset
+    config: Config
+    baselines: BaselineConfig
+    n_seeds: int
+    worker: UMAPWorker | None = None
+    replicates: list[Replicate] = field(default_factory=list)
+    progress: float = 0.0
+    error: str | None = None
+    complete: bool = False
+    owners: set[Hashable] = field(default_factory=set)
+    working: bool = False
+    n_bytes: int = 0  # some numbers
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.complete or self.error is not None
+
+    @property
+    def seeds(self) -> range:
+        """From the config's own on."""
+        first = self.config.random_state
+        return range(first, first + self.n_seeds)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Mean and s.d. of what there is so far."""
+        return summarise(self.replicates)
+
+    def work(self) -> None:
+        """Do it, from the start: a check that was stopped begins anew. Never raises: see `error`."""
+        self.replicates, self.progress = [], 0.0
+        try:
+            methods = default_methods(self.config, n_neighbors=self.baselines.n_neighbors, check=self._check)
+            if self.worker is not None:
+                methods["UMAP"] = self._umap(self.worker)
+            dataset = self.dataset
+            for one in replicate(methods, dataset.Y, dataset.labels, list(self.seeds), check=self._check):
+                self._check()
+                self.replicates.append(one)
+                self.progress = one.done
+            self.complete = True
+        except Cancelled:
+            return
+        except InputError as error:
+            self.error = str(error)
+        except MemoryError:
+            self.error = "this machine has too little memory for this check; use fewer tokens or dimensions."
+
+    def _check(self) -> None:
+        if not self.owners:
+            raise Cancelled
+
+    def _umap(self, worker: UMAPWorker) -> Method:
+        chosen = self.baselines
+
+        def embed(Y: Tokens, random_state: int) -> Array:
+            settings = UMAPSettings(
+                n_components=chosen.baseline_components,
+                n_neighbors=chosen.n_neighbors + 1,
+                min_dist=chosen.min_dist,
+                random_state=random_state if chosen.umap_seeded else None,
+            )
+            key = ("reality check", self.dataset.key, Y.shape, hash(np.ascontiguousarray(Y).tobytes()))
+            run = worker.submit(Y, knn_graph(Y, chosen.n_neighbors, check=self._check), settings, key, self)
+            try:
+                while not run.wait(0.1):
+                    self._check()
+            finally:
+                worker.release(self)
+            if run.state != "done":
+                raise InputError(run.error or "UMAP was stopped.")
+            return run.frames[-1]
+
+        return embed

@@ -1,0 +1,81 @@
+"""Is it real? The section that reruns everything with other seeds, and on data without structure."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dr_transformer.config import BaselineConfig, Config
+from dr_transformer.data import Dataset
+from dr_transformer.metrics import METRICS
+from dr_transformer.quality import SUBSAMPLE
+from dr_transformer.reality import RealityCheck
+from dr_transformer.replicates import DATA, Row, what_varies
+from dr_transformer.ui import session
+from dr_transformer.ui.poll import poll
+from dr_transformer.ui.summary import capitalised, counted
+
+_EXPLAINED = (
+    "Every method again with other seeds, on other subsets of the tokens, and on two data sets without structure: the "
+    "same images with their **pixels shuffled** one by one, and **Gaussian noise** with the covariance of the pixels. "
+    "What noise reaches too is no evidence. Neighbourhoods survive in noise (trustworthiness stays high); the figures "
+    "that use the labels do not."
+)
+
+
+@st.fragment
+def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig) -> None:
+    """Controls, progress and table; nothing runs before the button is pressed."""
+    st.subheader("Is it real?", anchor=False)
+    st.markdown(_EXPLAINED)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        n_seeds = st.number_input(
+            "Seeds k", 1, 50, 3, key="reality_seeds", width=140, help="How many seeds: the more, the surer the s.d."
+        )
+        with_umap = st.toggle("UMAP too", key="reality_umap", help="Slower: a layout for every seed and data set.")
+        run = st.button("Run", key="reality_run", help=f"On {counted(min(SUBSAMPLE, dataset.n_samples))} tokens each.")
+        stop = st.button("Cancel", key="reality_stop", help="Stops within a second or two; what there is stays.")
+    asked = (dataset.key, config, baselines, n_seeds, with_umap)
+    if run:
+        st.session_state["reality_asked"] = asked
+    check: RealityCheck | None = None
+    if st.session_state.get("reality_asked") == asked and not stop:
+        check = session.reality_check(dataset, config, baselines, n_seeds, with_umap)
+        st.session_state["reality_check"] = check
+    elif stop:
+        session.stop_reality_check()
+        st.session_state.pop("reality_asked", None)
+    shown: RealityCheck | None = check or st.session_state.get("reality_check")
+    with st.container(gap=None):
+        poll(check is not None and not check.finished, seconds=1.0, key="reality_poll")
+    if shown is not None:
+        _results(shown, running=check is not None)
+
+
+def _results(check: RealityCheck, *, running: bool) -> None:
+    if check.error:
+        st.error(capitalised(check.error))
+    elif running and not check.finished:
+        st.progress(check.progress, f"{check.progress:.0%}: seed {_seed(check)} of {check.n_seeds}")
+    elif not check.finished:
+        st.caption(f"Stopped at {check.progress:.0%}.")
+    if not check.replicates:
+        return
+    frame = pd.DataFrame(_rows(check.rows), columns=["method", "data", *(m.title for m in METRICS.values())])
+    st.dataframe(frame, hide_index=True, key="reality_table", height=35 * (len(frame) + 1) + 3)
+    st.caption(capitalised(what_varies(check.dataset.n_samples, list(check.seeds))))
+
+
+def _seed(check: RealityCheck) -> int:
+    return min(check.n_seeds, int(check.progress * check.n_seeds) + 1)
+
+
+def _rows(rows: list[Row]) -> list[dict[str, str]]:
+    """Rows of the table: one a method and kind of data, the methods together, real data first."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        name = ", ".join(filter(None, (row.method, row.part)))
+        line = found.setdefault((name, row.data), {"method": name, "data": row.data})
+        line[METRICS[row.metric].title] = str(row)
+    order = list(dict.fromkeys(name for name, _ in found))
+    return [found[name, data] for name in order for data in DATA if (name, data) in found]

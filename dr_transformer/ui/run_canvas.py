@@ -1,0 +1,62 @@
+"""The latent canvas of a run: its tokens, classes and images, and the depth that all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from dr_transformer.run import Run
+from dr_transformer.ui.canvas import Attended, Colouring, latent_canvas
+from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
+from dr_transformer.ui.picture import Picture
+
+
+def run_canvas(
+    run: Run,
+    shown: Picture,
+    colourings: Sequence[Colouring],
+    attended: Attended | None,
+    *,
+    height: int,
+    key: str = "latent_canvas",
+) -> float:
+    """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar."""
+    dataset, n_blocks = run.dataset, run.config.n_blocks
+    labels, class_names = classes(run)
+    # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
+    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
+    state = latent_canvas(
+        shown.panels,
+        labels=labels,
+        class_names=class_names,
+        dataset_key=dataset.key,
+        n_blocks=n_blocks,
+        depth=start,
+        images=dataset.images,
+        height=height,
+        revision=st.session_state.get("resets", 0),
+        colourings=colourings,
+        attended=attended,
+        visible=shown.visible,
+        key=key,
+    )
+    st.session_state["last_depth"] = state.depth
+    write_depth(state.depth, n_blocks)
+    return min(state.depth, float(n_blocks))
+
+
+def last_depth() -> float:
+    """Where the user was at last, on whichever page."""
+    depth: float = st.session_state.get("last_depth", LAST_BLOCK)
+    return depth
+
+
+def classes(run: Run) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
+    """Labels and their names; one class for all where there are none."""
+    labels = run.dataset.labels
+    if labels is None:
+        return np.zeros(run.dataset.n_samples, dtype=np.intp), ("token",)
+    return labels, run.dataset.class_names

@@ -1,0 +1,14 @@
+"""The transformer next to Laplacian Eigenmaps, UMAP and PCA."""
+
+import streamlit as st
+
+from dr_transformer.ui.compare import compare
+from dr_transformer.ui.page import begin_page
+
+settings = begin_page("Compare", baselines=True)
+st.title("The same digits, four ways", anchor=False)
+st.markdown(
+    "The untrained transformer next to what it is said to imitate, Laplacian Eigenmaps, and to UMAP and PCA. All work "
+    "on the same tokens. **Play moves all panels at once; what you select in one is selected in all.**"
+)
+compare(settings)

@@ -1,0 +1,159 @@
+"""The compare page in a real browser: four panels on one clock, each what its method computes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from dr_transformer import Config, load, unroll
+from dr_transformer.baselines import pca
+from dr_transformer.graph import knn_graph
+from dr_transformer.power_iterations import ITERATIONS
+from dr_transformer.quality import Reference, quality
+from dr_transformer.spectrum import laplacian_eigenmaps
+from dr_transformer.views import laid_on
+from tests.e2e.canvas_page import Canvas, quantisation
+from tests.e2e.explorer_page import SMALL, assert_drawn, curve_values, frames
+
+PANELS = ("transformer", "laplacian", "umap", "pca")
+CONFIG = Config(n_components=16, n_blocks=4)
+
+
+@pytest.fixture
+def open_compare(open_app: Callable[..., Canvas]) -> Callable[..., Canvas]:
+    """Opens the page at 600 tokens and waits until all four methods are drawn and measured."""
+
+    def open_it(**query: object) -> Canvas:
+        canvas = open_app(path="Compare", wait_for_all=False, **(SMALL | query))
+        expect(canvas.page.get_by_text("From block 0 to block 4")).to_be_visible(timeout=120_000)
+        canvas.wait("c.frames.length === 4 && c.frames[2] === 33")
+        expect(canvas.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        return canvas
+
+    return open_it
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".panel .title").all_text_contents()
+
+
+def test_four_panels_draw_what_the_methods_compute(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare()
+    Y = load("mnist", 600).Y
+    _, blocks = frames(CONFIG, 600)
+    assert_drawn(canvas, 0, blocks[4], [blocks[4]])
+    maps = laplacian_eigenmaps(knn_graph(Y, 15), 2).embedding
+    assert_drawn(canvas, 1, maps, [maps])
+    scores, _ = pca(Y, 2, "cpu")
+    assert_drawn(canvas, 3, scores, [scores])
+    expected = ["Transformer, after block 4", "Laplacian Eigenmaps, eigenvectors", "UMAP, epoch 500 of 500", "PCA"]
+    assert titles(canvas.page) == expected
+    notes = canvas.page.locator(".panel .note").all_text_contents()
+    assert "k = 15, least distance 0.1, seed 42" in notes[2]
+    assert all(re.match(r"\d+\.\d s · (CPU|GPU) · ", note) for note in notes), notes
+    boxes = [canvas.page.locator(".plot").nth(i).bounding_box() for i in range(4)]
+    assert all(box is not None and box["y"] + box["height"] < 900 for box in boxes)  # on one screen
+    assert len({round(box["x"]) for box in boxes if box}) == len({round(box["y"]) for box in boxes if box}) == 2
+
+
+def test_one_clock_moves_all_panels(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare()
+    canvas.get("c.setDepth(2)")
+    canvas.next_frame()
+    transformer, laplacian, umap, _ = titles(canvas.page)
+    assert transformer == "Transformer, after block 2"
+    half = ITERATIONS[len(ITERATIONS) // 2]
+    assert laplacian.startswith(f"Laplacian Eigenmaps, {half} power iterations, ")
+    assert umap.startswith("UMAP, epoch ")
+    middle = canvas.array("c.positions(2)")
+    canvas.get("c.setDepth(0)")
+    start = canvas.array("c.positions(2)")
+    canvas.next_frame()
+    assert titles(canvas.page)[2] == "UMAP, epoch 0 of 500"
+    assert np.abs(start - middle).max() > 0.1
+    assert np.ptp(canvas.array("c.positions(3)"), axis=0).min() > 1  # PCA has no steps, and stays
+
+
+def test_a_selection_is_one_in_all_panels_and_lists_its_images(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare()
+    x, y = canvas.screen(2, 7)
+    canvas.get(f"c.draw(2, 'box', [[{x - 3}, {y - 3}], [{x + 3}, {y + 3}]])")
+    chosen = canvas.get("c.selection")
+    assert 7 in chosen
+    for panel in range(4):
+        others = [i for i in range(600) if i not in chosen]
+        far = others[int(np.argmax([np.hypot(*canvas.screen(panel, i)) for i in others]))]
+        dimmed = canvas.pixel(panel, *canvas.screen(panel, far))
+        assert 0 < dimmed[3] < 200, f"panel {panel}: what is not selected is faint"
+    expect(canvas.page.get_by_text(f"Selection: {len(chosen)} of 600")).to_be_visible()
+    labels = load("mnist", 600).labels
+    assert labels is not None
+    canvas.page.get_by_placeholder("label or #index").fill("3")
+    canvas.page.keyboard.press("Enter")
+    canvas.wait(f"c.selection.length === {int((labels == 3).sum())}")
+
+
+def test_panels_are_aligned_when_asked_and_say_so(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare(align="pca")
+    scores, _ = pca(load("mnist", 600).Y, 2, "cpu")
+    _, blocks = frames(CONFIG, 600)
+    laid = laid_on(blocks[4][None], scores)[0]
+    error = np.abs(canvas.array("c.positions(0)") - laid).max(axis=0)
+    assert (error <= quantisation(laid) + 1e-5).all()
+    notes = canvas.page.locator(".panel .note").all_text_contents()
+    assert [note.endswith("aligned to PCA") for note in notes] == [True, True, True, False]
+
+
+def test_table_and_curves_hold_the_figures(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare(depth=1)
+    page = canvas.page
+    data = load("mnist", 600)
+    reference = Reference.of(data.Y, data.labels)
+    latents = [step.X.numpy() for step in unroll(data.Y, CONFIG) if step.ends_block]
+    expected = [quality(X, reference).figures for X in latents]
+    names = ("accuracy", "nmi", "trustworthiness", "recall")
+    expect(page.locator(".depth-mark")).to_have_count(4)
+    assert curve_values(page) == [f"{expected[1][name]:.3f}" for name in names]
+    first, last = expected[0]["nmi"], expected[4]["nmi"]
+    assert first is not None
+    assert last is not None
+    verb = "rises" if last > first else "falls"
+    expect(page.get_by_text(f"NMI of k-means clusters {verb} ({first:.2f} → {last:.2f})")).to_be_visible()
+    rows = page.get_by_test_id("stDataFrame").first.locator("tbody tr, [role=row]")
+    expect(rows).to_have_count(1 + 5 + 1 + 3)  # heading, blocks, the last block like for like, baselines
+    expect(page.get_by_text("Measured on all 600 tokens")).to_be_visible()
+
+
+def test_a_setting_that_cannot_be_is_a_sentence_and_loses_nothing(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare(scaling="probdr", beta=0.99, n_neighbors=50)
+    page = canvas.page
+    before = canvas.array("c.positions(0)")
+    number = page.get_by_role("spinbutton", name="Tokens n")
+    number.fill("20")
+    number.press("Enter")
+    expect(page.get_by_text("N_neighbors = 50 is not possible with 20 tokens")).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    number.fill("600")
+    number.press("Enter")
+    canvas.wait("c.positions(0).length === 1200")
+    np.testing.assert_array_equal(canvas.array("c.positions(0)"), before)
+
+
+def test_is_it_real_runs_and_stops(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare()
+    page = canvas.page
+    page.get_by_role("spinbutton", name="Seeds k").fill("20")
+    page.get_by_role("spinbutton", name="Seeds k").press("Enter")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text(re.compile(r"\d+%: seed \d+ of 20"))).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_text(re.compile(r"Stopped at \d+%"))).to_be_visible()
+    page.get_by_role("spinbutton", name="Seeds k").fill("2")
+    page.get_by_role("spinbutton", name="Seeds k").press("Enter")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_text("ean ± s.d. over 2 seeds")).to_be_visible(timeout=120_000)
