@@ -15,6 +15,7 @@ import numpy.typing as npt
 from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset
+from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
@@ -155,6 +156,8 @@ class BaselineRun:
         scores, shares = pca(self.dataset.Y, self.baselines.baseline_components, method.device)
         method.seconds = time.perf_counter() - began
         method.notes.append(f"{shares.sum():.0%} of the variance")
+        if method.device != "cpu":
+            self._compare_devices(method, pca_on(self.baselines.baseline_components), method.device)
         method.frames, method.frame_names, method.embedding = [scores], [""], scores
 
     def _laplacian(self, method: Baseline) -> None:
@@ -165,6 +168,9 @@ class BaselineRun:
         embedding = found.embedding
         method.seconds = time.perf_counter() - began + self.graph_seconds
         method.notes += found.messages
+        if (device := resolve_device(self.config).type) != "cpu":
+            embed = laplacian_on(chosen.baseline_components, chosen.n_neighbors, seed)
+            self._compare_devices(method, embed, device)
         # Approached as the transformer begins, from a random projection of the pixels.
         W = np.random.RandomState(seed).normal(size=(self.dataset.Y.shape[1], chosen.baseline_components))
         start = np.concatenate([chunk @ W for chunk in float64_chunks(self.dataset.Y)])
@@ -178,6 +184,10 @@ class BaselineRun:
         method.frames.append(embedding)
         method.frame_names.append("eigenvectors")
         method.n_frames, method.embedding = len(method.frames), embedding
+
+    def _compare_devices(self, method: Baseline, embed: Callable[[Tokens, str], Array], device: str) -> None:
+        deviation = device_deviation(embed, self.dataset.Y, device, self.config.random_state)
+        method.notes.append(f"GPU {deviation:.0e} from the CPU, on {min(SUBSAMPLE, self.dataset.n_samples)} tokens")
 
     def _begin_umap(self, method: Baseline) -> None:
         chosen = self.baselines
@@ -202,11 +212,24 @@ class BaselineRun:
         while not run.wait(0.1):
             self._check()
         if run.state != "done":
-            raise InputError(run.error or "UMAP was stopped.")
+            raise InputError(run.error or "it was stopped.")
         self.follow_umap()
         method.seconds, method.device = run.seconds + self.graph_seconds, run.device
         method.notes += run.notes
         method.embedding = method.frames[-1]
+
+    def stop_umap(self) -> bool:
+        """Stop the layout in the making, unless others wait for it too; whether it was stopped."""
+        if self.umap_run is None or len(self.owners) > 1:
+            return False
+        self.worker.cancel(self.umap_run, self)
+        return True
+
+    def forget_umap(self) -> None:
+        """Have UMAP computed anew the next time this is submitted: after it was stopped, or has failed."""
+        if not self.working and self.error is None:
+            self.methods["umap"] = Baseline(BASELINES["umap"])
+            self.umap_run, self.complete = None, False
 
     def follow_umap(self) -> None:
         """Take over the layouts that UMAP has made so far."""

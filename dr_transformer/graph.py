@@ -61,9 +61,9 @@ def knn_graph(
             f"n_neighbors = {n_neighbors} is not possible with {n} tokens: each has {n - 1} others, "
             f"so choose from 1 to {n - 1}{', or more tokens' if n_neighbors >= n else ''}."
         )
-    rows, scale, centre = _floats(X, device)
+    rows, scale = _floats(X, device)
     varying = (rows != rows[0]).any(dim=0)  # a column that never varies adds nothing
-    indices, distances = nearest.search((rows / scale - centre)[:, varying], n_neighbors, check)
+    indices, distances = nearest.search(rows[:, varying] / scale, n_neighbors, check)
     lengths = (distances.double() * scale).float()
     if not lengths.isfinite().all() or (lengths.max() == 0 and distances.max() > 0):
         raise InputError("the data hold values too large or too small to compare; scale them to about [0, 1].")
@@ -103,8 +103,10 @@ def new_edges(
     array, (m,), is the index of the (first) equal row of X, or −1; such a row has itself among its neighbours.
     """
     k = graph.n_neighbors
-    fitted, scale, centre = _floats(X, device)
-    fitted = fitted.double() / scale - centre
+    fitted, scale = _floats(X, device)
+    fitted = fitted.double() / scale
+    centre = fitted.mean(dim=0)
+    fitted -= centre
     queries = _floats(new, device)[0].double() / scale - centre
     reach = torch.from_numpy(graph.distances[:, -1]).to(fitted) / scale
     reach = (reach * (1 + 1e-6)).square()  # what float32 distances are good for
@@ -128,8 +130,8 @@ def neighbourhood_preservation(
     return kept.reshape(n, k).mean(axis=1)
 
 
-def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float, Tensor]:
-    """X as a tensor, float64 if it was, else float32 (uint8 becomes pixels in [0, 1]); its scale; its mean over that.
+def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float]:
+    """X as a tensor, float64 if it was, else float32 (uint8 becomes pixels in [0, 1]); and its scale.
 
     The scale is a power of 2, so that dividing by it rounds nothing, at which squares neither over- nor underflow.
     """
@@ -141,5 +143,4 @@ def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float, Ten
     low, high = (float(end) for end in rows.aminmax())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError("the data hold NaN or infinity; remove or fill such values first.")
-    scale = 2.0 ** (math.frexp(max(-low, high))[1] - 1)
-    return rows, scale, (rows / scale).mean(dim=0)
+    return rows, 2.0 ** (math.frexp(max(-low, high))[1] - 1)

@@ -34,7 +34,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=[False, True], ids=["plain", "bfloat16 first"])
 def coarse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(nearest, "_COARSE_FROM", 0)
-    monkeypatch.setattr(nearest, "coarse_is_fast", lambda device: request.param)
+    monkeypatch.setattr(nearest, "coarse_is_fast", lambda _: request.param)
     return request.param
 
 
@@ -46,7 +46,7 @@ def _awkward(name: str) -> np.ndarray:
     if name == "clumps":  # all of a clump is within the rounding of float32 products
         return np.repeat(X[:10], 30, axis=0) + 1e-4 * X
     if name == "outlier":
-        X[17] *= 1e6
+        X[17] *= 1e3
     if name == "tiny":
         return 1e-30 * X
     if name == "huge":
@@ -65,7 +65,7 @@ def test_it_is_exact(name: str, dtype: type, device: str) -> None:
     graph = knn_graph(X, 7, device=device)
     indices, distances = brute(X, 7)
     np.testing.assert_array_equal(graph.indices, indices)
-    np.testing.assert_allclose(graph.distances, distances, rtol=1e-3 if name == "far away" else 1e-5)
+    np.testing.assert_allclose(graph.distances, distances, rtol=1e-6)
     assert graph.indices.dtype == np.intp
     assert graph.distances.dtype == np.float32
 
@@ -101,12 +101,12 @@ def test_the_bound_on_rounding_holds(seed: int, d: int, dtype: torch.dtype, spre
 
 def test_only_what_is_doubtful_is_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest, "_COARSE_FROM", 0)
-    monkeypatch.setattr(nearest, "coarse_is_fast", lambda device: True)
+    monkeypatch.setattr(nearest, "coarse_is_fast", lambda _: True)
     searched = []
     by_rows = nearest._by_rows
     monkeypatch.setattr(nearest, "_by_rows", lambda these, *rest: searched.append(len(these)) or by_rows(these, *rest))
     X = np.random.default_rng(0).normal(size=(400, 20)).astype(np.float32)
-    X[:60] = X[0] + 1e-3 * X[:60]  # a clump that bfloat16 cannot take apart, but float32 can
+    X[:60] = X[0] + 1e-2 * X[:60]  # a clump that bfloat16 cannot take apart, but float32 can
     graph = knn_graph(X, 5)
     np.testing.assert_array_equal(graph.indices, brute(X, 5)[0])
     assert len(searched) == 1
@@ -219,7 +219,7 @@ def test_new_edges_by_hand(device: str) -> None:
     graph = knn_graph(X, 6)
     W, twins = new_edges(new, X, graph, device=device)
     D = cdist(new.astype(np.float64), X.astype(np.float64))
-    expected = 0.5 * (D <= np.sort(D, axis=1)[:, 5:6]) + 0.5 * (D <= graph.distances[:, -1] * (1 + 1e-6))
+    expected = 0.5 * (np.sort(D, axis=1)[:, 5:6] >= D) + 0.5 * (graph.distances[:, -1] * (1 + 1e-6) >= D)
     np.testing.assert_array_equal(W.toarray(), expected)
     assert np.flatnonzero(twins >= 0).tolist() == [3, 9]
     assert twins[[3, 9]].tolist() == [70, 2]

@@ -17,7 +17,7 @@ RANK = {
     "data_rows": 1, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
     "attention": 3, "projection": 3, "model": 4, "graph": 4, "spectrum": 5, "laplacian": 6, "power_iterations": 6, "baselines": 5, "graph_store": 6,
     "umap_gpu": 2, "umap_fit": 4, "umap_pipe": 5, "umap_run": 5, "umap_process": 6, "umap_worker": 6,
-    "metrics": 5, "quality": 6, "null_data": 6, "replicates": 7, "baseline_run": 8, "measurement": 9, "reality": 8,
+    "metrics": 5, "quality": 6, "null_data": 6, "replicates": 7, "device_deviation": 7, "baseline_run": 8, "measurement": 9, "reality": 8,
     "estimators": 5, "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8,
     "cli": 10, "ui": 10,
 }  # fmt: skip

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from dr_transformer import views
-from dr_transformer.neighbours import knn_indices, neighbourhood_preservation
 
 
 @pytest.fixture
@@ -50,20 +48,6 @@ def test_alignment_takes_out_the_turning_and_nothing_else(latents: list[np.ndarr
     # The latents are one cloud, turned, moved and halved: aligned, they lie on each other
     np.testing.assert_allclose(aligned[1], aligned[0], atol=1e-9)
     np.testing.assert_allclose(2 * aligned[2], aligned[0], atol=1e-9)
-
-
-def test_knn_is_scikit_learns(latents: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dr_transformer.neighbours._BLOCK_BYTES", 4 * 60 * 7)  # more than one row block
-    for X in latents:
-        expected = NearestNeighbors(n_neighbors=5).fit(X).kneighbors(return_distance=False)
-        np.testing.assert_array_equal(np.sort(knn_indices(X, 5)), np.sort(expected))
-
-
-def test_neighbourhood_preservation(latents: list[np.ndarray]) -> None:
-    here, there = knn_indices(latents[0], 5), knn_indices(latents[0][:, :1], 5)
-    by_hand = [len(set(a) & set(b)) / 5 for a, b in zip(here, there, strict=True)]
-    np.testing.assert_allclose(neighbourhood_preservation(here, there), by_hand)
-    np.testing.assert_array_equal(neighbourhood_preservation(here, knn_indices(latents[1], 5)), 1)  # turned, the same
 
 
 def test_three_dimensions(latents: list[np.ndarray]) -> None:

@@ -70,22 +70,49 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
                 key="compare_canvas",
             )
         poll(pending, seconds=0.5 if not run.done.is_set() else 1.0, key="compare_poll")
-    st.caption(status_line(run, shown is not None and shown.is_preview) + _waiting(baselines))
+    st.caption(status_line(run, shown is not None and shown.is_preview))
+    _umap_line(baselines)
     if baselines.error:
         st.error(capitalised(baselines.error))
     _figures(run, baselines, measured)
 
 
-def _waiting(baselines: BaselineRun) -> str:
-    umap = baselines.umap_run
-    if baselines.finished or umap is None:
-        return ""
+def _umap_line(baselines: BaselineRun) -> None:
+    """How far UMAP is, and the button to stop it or to have it again; always there, so that nothing moves."""
+    umap, method = baselines.umap_run, baselines.methods["umap"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if method.error:
+            again = st.button("Run UMAP again", key="umap_again", disabled=baselines.working, type="tertiary")
+            if again:
+                baselines.forget_umap()
+                st.rerun()
+        elif st.button(
+            "Cancel UMAP",
+            key="umap_cancel",
+            disabled=umap is None or umap.done.is_set(),
+            type="tertiary",
+            help="Stops at the end of the epoch; the other methods stay.",
+        ):
+            st.session_state["umap_shared"] = not baselines.stop_umap()
+        st.caption(_umap_state(baselines), width="stretch")
+    if umap is not None and not umap.done.is_set() and st.session_state.pop("umap_shared", False):
+        st.info("Somebody else waits for the same layout, so it goes on.")
+
+
+def _umap_state(baselines: BaselineRun) -> str:
+    umap, method = baselines.umap_run, baselines.methods["umap"]
+    if method.error:
+        return f"UMAP: {method.error}"
+    if umap is None:
+        return "" if baselines.finished else "UMAP waits for the kNN graph."
     if umap.state == "running":
-        return f" · UMAP: epoch {umap.epoch} of {umap.n_epochs}"
+        return f"UMAP: epoch {umap.epoch} of {umap.n_epochs}."
     if umap.state == "queued":
-        compiling = " (it compiles once after the start, up to a minute)" if baselines.worker.compiling else ""
-        return f" · UMAP waits, {umap.queue_position} before it{compiling}"
-    return ""
+        why = "it compiles once after the start" if baselines.worker.compiling else f"{umap.queue_position} before it"
+        return f"UMAP waits: {why}."
+    return (
+        f"UMAP: {umap.n_epochs} epochs in {umap.seconds:.1f} s, after {umap.seconds_of_compilation:.0f} s of waiting."
+    )
 
 
 def _figures(run: Run, baselines: BaselineRun, measured: Measurement) -> None:

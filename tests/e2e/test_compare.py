@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.baselines import pca
@@ -141,6 +141,39 @@ def test_a_setting_that_cannot_be_is_a_sentence_and_loses_nothing(open_compare: 
     number.press("Enter")
     canvas.wait("c.positions(0).length === 1200")
     np.testing.assert_array_equal(canvas.array("c.positions(0)"), before)
+
+
+def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> None:
+    """At n = 4 000 a layout takes seconds: Cancel stops it within one, the rest of the page goes on."""
+    canvas = open_app(path="Compare", wait_for_all=False, **(SMALL | {"n_samples": 3000, "random_state": 5}))
+    page = canvas.page
+    expect(page.get_by_text(re.compile(r"UMAP: epoch \d+ of 500"))).to_be_visible(timeout=120_000)
+    page.get_by_role("button", name="Cancel UMAP").click()
+    expect(page.get_by_text("UMAP: it was stopped.")).to_be_visible(timeout=5_000)
+    assert canvas.get("c.frames[2]") >= 1
+    page.get_by_role("button", name="Run UMAP again").click()
+    canvas.wait("c.frames[2] === 33")
+    expect(page.get_by_text(re.compile(r"UMAP: 500 epochs in \d+\.\d s"))).to_be_visible()
+
+
+def test_two_people_compare_at_once(open_compare: Callable[..., Canvas], context: BrowserContext) -> None:
+    """Each sees the layout of the settings of their own."""
+    canvas = open_compare()
+    first = canvas.array("c.positions(2)")
+    page = context.new_page()
+    link = canvas.page.url + "&min_dist=0.5"
+    other = Canvas(page, link)
+    canvas.page.goto(link.replace("0.5", "0.6"))
+    for each in (other, canvas):
+        each.wait("c.frames.length === 4 && c.frames[2] === 33")
+    layouts = [first, other.array("c.positions(2)"), canvas.array("c.positions(2)")]
+    assert len({layout.tobytes() for layout in layouts}) == 3
+    notes = [each.page.locator(".panel .note").nth(2).inner_text() for each in (other, canvas)]
+    assert [re.findall(r"least distance [\d.]+", note) for note in notes] == [
+        ["least distance 0.5"],
+        ["least distance 0.6"],
+    ]
+    page.close()
 
 
 def test_is_it_real_runs_and_stops(open_compare: Callable[..., Canvas]) -> None:

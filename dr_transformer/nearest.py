@@ -1,0 +1,154 @@
+"""Blocked search for nearest rows, in torch, on CPU or GPU: the engine of `graph.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Check = Callable[[], None] | None
+
+# A tile of products stays in the last cache of a CPU (16 MiB); a GPU wants larger ones.
+_TILE_ROWS = {"cpu": 2048, "cuda": 8192}
+_GATHER_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}
+_SPARE = {torch.bfloat16: 16, torch.float32: 8, torch.float64: 8}  # candidates beyond k, to choose from by |x − y|
+_COARSE_FROM = 2048  # rows; below, bfloat16 has nothing to save
+
+
+def search(rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
+    """Indices and distances (n, k) of the nearest other rows of `rows` (n, d): by |x − y|, then by index.
+
+    Candidates come from products in bfloat16, where that is fast, then float32, then float64. Each has a bounded error,
+    so a row is settled where its k-th distance lies below all that the rows left out can have in truth; only what is
+    not settled is searched more precisely. What float64 cannot settle are ties. Centring makes products' errors small;
+    the distances are of the rows as they are, which centring would round.
+    """
+    n = len(rows)
+    indices = torch.empty((n, k), dtype=torch.long, device=rows.device)
+    distances = rows.new_empty((n, k))
+    these = torch.arange(n, device=rows.device)
+    for dtype in _precisions(rows):
+        centred = rows.to(torch.float64 if dtype == torch.float64 else rows.dtype) - rows.mean(dim=0)
+        coarse, squares = centred.to(dtype), centred.square().sum(dim=1)
+        count = min(k + _SPARE[dtype], n - 1)
+        if len(these) > n // 2:  # all, by symmetry, cost no more
+            these = torch.arange(n, device=rows.device)
+            found, beyond = _by_tiles(coarse, squares, count, check)
+        else:
+            found, beyond = _by_rows(these, coarse, squares, count, check)
+        indices[these], distances[these] = _ranked(rows[these], rows, found, k, check)
+        if count == n - 1 or dtype == torch.float64:
+            break
+        doubtful = distances[these, -1].square() + _error(centred, coarse)[these] >= beyond
+        these = these[doubtful]
+        if not len(these):
+            break
+    return indices, distances
+
+
+def products(queries: Tensor, rows: Tensor, squares: Tensor, check: Check) -> Iterator[tuple[slice, Tensor]]:
+    """Blocks of queries (m, d), each with |y|² − 2 x·y (b, n) to all `rows` y, whose `squares` are |y|² (n,)."""
+    size = max(1, _TILE_ROWS[rows.device.type] ** 2 // len(rows))
+    for start in range(0, len(queries), size):
+        if check:
+            check()
+        block = slice(start, min(start + size, len(queries)))
+        yield block, torch.mm(queries[block], rows.T).to(squares.dtype).mul_(-2).add_(squares)
+
+
+def pick(queries: Tensor, rows: Tensor, D: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Indices and distances (b, k) of the rows nearest to each query, given D (b, n), that which `products` yields."""
+    count = min(k + _SPARE[rows.dtype], len(rows))
+    return _ranked(queries, rows, torch.topk(D, count, dim=1, largest=False, sorted=False).indices, k, None)
+
+
+def coarse_is_fast(device: torch.device) -> bool:
+    """Whether products in bfloat16 take a fraction of those in float32, and on a CPU, where that is what counts."""
+    capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # newer torch has it
+    return device.type == "cpu" and bool(torch.backends.mkldnn.enabled and capabilities().get("avx512_bf16"))
+
+
+def _precisions(rows: Tensor) -> list[torch.dtype]:
+    coarse = [torch.bfloat16] if len(rows) >= _COARSE_FROM and coarse_is_fast(rows.device) else []
+    return coarse + [dtype for dtype in (torch.float32, torch.float64) if dtype.itemsize >= rows.dtype.itemsize]
+
+
+def _error(rows: Tensor, coarse: Tensor) -> Tensor:
+    """(n,): no squared distance from row i by products of the `coarse` rows is further than this from the truth.
+
+    With x = h + r, h coarse: x·y − h·h' = x·r' + r·h', at most |x||r'| + |r||h'| (Cauchy-Schwarz). The product h·h' is
+    summed in float32 at least, and bfloat16 rounds it to 8 bits. The last term is for |x|² + |y|² − 2 x·y itself
+    and for the rounding of the rows when they were centred.
+    """
+    squares, kept = rows.square().sum(dim=1), coarse.to(rows.dtype)
+    sizes, whole, rest = squares.sqrt(), kept.norm(dim=1), (rows - kept).norm(dim=1)
+    rounding = (2.0**-9 if coarse.dtype == torch.bfloat16 else 0) + rows.shape[1] * 2.0**-23
+    dot = sizes * rest.max() + rest * whole.max() + rounding * whole * whole.max()
+    return 2 * dot + 2.0**-20 * (squares + squares.max())
+
+
+def _by_rows(these: Tensor, rows: Tensor, squares: Tensor, count: int, check: Check) -> tuple[Tensor, Tensor]:
+    """As `_by_tiles`, for the rows `these` (m,) alone."""
+    found, beyond = [], []
+    for block, D in products(rows[these], rows, squares, check):
+        D.add_(squares[these[block], None])
+        D[torch.arange(len(D), device=D.device), these[block]] = torch.inf
+        near, which = torch.topk(D, count, dim=1, largest=False, sorted=False)
+        found.append(which)
+        beyond.append(near.amax(dim=1))
+    return torch.cat(found), torch.cat(beyond)
+
+
+def _by_tiles(rows: Tensor, squares: Tensor, count: int, check: Check) -> tuple[Tensor, Tensor]:
+    """Indices (n, count) of the others nearest to each row by products, in no order, and the largest of their squared
+    distances (n,): by products, nothing left out is nearer.
+
+    X Xᵀ is symmetric: one half of its tiles is computed, and each tile serves its rows and its columns.
+    """
+    n = len(rows)
+    best = squares.new_full((n, count), torch.inf)
+    found = torch.zeros((n, count), dtype=torch.long, device=rows.device)
+
+    def offer(to: slice, D: Tensor, first: int, dim: int) -> None:
+        """Candidates for the rows `to`: those along `dim` of the tile D, which begins at row `first`."""
+        near, which = torch.topk(D, min(count, D.shape[dim]), dim=dim, largest=False, sorted=False)
+        if dim == 0:
+            near, which = near.T, which.T
+        near, which = torch.cat([best[to], near], dim=1), torch.cat([found[to], which + first], dim=1)
+        best[to], kept = torch.topk(near, count, dim=1, largest=False, sorted=False)
+        found[to] = which.gather(1, kept)
+
+    tiles = math.ceil(n / _TILE_ROWS[rows.device.type])
+    edges = [n * t // tiles for t in range(tiles + 1)]
+    slices = [slice(*ends) for ends in pairwise(edges)]
+    for s, up in enumerate(slices):
+        for across in slices[s:]:
+            if check:
+                check()
+            D = torch.mm(rows[up], rows[across].T).to(squares.dtype)
+            D.mul_(-2).add_(squares[across]).add_(squares[up, None])
+            if across is up:
+                offer(up, D.fill_diagonal_(torch.inf), up.start, dim=1)
+            else:
+                offer(up, D, across.start, dim=1)
+                offer(across, D, up.start, dim=0)
+    return found, best.amax(dim=1)
+
+
+def _ranked(queries: Tensor, rows: Tensor, candidates: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
+    """Of `candidates` (m, c) the k nearest to each query, by |x − y|, then by index: indices and distances (m, k)."""
+    candidates = candidates.sort(dim=1).values
+    size = max(1, _GATHER_BYTES[rows.device.type] // (rows.element_size() * candidates.shape[1] * (rows.shape[1] + 1)))
+    distances = rows.new_empty(candidates.shape)
+    for start in range(0, len(queries), size):
+        if check:
+            check()
+        block = candidates[start : start + size]
+        offsets = rows.index_select(0, block.ravel()).view(*block.shape, -1) - queries[start : start + size, None]
+        distances[start : start + size] = torch.linalg.vector_norm(offsets, dim=2)
+    distances, order = distances.sort(dim=1, stable=True)
+    return candidates.gather(1, order)[:, :k].contiguous(), distances[:, :k].contiguous()
