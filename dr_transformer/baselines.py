@@ -23,7 +23,7 @@ class PCAResult(NamedTuple):
 
 
 def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAResult:
-    """The principal components of Y (n, d), in float64; uint8 is taken as pixels, / 255. `device` is torch's name of it.
+    """The principal components of Y (n, d), in float64; uint8 is pixels, / 255. `device` is torch's name of it.
 
     On a CPU scikit-learn's `PCA`, elsewhere torch, with the same signs: the largest entry of each axis is positive.
     Raises `InputError` for more components than there can be, NaN, infinity, values too large, and equal tokens only.

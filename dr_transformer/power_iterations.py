@@ -32,9 +32,12 @@ def power_iterations(
     eigenmaps: Eigenmaps,
     start: npt.NDArray[np.floating],
     iterations: Sequence[int] = ITERATIONS,
+    close: float = 0.01,
     check: Callable[[], None] | None = None,
 ) -> PowerIterations:
     """Orthogonal iteration of (I + P)/2 from `start` (n, k), seen after each of the ascending `iterations`.
+
+    The first frame within the angle `close` (radians) of the eigenvectors is the last: no more is to be seen then.
 
     (I + P)/2, the lazy random walk, rather than P: its eigenvalues (1 + μ)/2 are within 0 … 1 in the order of μ, so
     that the end −1 of the spectrum (a bipartite graph has it) cannot win. The price is about twice as many steps: the
@@ -70,7 +73,9 @@ def power_iterations(
         turn, _ = linalg.orthogonal_procrustes(Q, eigenmaps.eigenvectors)
         frames.append(eigenmaps.coordinates(Q @ turn, eigenmaps.degrees))
         angles.append(linalg.subspace_angles(Q, eigenmaps.eigenvectors).max())
-    return PowerIterations(tuple(int(step) for step in steps), np.stack(frames), np.array(angles))
+        if angles[-1] <= close:
+            break
+    return PowerIterations(tuple(int(step) for step in steps[: len(frames)]), np.stack(frames), np.array(angles))
 
 
 def _trivial(eigenmaps: Eigenmaps) -> sparse.csr_array:

@@ -56,7 +56,7 @@ def frames_per_second(browser: Browser, url: str, n: int) -> float:
     from tests.e2e.canvas_page import FIND
 
     page = browser.new_page(viewport={"width": 1440, "height": 900})
-    canvas = Canvas(page, f"{url}/?n={n}")
+    canvas = Canvas(page, f"{url}/?n={n}&style=real")  # the size and opacity that so many points get
     canvas.wait("c.computed === 8")
     draws = page.evaluate(SWEEP % FIND, [4])
     panels = canvas.get("c.frames").count(9)  # the static panel is not drawn again

@@ -68,14 +68,14 @@ def test_complete_graph() -> None:
     np.testing.assert_allclose(laplacian_eigenmaps(graph, 11).eigenvalues, 12 / 11)
 
 
-@pytest.mark.parametrize("k", [1, 2, 10])
-def test_dense_solver_agrees(k: int) -> None:
-    graph = mnist(1000)
-    found = laplacian_eigenmaps(graph, k)
+def test_dense_solver_agrees() -> None:
+    graph = mnist(400)
     values, vectors = np.linalg.eigh(laplacian(graph))
     assert abs(values[0]) < 1e-12
-    np.testing.assert_allclose(found.eigenvalues, values[1 : k + 1], atol=1e-12)
-    np.testing.assert_allclose(np.abs((found.eigenvectors * vectors[:, 1 : k + 1]).sum(axis=0)), 1, atol=1e-9)
+    for k in (1, 2, 10):
+        found = laplacian_eigenmaps(graph, k)
+        np.testing.assert_allclose(found.eigenvalues, values[1 : k + 1], atol=1e-12)
+        np.testing.assert_allclose(np.abs((found.eigenvectors * vectors[:, 1 : k + 1]).sum(axis=0)), 1, atol=1e-9)
 
 
 def test_factorisation_agrees_with_lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_the_embedding_is_scikit_learns() -> None:
 
 
 def test_scalings() -> None:
-    graph = mnist(1000)
+    graph = mnist(400)
     plain, probdr = laplacian_eigenmaps(graph, 4), laplacian_eigenmaps(graph, 4, beta=2.5)
     X = plain.embedding
     np.testing.assert_allclose(X.T @ (plain.degrees[:, None] * X), np.eye(4), atol=1e-12)
@@ -157,8 +157,8 @@ def test_two_parts_each_have_their_own_coordinates() -> None:
     np.testing.assert_allclose(laplacian(knn_graph(np.concatenate(parts), 6)) @ found.eigenvectors[np.argsort(order)],
                                found.eigenvectors[np.argsort(order)] * found.eigenvalues, atol=1e-10)  # fmt: skip
     assert found.messages == (
-        "The graph of 6 neighbours falls into 2 parts (of 300, 40 tokens): each coordinate tells tokens of one part apart "
-        "and is 0 on the others; more neighbours may join them.",
+        "The graph of 6 neighbours falls into 2 parts (of 300, 40 tokens): each coordinate tells tokens of one part "
+        "apart and is 0 on the others; more neighbours may join them.",
     )
 
 
@@ -201,14 +201,14 @@ def test_too_many_parts_for_one_solver_call() -> None:
 @pytest.mark.parametrize(
     ("points", "settings", "sentence"),
     [
-        (np.arange(10), {"n_components": 10}, "n_components = 10 is more than the 9 non-zero eigenvectors that a graph of "
-         "10 tokens has; choose at most 9, or use more tokens"),
-        (np.r_[0:5, 100:105], {"n_components": 9}, "more than the 8 non-zero eigenvectors that a graph of 10 tokens in 2 "
-         "parts has; choose at most 8, or use more neighbours"),
+        (np.arange(10), {"n_components": 10}, "n_components = 10 is more than the 9 non-zero eigenvectors that a graph "
+         "of 10 tokens has; choose at most 9, or use more tokens"),
+        (np.r_[0:5, 100:105], {"n_components": 9}, "more than the 8 non-zero eigenvectors that a graph of 10 tokens in "
+         "2 parts has; choose at most 8, or use more neighbours"),
         (np.arange(10), {"n_components": 0}, "n_components must be at least 1"),
         (np.repeat([1, 2, 3], 8), {}, "the 2 nearest neighbours of every token are exact copies of it"),
         (np.ones(9), {}, "exact copies"),
-        (np.arange(10), {"beta": 1e3}, r"beta = 1000 is above 1/λ = 5\.\d+ of coordinate 2"),
+        (np.arange(10), {"beta": 1e3}, r"beta = 1000 is above 1/λ = 3\.939 of coordinate 2"),
         (np.arange(10), {"beta": -1.0}, "beta must be a number from 0"),
         (np.arange(10), {"beta": float("nan")}, "beta must be a number from 0"),
     ],

@@ -16,9 +16,11 @@ from dr_transformer.paths import asset
 
 def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
     """Within a fragment: run it again after `seconds` if `pending`. Call it in every run: it must keep its place."""
-    serial = st.session_state.get(f"{key}_serial", 0) + 1
-    st.session_state[f"{key}_serial"] = serial  # each answer must differ from the last, or the browser ignores it
-    data = {"pending": pending, "serial": serial, "milliseconds": round(1000 * seconds)}
+    data: dict[str, Any] = {"pending": pending}
+    if pending:
+        serial = st.session_state.get(f"{key}_serial", 0) + 1
+        st.session_state[f"{key}_serial"] = serial  # each answer must differ from the last, or the browser ignores it
+        data |= {"serial": serial, "milliseconds": round(1000 * seconds)}
     _component()(data=data, key=key, height="content", on_tick_change=lambda: None)
 
 
