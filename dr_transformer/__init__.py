@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dr_transformer.data import Dataset, load
     from dr_transformer.errors import InputError
     from dr_transformer.estimators import TransformerDR
+    from dr_transformer.laplacian import LaplacianEigenmaps
     from dr_transformer.model import Step, unroll
 
 __version__ = "0.1.0"
@@ -20,13 +21,24 @@ _HOMES = {
     "DataConfig": "config",
     "Dataset": "data",
     "InputError": "errors",
+    "LaplacianEigenmaps": "laplacian",
     "Step": "model",
     "TransformerDR": "estimators",
     "load": "data",
     "unroll": "model",
 }
 
-__all__ = ["Config", "DataConfig", "Dataset", "InputError", "Step", "TransformerDR", "load", "unroll"]
+__all__ = [
+    "Config",
+    "DataConfig",
+    "Dataset",
+    "InputError",
+    "LaplacianEigenmaps",
+    "Step",
+    "TransformerDR",
+    "load",
+    "unroll",
+]
 
 
 def __getattr__(name: str) -> Any:
