@@ -2,81 +2,62 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 _GREY = "#8a8f98"  # readable on the light and on the dark ground
-_COLUMNS = 5
-_DASHES = ("dash", "dot", "dashdot", "longdash")
-_BELOW = {"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top", "itemclick": False, "itemdoubleclick": False}
+DASHES = {"dash": "– –", "dot": "· · ·", "dashdot": "– · –", "longdash": "—  —"}  # of levels, and how text shows them
 
 
-def depth_curves(
-    curves: Mapping[str, Sequence[float | None]],
+def depth_curve(
+    name: str,
+    values: Sequence[float | None],
     *,
     n_blocks: int,
     height: int = 170,
-    levels: Mapping[str, Mapping[str, float | None]] | None = None,
+    levels: Mapping[str, float | None] | None = None,
 ) -> go.Figure:
-    """Curves over depth side by side, five in a row of this height, on one axis, `depth_range(n_blocks)`.
+    """One figure a block over depth, on the axis `depth_range(n_blocks)`; the right end of the title is left free.
 
-    The right end of each title is left free, for the value at the depth on screen.
-    `curves` holds one figure a block by name; it may be shorter than n_blocks + 1 while it is computed. `levels` holds
-    for some curves what other methods reach, which have no blocks: horizontal lines, with one legend for all plots.
+    `values` may be shorter than n_blocks + 1 while they are computed. `levels` is what other methods reach, which have
+    no blocks: horizontal lines, in the order and look of `DASHES`.
     """
-    columns = min(len(curves), _COLUMNS)
-    rows = math.ceil(len(curves) / columns)
-    figure = make_subplots(rows, columns, subplot_titles=list(curves), horizontal_spacing=0.06)
-    for number, (name, measured) in enumerate(curves.items()):
-        row, column = 1 + number // columns, 1 + number % columns
-        values = list(measured)
-        line = go.Scatter(
-            x=list(range(len(values))),
-            y=values,
-            mode="lines+markers",
-            marker={"size": 4},
-            line={"color": _GREY, "width": 1.5},
-            name=name,
-            showlegend=False,
-            hovertemplate="block %{x}: %{y:.3f}<extra></extra>",
+    values = list(values)
+    line = go.Scatter(
+        x=list(range(len(values))),
+        y=values,
+        mode="lines+markers",
+        marker={"size": 4, "color": _GREY},
+        line={"color": _GREY, "width": 1.5},
+        name=name,
+        hovertemplate="block %{x}: %{y:.3f}<extra></extra>",
+    )
+    figure = go.Figure(line)
+    for dash, (method, level) in zip(DASHES, (levels or {}).items(), strict=False):
+        across = go.Scatter(
+            x=list(depth_range(n_blocks)),
+            y=[level, level],
+            mode="lines",
+            line={"color": _GREY, "width": 1, "dash": dash},
+            name=method,
+            hovertemplate=f"{method}: %{{y:.3f}}<extra></extra>",
         )
-        figure.add_trace(line, row=row, col=column)
-        for dash, (method, level) in zip(_DASHES, (levels or {}).get(name, {}).items(), strict=False):
-            across = go.Scatter(
-                x=list(depth_range(n_blocks)),
-                y=[level, level],
-                mode="lines",
-                line={"color": _GREY, "width": 1, "dash": dash},
-                name=method,
-                legendgroup=method,
-                showlegend=number == 0,
-                hovertemplate=f"{method}: %{{y:.3f}}<extra></extra>",
-            )
-            figure.add_trace(across, row=row, col=column)
-        if not any(value is not None for value in values):  # numbers beside an empty plot would mean nothing
-            figure.update_yaxes(tickvals=[], row=row, col=column)
-        left = figure.get_subplot(row, column).xaxis.domain[0]
-        figure.layout.annotations[number].update(x=left, xanchor="left")
+        figure.add_trace(across)
     figure.update_xaxes(range=depth_range(n_blocks), showgrid=False, zeroline=False, nticks=9, fixedrange=True)
     figure.update_yaxes(showgrid=False, zeroline=False, nticks=4, fixedrange=True)
-    figure.update_annotations(font_size=12)
-    figure.update_layout(
-        height=rows * height,
-        showlegend=bool(levels),
-        legend=_BELOW,
-        dragmode=False,
-        margin={"l": 0, "r": 0, "t": 28, "b": 0},
-    )
+    if not any(value is not None for value in values):  # numbers beside an empty plot would mean nothing
+        figure.update_yaxes(tickvals=[])
+    figure.add_annotation(text=name, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
+    figure.update_annotations(showarrow=False, font_size=12)
+    figure.update_layout(height=height, showlegend=False, dragmode=False, margin={"l": 0, "r": 8, "t": 28, "b": 0})
     return figure
 
 
 def depth_range(n_blocks: int) -> tuple[float, float]:
-    """What the horizontal axis of `depth_curves` spans."""
+    """What the horizontal axis of `depth_curve` spans."""
     return -0.02 * n_blocks, 1.02 * n_blocks
 
 

@@ -139,9 +139,7 @@ def test_what_nobody_waits_for_stops_and_goes_on_later(runner: Runner, mnist: Da
 
 def test_is_it_real(runner: Runner, mnist: Dataset, worker: UMAPWorker) -> None:
     """The labels tell real digits from noise, in every method; and the table has each of them."""
-    check = runner.submit(
-        "r", lambda: RealityCheck(mnist, CONFIG, BaselineConfig(n_neighbors=10), 2, worker), "me"
-    )
+    check = runner.submit("r", lambda: RealityCheck(mnist, CONFIG, BaselineConfig(n_neighbors=10), 2, worker), "me")
     wait(check)
     assert check.error is None
     assert check.progress == 1

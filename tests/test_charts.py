@@ -2,24 +2,26 @@
 
 import numpy as np
 
-from dr_transformer.charts import curve_digits, depth_curves, depth_range, scatter_3d
+from dr_transformer.charts import DASHES, curve_digits, depth_curve, depth_range, scatter_3d
 
 
-def test_curves_hold_one_figure_a_block() -> None:
-    curves = {"accuracy": [0.9, 0.8, 0.7], "rank": [17.2, 9.5, 1.4]}
-    figure = depth_curves(curves, n_blocks=8)
-    assert [list(trace.y) for trace in figure.data] == list(curves.values())
-    assert all(list(trace.x) == [0, 1, 2] for trace in figure.data)
-    assert [note.text for note in figure.layout.annotations] == list(curves)
-    for column in (1, 2):
-        axis = figure.get_subplot(1, column).xaxis
-        assert axis.range == depth_range(8)
-        assert axis.fixedrange  # else the mark, which the browser places by this range, would be wrong
-    assert [curve_digits(values) for values in ([0.9], [17.2, 0.5], [])] == [3, 1, 3]
+def test_a_curve_holds_one_figure_a_block() -> None:
+    levels = {"UMAP": 12.0, "PCA": None}
+    figure = depth_curve("rank", [17.2, 9.5, None], n_blocks=8, levels=levels)
+    line, *across = figure.data
+    assert (list(line.x), list(line.y)) == ([0, 1, 2], [17.2, 9.5, None])
+    assert {level.name: list(level.y) for level in across} == {"UMAP": [12.0, 12.0], "PCA": [None, None]}
+    assert [level.line.dash for level in across] == list(DASHES)[:2]
+    assert [note.text for note in figure.layout.annotations] == ["rank"]
+    assert figure.layout.xaxis.range == depth_range(8)
+    assert figure.layout.xaxis.fixedrange  # else the mark, which the browser places by this range, would be wrong
+    assert [curve_digits(values) for values in ([0.9, None], [17.2, 0.5], [])] == [3, 1, 3]
 
 
-def test_curves_that_are_not_there_yet_keep_their_place() -> None:
-    assert len(depth_curves({"a": [], "b": [1.0]}, n_blocks=2).data) == 2
+def test_a_curve_that_is_not_there_yet_keeps_its_place() -> None:
+    figure = depth_curve("a", [], n_blocks=2)
+    assert figure.layout.height == depth_curve("a", [1.0], n_blocks=2).layout.height
+    assert figure.layout.yaxis.tickvals == ()
 
 
 def test_three_dimensions_hold_every_point_once_in_its_class() -> None:

@@ -116,7 +116,8 @@ class Panel {
     const { frames } = this.track;
     const { width, height } = this.view;
     const scene = { frame: frames[mix.k], next: frames[mix.next], t: mix.t, affine: this.affine(mix) };
-    const drawn = this.renderer.draw({ ...scene, width, height, ratio: this.ratio, ...this.host.options });
+    const options = this.track.blank ? { ...this.host.options, rows: [] } : this.host.options;
+    const drawn = this.renderer.draw({ ...scene, width, height, ratio: this.ratio, ...options });
     this.dirty = !drawn; // a lost context: again once it is restored
     this.#drawn = state;
     this.#label(mix);
@@ -127,6 +128,7 @@ class Panel {
     const title = this.track.titleAt(mix);
     setText(this.title, title);
     setAttribute(this.plot, "aria-label", `${title}: ${formatCount(this.track.count)} points`);
+    this.root.classList.toggle("blank", this.track.blank);
     const [x0, x1, y0, y1] = this.view.range(this.track.extent(mix));
     const [spanX, spanY] = [x1 - x0, y1 - y0];
     [x0, x1].forEach((value, i) => setText(this.ends[i], formatNumber(value, spanX)));
@@ -135,7 +137,7 @@ class Panel {
 
   /** Index of the visible token under the mouse, or −1. */
   underPointer(radius) {
-    if (!this.pointer) return -1;
+    if (!this.pointer || this.track.blank) return -1;
     const mix = this.mix();
     return this.track.nearest(mix, this.affine(mix), ...this.pointer, radius, this.host.isHidden);
   }

@@ -75,6 +75,7 @@ def pack_canvas(
                 "frames": pack_frames(blob, panel.frames, panel.depths),
                 "frame_names": list(panel.frame_names),
                 "note": panel.note,
+                "blank": panel.blank,
             }
             for panel in panels
         ],

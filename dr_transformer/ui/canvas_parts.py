@@ -23,7 +23,8 @@ class Panel:
 
     `depths` is the block number of each frame, increasing, fractional for the steps inside a block. In the
     `title`, "{depth}" becomes the depth on screen, and "{frame}" the frame's entry of `frame_names` (F,), or between
-    two frames both. `note` is one more line under it. `scale` "frame" fits every frame to its own extent, "final" fits
+    two frames both. `note` is one more line under it. A `blank` panel keeps its place and draws nothing yet.
+    `scale` "frame" fits every frame to its own extent, "final" fits
     all frames to the extent of the last.
     """
 
@@ -35,6 +36,7 @@ class Panel:
     scale: str = "frame"
     frame_names: tuple[str, ...] = ()
     note: str = ""
+    blank: bool = False
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"

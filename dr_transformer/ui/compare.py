@@ -135,7 +135,6 @@ def _figures(run: Run, baselines: BaselineRun, measured: Measurement) -> None:
             curves(measured, chosen),
             n_blocks=run.config.n_blocks,
             levels=levels(baselines, chosen),
-            height=200,
             canvas="compare_canvas",
             key="compare_curves",
         )

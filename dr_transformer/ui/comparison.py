@@ -74,7 +74,8 @@ def _baseline_panel(method: Baseline, settings: str, run: Run, view: ViewConfig)
     n, n_blocks = run.dataset.n_samples, run.config.n_blocks
     if not method.frames:  # its place is kept, so that the others do not move when it comes
         said = method.error or "computing …"
-        return Panel(f"{method.name}: {said}", np.zeros((1, n, 2)), (0.0,), scale=view.scale, note=method.error or "")
+        nothing = np.zeros((1, n, 2))
+        return Panel(f"{method.name}: {said}", nothing, (0.0,), scale=view.scale, note=settings, blank=True)
     frames = np.stack([frame[:, :2] for frame in method.frames])
     step = n_blocks / max(1, method.n_frames - 1)
     depths = tuple(i * step for i in range(len(frames)))
@@ -133,8 +134,11 @@ def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[floa
 
 def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mapping[str, float | None]]:
     """Of each chosen figure, what the baselines reach, by title and method."""
-    known = {m.name: m.quality for m in baselines.methods.values() if m.quality is not None}
-    return {METRICS[name].title: {method: q.figures[name] for method, q in known.items()} for name in names}
+    found = {method.name: method.quality for method in baselines.methods.values()}
+    return {
+        METRICS[name].title: {method: quality and quality.figures[name] for method, quality in found.items()}
+        for name in names
+    }
 
 
 def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.charts import curve_digits, depth_curves, depth_range
+from dr_transformer.charts import DASHES, curve_digits, depth_curve, depth_range
 from dr_transformer.paths import asset
 
 
@@ -17,18 +17,19 @@ def show_depth_curves(
     *,
     n_blocks: int,
     levels: Mapping[str, Mapping[str, float | None]] | None = None,
-    height: int = 170,
     canvas: str = "latent_canvas",
     key: str = "depth_curves",
 ) -> None:
     """Draw `curves` (one figure a block each, by name) over 0 … n_blocks, marked at the depth of the canvas `canvas`.
 
-    `levels` as in `charts.depth_curves`. Drawn from the start, still empty: a chart that came later would move the page
-    under the reader's hand.
+    As many stand in a row as there is room for. `levels` as in `charts.depth_curve`, for each curve. Drawn from the
+    start, still empty: a chart that came later would move the page under the reader's hand.
     """
-    chart = depth_curves(curves, n_blocks=n_blocks, levels=levels, height=height)
     with st.container(key=key, gap=None):
-        st.plotly_chart(chart, key=f"{key}_chart", height=int(chart.layout.height), config={"displayModeBar": False})
+        for number, (name, values) in enumerate(curves.items()):
+            chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
+            height = int(chart.layout.height)
+            st.plotly_chart(chart, key=f"{key}_{number}", height=height, config={"displayModeBar": False})
         data = {
             "container": key,
             "canvas": canvas,
@@ -36,6 +37,9 @@ def show_depth_curves(
             "curves": [{"values": list(values), "digits": curve_digits(values)} for values in curves.values()],
         }
         _component()(data=data, key=f"{key}_marks", height="content")
+    if levels:
+        methods = list(next(iter(levels.values())))
+        st.caption("  ".join(f"{look} {method}" for look, method in zip(DASHES.values(), methods, strict=False)))
 
 
 @functools.cache

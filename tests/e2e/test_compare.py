@@ -147,12 +147,15 @@ def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> Non
     """At n = 4 000 a layout takes seconds: Cancel stops it within one, the rest of the page goes on."""
     canvas = open_app(path="Compare", wait_for_all=False, **(SMALL | {"n_samples": 3000, "random_state": 5}))
     page = canvas.page
+    canvas.wait("c.frames.length === 4")
+    before = [page.locator(".plot").nth(i).bounding_box() for i in range(4)]
     expect(page.get_by_text(re.compile(r"UMAP: epoch \d+ of 500"))).to_be_visible(timeout=120_000)
     page.get_by_role("button", name="Cancel UMAP").click()
     expect(page.get_by_text("UMAP: it was stopped.")).to_be_visible(timeout=5_000)
     assert canvas.get("c.frames[2]") >= 1
     page.get_by_role("button", name="Run UMAP again").click()
     canvas.wait("c.frames[2] === 33")
+    assert [page.locator(".plot").nth(i).bounding_box() for i in range(4)] == before, "nothing moves when it comes"
     expect(page.get_by_text(re.compile(r"UMAP: 500 epochs in \d+\.\d s"))).to_be_visible()
 
 
