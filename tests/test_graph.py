@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.spatial.distance import cdist
@@ -85,6 +85,7 @@ def test_mnist_in_whole_numbers(device: str, coarse: bool) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(seed=702619, d=1, dtype=torch.bfloat16, spread=1.0)  # its products' last bits are rounded by all of 2⁻⁸
 @given(
     seed=st.integers(0, 10**6), d=st.integers(1, 200), dtype=st.sampled_from([torch.bfloat16, torch.float32]),
     spread=st.sampled_from([1.0, 30.0]),
