@@ -81,8 +81,8 @@ def _error(rows: Tensor, coarse: Tensor) -> Tensor:
     """(n,): no squared distance from row i by products of the `coarse` rows is further than this from the truth.
 
     With x = h + r, h coarse: x·y − h·h' = x·r' + r·h', at most |x||r'| + |r||h'| (Cauchy-Schwarz). The product h·h' is
-    summed in float32 at least, and bfloat16 rounds it to 8 bits, by at most 2⁻⁸. The last term is for |x|² + |y|² − 2 x·y itself
-    and for the rounding of the rows when they were centred.
+    summed in float32 at least, and bfloat16 rounds it to 8 bits, by at most 2⁻⁸. The last term is for |x|² + |y|² −
+    2 x·y itself and for the rounding of the rows when they were centred.
     """
     squares, kept = rows.square().sum(dim=1), coarse.to(rows.dtype)
     sizes, whole, rest = squares.sqrt(), kept.norm(dim=1), (rows - kept).norm(dim=1)

@@ -20,6 +20,7 @@ RANK = {
     "umap_gpu": 2, "umap_fit": 4, "umap_pipe": 5, "umap_run": 5, "umap_process": 6, "umap_worker": 6,
     "metrics": 5, "quality": 6, "null_data": 6, "replicates": 7, "device_deviation": 7,
     "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
+    "reference": 3, "bench_memory": 1, "bench": 2, "bench_cases": 7, "bench_job": 8,
     "cli": 10, "ui": 10,
 }  # fmt: skip
 

@@ -136,7 +136,7 @@ def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mappi
     """Of each chosen figure, what the baselines reach, by title and method."""
     found = {method.name: method.quality for method in baselines.methods.values()}
     return {
-        METRICS[name].title: {method: quality and quality.figures[name] for method, quality in found.items()}
+        METRICS[name].title: {method: None if q is None else q.figures[name] for method, q in found.items()}
         for name in names
     }
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dr_transformer.baseline_run import BaselineRun
+from dr_transformer.bench_job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset, load, load_bytes
 from dr_transformer.errors import InputError
@@ -83,9 +84,26 @@ def stop_reality_check() -> None:
     runner().release((session_name(), "reality check"))
 
 
+def bench(n_samples: int) -> BenchJob:
+    """The session's measurement of this machine."""
+    serial = st.session_state.setdefault("bench_serial", 0)
+    key = ("bench", session_name(), serial, n_samples)
+    return runner().submit(key, functools.partial(BenchJob, n_samples), (session_name(), "bench"))
+
+
+def forget_bench() -> None:
+    """Measure anew the next time."""
+    st.session_state["bench_serial"] = st.session_state.get("bench_serial", 0) + 1
+
+
+def stop_bench() -> None:
+    """Stop it after the call that is being measured."""
+    runner().release((session_name(), "bench"))
+
+
 def leave_page() -> None:
     """What only the page before wanted is stopped; the run of the model is of use on every page."""
-    for kind in ("baselines", "measurement", "reality check"):
+    for kind in ("baselines", "measurement", "reality check", "bench"):
         runner().release((session_name(), kind))
 
 

@@ -15,7 +15,12 @@ from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
 from dr_transformer.ui.presets import PRESETS, Preset
 
-PAGES = {"app.py": "Explorer", "pages/2_Compare.py": "Compare", "pages/1_The_model.py": "The model"}
+PAGES = {
+    "app.py": "Explorer",
+    "pages/2_Compare.py": "Compare",
+    "pages/1_The_model.py": "The model",
+    "pages/3_Performance.py": "Performance",
+}
 CHOICES = {  # choices whose names do not speak for themselves
     "axes": "two latent axes (paper)",
     "pca": "PCA of the block on screen",

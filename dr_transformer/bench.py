@@ -1,0 +1,145 @@
+"""`dr-transformer bench`: what this machine does, as ratios against the plain references in the same process."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from dr_transformer.bench_memory import PeakMemory
+
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison: `ours` against `reference`, both called without arguments; None where nothing else can do it.
+
+    `errors(ours, reference)` names how far our result is from the truth. `slow` cases only run when asked for.
+    """
+
+    name: str
+    ours: Callable[[], Any]
+    reference_name: str = ""
+    reference: Callable[[], Any] | None = None
+    errors: Callable[[Any, Any], dict[str, float]] | None = None
+    repeats: int = REPEATS
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """Medians over `repeats` of seconds; `ratio` is the reference's over ours. Peaks in bytes, beyond what was held."""
+
+    name: str
+    reference_name: str
+    seconds: float
+    reference_seconds: float | None
+    ratio: float | None
+    errors: dict[str, float]
+    peak_bytes: int | None
+    reference_peak_bytes: int | None
+    repeats: int
+
+
+def run_cases(cases: Sequence[Case], check: Callable[[], None] | None = None) -> Iterator[tuple[float, Result | str]]:
+    """Measure `cases` one after the other; yields (share done, what is measured now or a result).
+
+    Ours and the reference alternate, after one call of each that is not timed (it compiles, allocates and is looked at
+    for its memory and errors). `check` is called between the calls and may raise to cancel.
+    """
+    for number, case in enumerate(cases):
+        yield number / len(cases), case.name
+        yield (number + 1) / len(cases), _measure(case, check or (lambda: None))
+
+
+def _measure(case: Case, check: Callable[[], None]) -> Result:
+    sides = [case.ours] + ([case.reference] if case.reference else [])
+    results, peaks = [], []
+    for side in sides:
+        check()
+        with PeakMemory() as peak:
+            results.append(side())
+        peaks.append(peak.n_bytes)
+    errors = case.errors(results[0], results[-1]) if case.errors else {}
+    del results
+    seconds: list[list[float]] = [[] for _ in sides]
+    for _ in range(case.repeats):
+        for side, measured in zip(sides, seconds, strict=True):
+            check()
+            began = time.perf_counter()
+            side()
+            measured.append(time.perf_counter() - began)
+    ours, *theirs = (statistics.median(measured) for measured in seconds)
+    reference = theirs[0] if theirs else None
+    return Result(
+        case.name,
+        case.reference_name,
+        ours,
+        reference,
+        None if reference is None else reference / ours,
+        errors,
+        peaks[0],
+        peaks[1] if case.reference else None,
+        case.repeats,
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What the figures are of."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """Machine and results, for a file."""
+    return json.dumps({"machine": machine(), "results": [asdict(result) for result in results]}, indent=1) + "\n"
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line a case, aligned, for a terminal."""
+    heading = ("case", "seconds", "reference", "its seconds", "ratio", "peak MB", "its peak", "errors")
+    rows = [heading, *(_cells(result) for result in results)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heading))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _cells(result: Result) -> tuple[str, ...]:
+    errors = ", ".join(f"{name} {value:.2g}" for name, value in result.errors.items())
+    ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
+    theirs = "" if result.reference_seconds is None else _seconds(result.reference_seconds)
+    peaks = (_megabytes(result.peak_bytes), _megabytes(result.reference_peak_bytes))
+    return (result.name, _seconds(result.seconds), result.reference_name, theirs, ratio, *peaks, errors)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.{max(0, 2 - math.floor(math.log10(max(value, 1e-9))))}f}"
+
+
+def _megabytes(n_bytes: int | None) -> str:
+    return "" if n_bytes is None else f"{n_bytes / 1e6:.0f}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - no path of ours
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,94 @@
+"""The performance page: this machine's own table of ratios against the plain references, on demand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dr_transformer.bench import REPEATS, Result, as_json, machine
+from dr_transformer.bench_job import BenchJob
+from dr_transformer.ui import session
+from dr_transformer.ui.poll import poll
+from dr_transformer.ui.summary import capitalised, counted
+
+_EXPLAINED = (
+    "What this computer does, measured now: each method of this app and the plain implementation that it replaces, in "
+    f"turn, {REPEATS} times each; medians. A ratio of 2 means twice as fast. The numbers of a machine that is busy "
+    "with other things are worth little."
+)
+
+
+@st.fragment
+def performance() -> None:
+    """Controls, progress and table; nothing runs before the button is pressed."""
+    st.markdown(_EXPLAINED)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        n_samples = st.select_slider(
+            "Tokens n",
+            [1000, 2000, 5000, 10_000],
+            value=2000,
+            format_func=counted,
+            key="bench_n",
+            width=280,
+            help="More tokens take longer: with 10 000, scikit-learn's SpectralEmbedding alone takes about a minute.",
+        )
+        run = st.button("Measure", key="bench_run", help="Measures everything; other pages go on meanwhile.")
+        stop = st.button("Cancel", key="bench_stop", help="Stops after the call that is being measured.")
+    if run:
+        st.session_state["bench_asked"] = n_samples
+        session.forget_bench()
+    elif stop:
+        session.stop_bench()
+        st.session_state.pop("bench_asked", None)
+    asked = st.session_state.get("bench_asked")
+    job: BenchJob | None = session.bench(asked) if asked else st.session_state.get("bench_job")
+    st.session_state["bench_job"] = job
+    with st.container(gap=None):
+        poll(asked is not None and job is not None and not job.finished, seconds=1.0, key="bench_poll")
+    if job is not None:
+        _results(job, running=asked is not None)
+
+
+def _results(job: BenchJob, *, running: bool) -> None:
+    if job.error:
+        st.error(capitalised(job.error))
+    elif running and not job.finished:
+        st.progress(job.progress, f"{job.progress:.0%}: {job.current}")
+    elif not job.finished:
+        st.caption(f"Stopped at {job.progress:.0%}.")
+    if not job.results:
+        return
+    number = st.column_config.NumberColumn
+    columns = {
+        "seconds": number(format="%.3f", help="Median time of one call."),
+        "its seconds": number(format="%.3f", help="Median time of the reference."),
+        "ratio": number(format="%.2f", help="How many times as fast as the reference."),
+        "peak MB": number(format="%.0f", help="Memory beyond what was held before."),
+        "its peak MB": number(format="%.0f", help="The reference's."),
+    }
+    st.dataframe(pd.DataFrame([_row(result) for result in job.results]), hide_index=True, column_config=columns)
+    about = machine()
+    gpu = f", {about['gpu']}" if about["gpu"] else ", no GPU"
+    st.caption(
+        f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['capability']}{gpu}; "
+        f"PyTorch {about['torch']}."
+    )
+    st.download_button(
+        "Save as JSON", as_json(job.results), "bench.json", "application/json", help="Machine and all results."
+    )
+
+
+def _row(result: Result) -> dict[str, object]:
+    def megabytes(n_bytes: int | None) -> float | None:
+        return None if n_bytes is None else n_bytes / 1e6
+
+    return {
+        "case": result.name,
+        "seconds": result.seconds,
+        "reference": result.reference_name,
+        "its seconds": result.reference_seconds,
+        "ratio": result.ratio,
+        "errors": ", ".join(f"{name} {value:.2g}" for name, value in result.errors.items()),
+        "peak MB": megabytes(result.peak_bytes),
+        "its peak MB": megabytes(result.reference_peak_bytes),
+    }
