@@ -18,6 +18,7 @@ from dr_transformer.ui.canvas import (
     default_opacity,
     default_point_size,
     pack_canvas,
+    pack_extras,
     pack_images,
 )
 from dr_transformer.ui.canvas_blob import selection_bits, selection_from_text
@@ -50,6 +51,10 @@ def canvas_blob(frames: np.ndarray, labels: np.ndarray | None = None, **settings
         "depth": 0,
     }
     return unpack(pack_canvas([Panel("panel", frames, depths, "x", "y")], **(arguments | settings)))
+
+
+def extras_blob(n: int, *colourings: Colouring, attended: Attended | None = None) -> tuple[dict[str, Any], bytes]:
+    return unpack(pack_extras(colourings, attended, n))
 
 
 def test_arrays_come_back_from_aligned_places() -> None:
@@ -112,6 +117,7 @@ def test_classes_and_colours_reach_the_blob() -> None:
     np.testing.assert_array_equal(read(header["codes"], arrays, "u1"), labels)
     assert header["class_names"] == names
     assert header["colours"] == list(TAB10[:3])
+    assert (header["palette"], header["palettes"]["paper (tab10)"]) == ("paper (tab10)", list(TAB10))
 
 
 def test_labels_without_a_name_are_refused() -> None:
@@ -174,7 +180,7 @@ def test_a_selection_survives_its_bits() -> None:
 def test_continuous_values_are_exact_to_half_a_level() -> None:
     values = np.random.RandomState(0).randn(3, 50)
     values[1, 4] = np.nan
-    header, arrays = canvas_blob(np.zeros((1, 50, 2)), colourings=[Colouring("entropy", values, unit="nats")])
+    header, arrays = extras_blob(50, Colouring("entropy", values, unit="nats"))
     (entry,) = header["colourings"]
     low, high = entry["low"], entry["high"]
     assert (low, high, entry["unit"]) == (np.nanmin(values), np.nanmax(values), "nats")
@@ -185,7 +191,7 @@ def test_continuous_values_are_exact_to_half_a_level() -> None:
         known = levels < 255
         error = np.abs(low + levels[known] * ((high - low) / 254) - exact[known])
         assert (error <= (high - low) / 508 * (1 + 1e-9)).all()
-    fixed, packed = canvas_blob(np.zeros((1, 50, 2)), colourings=[Colouring("entropy", values[0], low=0.0, high=0.0)])
+    fixed, packed = extras_blob(50, Colouring("entropy", values[0], low=0.0, high=0.0))
     np.testing.assert_array_equal(  # an empty span: below or above
         read(fixed["colourings"][0]["panels"][0][0], packed, "u1"), np.rint(np.clip(values[0], 0, 1) * 254)
     )
@@ -193,7 +199,7 @@ def test_continuous_values_are_exact_to_half_a_level() -> None:
 
 def test_each_panel_may_have_its_own_values() -> None:
     first, second = np.linspace(0, 1, 6), np.linspace(2, 4, 12).reshape(2, 6)
-    header, arrays = canvas_blob(np.zeros((1, 6, 2)), colourings=[Colouring("kept", (first, second))])
+    header, arrays = extras_blob(6, Colouring("kept", (first, second)))
     (entry,) = header["colourings"]
     assert (entry["low"], entry["high"]) == (0, 4)
     for rows, values in zip(entry["panels"], (first[None], second), strict=True):
@@ -206,13 +212,12 @@ def test_each_panel_may_have_its_own_values() -> None:
 def test_categories_keep_their_names_and_colours() -> None:
     values = np.arange(6) % 3
     mine = Colouring("cluster", values, ["a", "b", "c"], palette=["#000000", "#ffffff"])
-    header, arrays = canvas_blob(np.zeros((1, 6, 2)), colourings=[mine, Colouring("other", values, ["a", "b", "c"])])
+    header, arrays = extras_blob(6, mine, Colouring("other", values, ["a", "b", "c"]))
     entry, other = header["colourings"]
     np.testing.assert_array_equal(read(entry["panels"][0][0], arrays, "u1"), values)
     assert entry["class_names"] == ["a", "b", "c"]
     assert entry["colours"] == ["#000000", "#ffffff", "#000000"]
     assert other["colours"] is None
-    assert (header["palette"], header["palettes"]["paper (tab10)"]) == ("colour-blind safe", list(TAB10))
 
 
 @pytest.mark.parametrize(
@@ -231,18 +236,18 @@ def test_a_colouring_that_cannot_be_drawn_is_refused(settings: dict[str, Any]) -
     with pytest.raises(AssertionError):
         Colouring("colouring", **settings)
     with pytest.raises(AssertionError, match="4 values"):
-        canvas_blob(np.zeros((1, 5, 2)), colourings=[Colouring("short", np.zeros(4))])
+        extras_blob(5, Colouring("short", np.zeros(4)))
 
 
 def test_attended_tokens_are_sorted_by_weight() -> None:
     attended = Attended(2, np.array([[0, 1, 3], [3, 2, 0]]), np.array([[0.1, 0.6, 0.3], [0.2, 0.2, 0.5]]))
-    header, arrays = canvas_blob(np.zeros((1, 4, 2)), attended=attended)
+    header, arrays = extras_blob(4, attended=attended)
     entry = header["attended"]
     assert (entry["index"], entry["k"], entry["depths"]) == (2, 3, [0.0, 1.0])
     np.testing.assert_array_equal(read(entry["indices"], arrays, "<u4"), [1, 3, 0, 0, 3, 2])
     np.testing.assert_allclose(read(entry["weights"], arrays, "<f4"), [0.6, 0.3, 0.1, 0.5, 0.2, 0.2])
     with pytest.raises(AssertionError, match="indices of tokens"):
-        canvas_blob(np.zeros((1, 3, 2)), attended=attended)
+        extras_blob(3, attended=attended)
     with pytest.raises(AssertionError, match="differ"):
         Attended(0, np.zeros((1, 2), dtype=int), np.zeros((1, 3)))
 

@@ -15,6 +15,11 @@ class Actions {
   isHidden = (index) => this.colours.isHidden(index);
   labelOf = (index) => this.header.class_names[this.colours.labels[index]] ?? "";
 
+  /** The panel in which the pinned token's attention is drawn. */
+  get attentionPanel() {
+    return this.panels.at(this.header.attention_panel);
+  }
+
   depthMoved() {
     this.settleSoon();
     this.invalidate();
@@ -47,7 +52,7 @@ class Actions {
   }
 
   colourBy(name) {
-    this.colours.chosen = name;
+    this.colours.wanted = name;
     this.changed();
   }
 
@@ -100,7 +105,7 @@ class Actions {
   }
 
   /** Pin a token, or none (−1); the pinned one again: none. */
-  pinToken(index, panel = this.panels.at(-1)) {
+  pinToken(index, panel = this.attentionPanel) {
     this.pinned = index === this.pinned.index ? { panel: null, index: -1 } : { panel, index };
     this.changed();
   }

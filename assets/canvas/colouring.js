@@ -9,7 +9,7 @@ const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense cl
 
 class Colours {
   list = []; // {name, class_names | low, high, unit, colours, panels: [[{depth, digest, codes}, …]]}; the labels come first
-  chosen = null; // name of the colouring
+  wanted = null; // name of the colouring that the user chose; it may not be there yet, or again
   palette = null; // name of the palette
   byPanel = [new Uint8Array(0)]; // codes of the points at the depth last asked for: for each panel, or one for all
   #hidden = new Map(); // colouring's name -> set of hidden classes
@@ -17,17 +17,18 @@ class Colours {
   #mixed = []; // one buffer for each panel
   #given = null;
 
-  /** @param header of the blob; @param array reads an array of the blob */
-  setData(header, array) {
+  /** @param header of the blob; @param array reads an array of the blob; @param extras what `canvasExtras.of` gives */
+  setData(header, array, extras) {
     const { class_names } = header;
     const labels = { name: "class", class_names, colours: null, panels: [[{ depth: 0, ...header.codes }]] };
     const before = JSON.stringify(this.list[0]?.class_names);
-    this.list = [labels, ...header.colourings].map((colouring) => ({
+    const read = (colouring, from) => ({
       ...colouring,
-      panels: colouring.panels.map((rows) => rows.map((row) => ({ ...row, codes: array(Uint8Array, row) }))),
-    }));
+      panels: colouring.panels.map((rows) => rows.map((row) => ({ ...row, codes: from(Uint8Array, row) }))),
+    });
+    const others = extras ? extras.header.colourings.map((colouring) => read(colouring, extras.array)) : [];
+    this.list = [read(labels, array), ...others];
     if (before !== JSON.stringify(class_names)) this.#hidden.clear();
-    if (!this.list.some((colouring) => colouring.name === this.chosen)) this.chosen = labels.name;
     this.palettes = header.palette ? header.palettes : { given: header.colours, ...header.palettes };
     const given = header.palette ?? "given";
     const givenColours = JSON.stringify([given, this.palettes[given]]);
@@ -37,6 +38,11 @@ class Colours {
     this.sequential = header.sequential;
     this.visible = header.visible && array(Uint8Array, header.visible); // null: all of them
     this.visibleState = header.visible?.digest ?? "all";
+  }
+
+  /** Name of the colouring that is shown: the wanted one, or while that is not there, the classes. */
+  get chosen() {
+    return this.list.some((colouring) => colouring.name === this.wanted) ? this.wanted : this.list[0].name;
   }
 
   get current() {

@@ -59,6 +59,12 @@ class LatentCanvas extends Actions {
     this.spritesReady = (key) => key === this.header?.dataset_key && this.repaint();
     window.addEventListener("resize", this.resized); // also tells of a changed devicePixelRatio
     digitSprites.listeners.add(this.spritesReady);
+    this.extrasCame = (key) => {
+      if (key !== this.header?.key) return;
+      this.#takeExtras();
+      this.changed();
+    };
+    canvasExtras.listeners.add(this.extrasCame);
     this.root.latentCanvas = testHandle(this);
   }
 
@@ -82,17 +88,12 @@ class LatentCanvas extends Actions {
     this.header = header;
     this.root.style.setProperty("--height", `${header.height}px`);
     this.clock.stepwise = this.motion.matches;
-    this.colours.setData(header, array);
+    this.array = array;
+    this.#takeExtras();
     if (before?.dataset_key !== header.dataset_key || before.codes.length !== header.codes.length) this.#forgetTokens();
     this.#matchPanels(header.panels.length);
     setAttribute(this.row, "data-panels", header.panels.length);
     header.panels.forEach((spec, i) => this.panels[i].setData(new Track(spec, array)));
-    this.attended = header.attended && {
-      ...header.attended,
-      digest: header.attended.indices.digest + header.attended.weights.digest,
-      indices: array(Uint32Array, header.attended.indices),
-      weights: array(Float32Array, header.attended.weights),
-    };
     this.#setAxis();
     this.#takeGiven(array);
     if (!before) {
@@ -101,6 +102,19 @@ class LatentCanvas extends Actions {
     }
     this.resized();
     this.settleSoon();
+  }
+
+  /** Colourings and attended tokens, in so far as they have come for these frames. */
+  #takeExtras() {
+    const extras = canvasExtras.of(this.header);
+    this.colours.setData(this.header, this.array, extras);
+    const attended = extras?.header.attended;
+    this.attended = attended && {
+      ...attended,
+      digest: attended.indices.digest + attended.weights.digest,
+      indices: extras.array(Uint32Array, attended.indices),
+      weights: extras.array(Float32Array, attended.weights),
+    };
   }
 
   #matchPanels(count) {
@@ -247,7 +261,7 @@ class LatentCanvas extends Actions {
       each.plot.classList.toggle("on-point", this.hovered.panel === each && this.hovered.index >= 0);
       each.plot.classList.toggle("selecting", this.tool !== "pan");
     }
-    this.panels.at(-1).placeLinks(this.pinned.index, this.attendedNow());
+    this.attentionPanel.placeLinks(this.pinned.index, this.attendedNow());
     this.#renderTooltip();
   }
 
@@ -290,6 +304,7 @@ class LatentCanvas extends Actions {
     this.observer.disconnect();
     window.removeEventListener("resize", this.resized);
     digitSprites.listeners.delete(this.spritesReady);
+    canvasExtras.listeners.delete(this.extrasCame);
     for (const panel of this.panels) panel.dispose();
     this.root.remove();
   }

@@ -7,7 +7,7 @@ function remember(app) {
   const { header, clock, colours, selection } = app;
   if (!header) return;
   canvasMemory.set(header.key, {
-    settings: { tool: app.tool, mode: app.mode, chosen: colours.chosen, palette: colours.palette, speed: clock.speed },
+    settings: { tool: app.tool, mode: app.mode, wanted: colours.wanted, palette: colours.palette, speed: clock.speed },
     dataset_key: header.dataset_key,
     look: app.look,
     views: app.panels.map(({ view: { zoom, panX, panY } }) => ({ zoom, panX, panY })),
@@ -23,17 +23,17 @@ function remember(app) {
 function recall(app) {
   const memory = canvasMemory.get(app.header.key);
   if (!memory) return;
-  const { tool, mode, chosen, palette, speed } = memory.settings;
+  const { tool, mode, wanted, palette, speed } = memory.settings;
   Object.assign(app, { tool, mode });
   app.clock.speed = speed;
   app.scrubber.speed.value = String(speed);
-  if (app.colours.list.some(({ name }) => name === chosen)) app.colours.chosen = chosen;
+  app.colours.wanted = wanted;
   if (palette in app.colours.palettes) app.colours.palette = palette;
   if (memory.dataset_key !== app.header.dataset_key) return;
   app.look = memory.look;
   app.colours.hiddenByName = memory.hidden;
   app.panels.forEach(({ view }, i) => Object.assign(view, memory.views[i]));
-  if (memory.pinned < app.selection.mask.length) app.pinned = { panel: app.panels.at(-1), index: memory.pinned };
+  if (memory.pinned < app.selection.mask.length) app.pinned = { panel: app.attentionPanel, index: memory.pinned };
   if (memory.given.selection === app.given.selection) app.selection.bits = memory.selection;
   if (memory.given.depth === app.given.depth && memory.depth !== null) {
     app.clock.reset(memory.depth);

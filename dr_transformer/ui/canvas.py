@@ -17,6 +17,7 @@ from dr_transformer.ui.canvas_blob import (
     default_opacity,
     default_point_size,
     pack_canvas,
+    pack_extras,
     pack_images,
     selection_bits,
     selection_from_text,
@@ -32,6 +33,7 @@ __all__ = [
     "default_point_size",
     "latent_canvas",
     "pack_canvas",
+    "pack_extras",
     "pack_images",
     "pinned_token",
 ]
@@ -41,6 +43,7 @@ _CANVAS_JS = (
     "dom.js",
     "blob.js",
     "sprites.js",
+    "extras.js",
     "clock.js",
     "shared_depth.js",
     "track.js",
@@ -72,6 +75,7 @@ _CANVAS_JS = (
     "staying.js",
     "entry.js",
 )
+_EXTRAS_JS = ("blob.js", "extras.js", "extras_entry.js")
 _SPRITES_JS = ("blob.js", "sprites.js", "sprites_entry.js")
 
 
@@ -94,6 +98,8 @@ def latent_canvas(
     selection: NDArray[np.integer[Any]] | None = None,
     attended: Attended | None = None,
     visible: NDArray[np.bool_] | None = None,
+    attention_panel: int = -1,
+    content_key: str = "",
     on_depth_change: Callable[[], None] | None = None,
 ) -> CanvasState:
     """Show linked panels on one depth axis and return where the user rests: depth, selected tokens, pinned token.
@@ -106,7 +112,9 @@ def latent_canvas(
     is the planned length of the axis; frames may arrive later. `depth` is where to start: a value other than in the
     last run moves the user there, and so does another `revision` even if the value is the same. `selection` likewise:
     indices other than in the last run replace the user's selection, None leaves it alone. `attended` belongs to the
-    token that `pinned_token` names before this call; that of another token is not shown. `visible` (n,) marks the
+    token that `pinned_token` names before this call; that of another token is not shown. It is drawn in the panel
+    `attention_panel`. `content_key` names what the colourings and attended tokens are about: those of another key, of
+    the settings before, are not shown on these frames. `visible` (n,) marks the
     tokens that are part of the picture; the others are as if they were not there. `height` is that of one
     panel's plot and `point_size` a diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette`
     and `colourings` are what "Colour by" starts with and offers. `on_depth_change` is called when the browser reports
@@ -124,13 +132,15 @@ def latent_canvas(
         point_size=point_size,
         opacity=opacity,
         revision=revision,
-        colourings=colourings,
         selection=selection,
-        attended=attended,
         visible=visible,
+        attention_panel=attention_panel,
+        content_key=content_key,
         key=key,
     )
-    with st.container(gap=None):  # the images' element is empty and must not cost a gap
+    extras = pack_extras(colourings, attended, len(labels), content_key=content_key, key=key)
+    with st.container(gap=None):  # the elements of images and extras are empty and must not cost a gap
+        _extras_component()(data=extras, key=f"{key}_extras", height="content")
         if images is not None:
             assert len(images) == len(labels), f"{len(images)} images, {len(labels)} labels"
             _sprites_component()(data=pack_images(images, dataset_key), key=f"{key}_images", height="content")
@@ -186,6 +196,11 @@ def _source(names: Sequence[str]) -> str:
 @functools.cache
 def _canvas_component() -> Callable[..., Any]:
     return st.components.v2.component("latent_canvas", css=_source(["canvas.css"]), js=_source(_CANVAS_JS))
+
+
+@functools.cache
+def _extras_component() -> Callable[..., Any]:
+    return st.components.v2.component("canvas_extras", js=_source(_EXTRAS_JS))
 
 
 @functools.cache

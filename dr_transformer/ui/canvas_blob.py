@@ -35,10 +35,10 @@ def pack_canvas(
     point_size: float | None = None,
     opacity: float | None = None,
     revision: int = 0,
-    colourings: Sequence[Colouring] = (),
     selection: NDArray[np.integer[Any]] | None = None,
-    attended: Attended | None = None,
     visible: NDArray[np.bool_] | None = None,
+    attention_panel: int = -1,
+    content_key: str = "",
     key: str = "latent_canvas",
 ) -> bytes:
     """The blob that `latent_canvas` sends; parameters as there."""
@@ -79,9 +79,28 @@ def pack_canvas(
             }
             for panel in panels
         ],
-        "colourings": [_pack_colouring(blob, colouring, n) for colouring in colourings],
         "sequential": list(SEQUENTIAL),
         "selection": None if selection is None else _place(blob, selection_bits(selection, n)),
+        "attention_panel": attention_panel,
+        "content_key": content_key,
+    }
+    return blob.pack(header)
+
+
+def pack_extras(
+    colourings: Sequence[Colouring],
+    attended: Attended | None,
+    n: int,
+    *,
+    content_key: str = "",
+    key: str = "latent_canvas",
+) -> bytes:
+    """The blob of what comes after the frames of n tokens, and changes more often; parameters as of `latent_canvas`."""
+    blob = Blob()
+    header = {
+        "key": key,
+        "content_key": content_key,
+        "colourings": [_pack_colouring(blob, colouring, n) for colouring in colourings],
         "attended": None if attended is None else _pack_attended(blob, attended, n),
     }
     return blob.pack(header)

@@ -67,6 +67,8 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
                 colourings(run, baselines),
                 attended(run, pinned_token(run.dataset.key, key="compare_canvas")),
                 height=_HEIGHT,
+                attention_panel=0,
+                about=str(chosen),
                 key="compare_canvas",
             )
         poll(pending, seconds=0.5 if not run.done.is_set() else 1.0, key="compare_poll")

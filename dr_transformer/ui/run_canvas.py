@@ -21,9 +21,14 @@ def run_canvas(
     attended: Attended | None,
     *,
     height: int,
+    attention_panel: int = -1,
+    about: str = "",
     key: str = "latent_canvas",
 ) -> float:
-    """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar."""
+    """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar.
+
+    `about` says on what the colourings depend besides the run.
+    """
     dataset, n_blocks = run.dataset, run.config.n_blocks
     labels, class_names = classes(run)
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
@@ -41,6 +46,8 @@ def run_canvas(
         colourings=colourings,
         attended=attended,
         visible=shown.visible,
+        attention_panel=attention_panel,
+        content_key=f"{dataset.key} {run.config} {about}",
         key=key,
     )
     st.session_state["last_depth"] = state.depth

@@ -57,7 +57,7 @@ def umap_worker() -> UMAPWorker:
 
 def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) -> BaselineRun:
     """The session's baselines. Only what they depend on is part of their key: α or the depth change nothing."""
-    same = Config(n_components=config.n_components, random_state=config.random_state, device=config.device)
+    same = Config(random_state=config.random_state, device=config.device)
     drawn = replace(baselines, align="none")
     make = functools.partial(BaselineRun, dataset, same, drawn, graphs(), umap_worker())
     return runner().submit(("baselines", dataset.key, same, drawn), make, (session_name(), "baselines"))

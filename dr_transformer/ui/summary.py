@@ -60,8 +60,7 @@ def capitalised(sentence: str) -> str:
 
 
 def _precision(run: Run) -> str:
-    dtype = run.full.latents[-1].dtype.name if run.full.latents else "float32"
-    said = f"{dtype} on {'GPU' if run.device == 'cuda' else 'CPU'}"
+    said = f"{run.precision or 'float32'} on {'GPU' if run.device == 'cuda' else 'CPU'}"
     if run.deviation is not None:
         said += f", {run.deviation:.0e} from float64 on a subsample of {min(500, run.dataset.n_samples)}"
     return said

@@ -121,6 +121,17 @@ def test_panels_are_aligned_when_asked_and_say_so(open_compare: Callable[..., Ca
     assert [note.endswith("aligned to PCA") for note in notes] == [True, True, True, False]
 
 
+def test_attention_is_drawn_in_the_transformers_panel(open_compare: Callable[..., Canvas]) -> None:
+    canvas = open_compare()
+    canvas.page.get_by_placeholder("label or #index").fill("#123")
+    canvas.page.keyboard.press("Enter")
+    canvas.wait("c.attended && c.attended.length === 8")
+    lines = [canvas.page.locator(".panel").nth(i).locator("svg line, svg path") for i in range(4)]
+    expect(lines[0]).not_to_have_count(0)
+    for other in lines[1:]:
+        expect(other).to_have_count(0)
+
+
 def test_table_and_curves_hold_the_figures(open_compare: Callable[..., Canvas]) -> None:
     canvas = open_compare(depth=1)
     page = canvas.page

@@ -119,6 +119,11 @@ def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
     expect(names.filter(has_text="share of 10 pixel neighbours kept")).to_have_count(1, timeout=60_000)
     canvas.get('c.colourBy("share of 10 pixel neighbours kept")')
     assert canvas.get("c.colouring") == "share of 10 pixel neighbours kept"
+    # Of another run it is not there at once; then the choice holds again.
+    canvas.page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    expect(canvas.page).to_have_url(re.compile("alpha=31"))
+    canvas.wait('c.colouring === "class"')
+    canvas.wait('c.colouring === "share of 10 pixel neighbours kept"')
 
 
 def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> None:
