@@ -45,6 +45,7 @@ class DepthMarks {
 
   /** A mark for each plot, where the plots are now. */
   #build() {
+    if (!this.container) return; // left meanwhile
     this.marks = this.#areas().map((area, i) => {
       const drawing = area.ownerSVGElement;
       const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(area.getAttribute(name)));

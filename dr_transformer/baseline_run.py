@@ -140,11 +140,17 @@ class BaselineRun:
                 method.error = str(error)
 
     def _find_neighbours(self) -> None:
-        if self.graph is None:
-            began = time.perf_counter()
-            k = max(self.baselines.n_neighbors, min(N_NEIGHBORS, self.dataset.n_samples - 1))
+        if self.graph is not None:
+            return
+        began = time.perf_counter()
+        enough = min(N_NEIGHBORS, self.dataset.n_samples - 1)  # for what is measured
+        try:
+            k = max(self.baselines.n_neighbors, enough)
             self.graph = self.graphs.get(self.dataset, k, self._check, self.config.device)
-            self.graph_seconds = time.perf_counter() - began
+        except InputError as error:  # more neighbours than there are tokens: PCA and the figures need none of them
+            self.methods["laplacian"].error = self.methods["umap"].error = str(error)
+            self.graph = self.graphs.get(self.dataset, enough, self._check, self.config.device)
+        self.graph_seconds = time.perf_counter() - began
 
     def _near(self) -> KNNGraph:
         assert self.graph is not None
@@ -222,6 +228,7 @@ class BaselineRun:
         """Stop the layout in the making, unless others wait for it too; whether it was stopped."""
         if self.umap_run is None or len(self.owners) > 1:
             return False
+        self.methods["umap"].error = f"it was stopped at epoch {self.umap_run.epoch} of {self.umap_run.n_epochs}."
         self.worker.cancel(self.umap_run, self)
         return True
 

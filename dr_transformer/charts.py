@@ -47,7 +47,7 @@ def depth_curve(
         )
         figure.add_trace(across)
     figure.update_xaxes(range=depth_range(n_blocks), showgrid=False, zeroline=False, nticks=9, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4, fixedrange=True)
+    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4, fixedrange=True, tickformat=".4~g")
     if not any(value is not None for value in values):  # numbers beside an empty plot would mean nothing
         figure.update_yaxes(tickvals=[])
     figure.add_annotation(text=name, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)

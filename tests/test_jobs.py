@@ -64,6 +64,24 @@ def test_frames_are_the_sub_steps(digits: Dataset, activation: str) -> None:
         np.testing.assert_array_equal(frame.X, step.X.numpy())
 
 
+def test_latents_that_only_differ_by_rounding_are_noticed(digits: Dataset) -> None:
+    """Attention that is all but uniform takes all tokens to one place; float64 resolves their differences longer."""
+    found = {}
+    for precision in ("float32", "float64"):
+        config = Config(n_components=8, n_blocks=24, alpha=0.5, precision=precision)
+        run = submit(Runner(), digits, config, owner="a")
+        assert run.done.wait(30)
+        found[precision] = run.full.lost_at
+        if found[precision] is not None:
+            X = run.full.latents[found[precision]].astype(np.float64)
+            assert np.linalg.norm(X - X.mean(axis=0)) / np.linalg.norm(X) < 100 * np.finfo(precision).eps * 1.1
+    assert found["float32"] is not None
+    assert found["float64"] is None or found["float64"] > found["float32"]
+    run = submit(Runner(), digits, SMALL, owner="a")
+    assert run.done.wait(30)
+    assert run.full.lost_at is None
+
+
 def test_a_run_too_large_for_a_browser_keeps_the_blocks_alone(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "_MAX_POINTS", 300 * 3 * 4 - 1)
     run = submit(Runner(), digits, SMALL, owner="a")
@@ -85,8 +103,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Lets each run make one sub-step, then wait until it is told to go on."""
     go = threading.Event()
 
-    def waiting(Y, config):
-        for step in unroll(Y, config):
+    def waiting(Y, config, **settings):
+        for step in unroll(Y, config, **settings):
             yield step
             if step.block > 0:
                 go.wait(30)

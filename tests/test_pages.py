@@ -72,9 +72,10 @@ def test_a_preset_is_the_papers_setting_but_for_what_it_shows(name: str) -> None
     app.button(key=f"preset {name}").click().run(timeout=120)
     shown = app.session_state["last_run"]
     assert shown.config == Config(**PRESETS[name].values)
-    assert shown.dataset.n_samples == 10_000
-    assert shown.dataset.name == "mnist"
-    assert app.selectbox(key="view").value == "axes"
+    everything = PRESETS[name].everything  # otherwise data and view stay the user's
+    assert shown.dataset.n_samples == (10_000 if everything else 300)
+    assert shown.dataset.name == ("mnist" if everything else "digits")
+    assert app.selectbox(key="view").value == ("axes" if everything else "pca")
     shown.owners.clear()  # nobody waits for it: it stops
 
 
@@ -82,7 +83,7 @@ def test_eta_one_half_is_a_sentence_and_the_picture_stays() -> None:
     app = run(ROOT / "app.py")
     before = app.session_state["last_run"]
     app.slider(key="eta").set_value(0.5).run()
-    assert "Eta must not be exactly 0.5" in app.error[0].value
+    assert "Learning rate η must not be exactly 0.5" in app.error[0].value
     assert "last that could be computed" in app.error[0].value
     assert app.session_state["last_run"] is before
     assert not app.exception

@@ -83,6 +83,8 @@ function attachGestures(panel, act) {
   plot.addEventListener(
     "wheel",
     (event) => {
+      // The wheel alone scrolls the page, unless the panel was clicked.
+      if (!event.ctrlKey && !event.metaKey && !plot.matches(":focus")) return;
       event.preventDefault(); // the page must not scroll away under a zoom
       const lines = event.deltaMode === 1 ? 16 : 1;
       view.zoomAt(...placeOf(event), Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)));

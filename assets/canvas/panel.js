@@ -1,5 +1,7 @@
 // One panel: title, axes, the canvas with its points, and rings around the tokens that are looked at.
 
+const PLOT_HELP = "Click a point to pin it. After a click, or with Ctrl, the wheel zooms.";
+
 class Panel {
   view = new View();
   track = null;
@@ -15,7 +17,7 @@ class Panel {
     this.title = element("div", { class: "title" });
     this.hoverRing = element("div", { class: "ring", hidden: "" });
     this.pinRing = element("div", { class: "ring pinned", hidden: "" });
-    this.plot = element("div", { class: "plot", tabindex: "0", role: "img" });
+    this.plot = element("div", { class: "plot", tabindex: "0", role: "img", title: PLOT_HELP });
     this.ends = ["left", "right", "bottom", "top"].map((side) => element("span", { class: `end ${side}` }));
     this.xLabel = element("span", { class: "axis-label" });
     this.yLabel = element("span", { class: "axis-label" });
@@ -127,6 +129,7 @@ class Panel {
   #label(mix) {
     const title = this.track.titleAt(mix);
     setText(this.title, title);
+    setAttribute(this.title, "title", title);
     setAttribute(this.plot, "aria-label", `${title}: ${formatCount(this.track.count)} points`);
     this.root.classList.toggle("blank", this.track.blank);
     const [x0, x1, y0, y1] = this.view.range(this.track.extent(mix));

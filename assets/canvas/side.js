@@ -79,8 +79,14 @@ class Side {
     this.image.hidden = !digitSprites.paint(this.image, header.dataset_key, index, ink);
     setText(this.name, app.labelOf(index));
     setText(this.index, `index ${index}`);
-    setText(this.attends, row < 0 ? "" : `attends to, in block ${formatDepth(app.attended.depths[row] + 1)}`);
+    setText(this.attends, row < 0 ? "" : this.#heading(app.attended.depths[row] + 1, attended));
     this.neighbours.replaceChildren(...attended.map((each) => this.#neighbour(each, ink)));
+  }
+
+  #heading(block, attended) {
+    const where = block > this.app.header.n_blocks ? "would attend to next" : `attends to, in block ${formatDepth(block)}`;
+    const share = attended.reduce((sum, { weight }) => sum + weight, 0);
+    return `${where} (these ${attended.length}: ${Math.round(100 * share)} % of its weight)`;
   }
 
   #neighbour({ index, weight }, ink) {

@@ -147,4 +147,5 @@ def _figures(run: Run, baselines: BaselineRun, measured: Measurement) -> None:
     helps = {metric.title: number(help=metric.help, format="%.3f") for metric in METRICS.values()}
     helps["seconds"] = number(help="All blocks together; the kNN graph included.", format="%.1f")
     frame = pd.DataFrame(rows, columns=["method", "dimensions", *helps, "device"])
-    st.dataframe(frame, hide_index=True, column_config=helps, key="compare_table", height=35 * (len(rows) + 1) + 3)
+    height = 35 * (max(len(rows), 1) + 1) + 3  # an empty table has a line that says so
+    st.dataframe(frame, hide_index=True, column_config=helps, key="compare_table", height=height)

@@ -18,8 +18,10 @@ from dr_transformer.quality import Quality
 from dr_transformer.run import Run
 from dr_transformer.ui.canvas import Colouring, Panel
 from dr_transformer.ui.picture import Picture, clusters, picture
+from dr_transformer.ui.summary import capitalised, change
 
 ORDER = ("transformer", *BASELINES)
+_FROM_ORIGIN = ("effective_rank", "mean_cosine")
 CURVES = ("accuracy", "nmi", "trustworthiness", "recall")
 
 Array = npt.NDArray[np.floating]
@@ -35,12 +37,13 @@ def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, ali
     found = {"transformer": replace(transformer, note=_transformer_note(run))}
     for name in BASELINES:
         found[name] = _baseline_panel(baselines.methods[name], _settings(name, baselines), run, view)
-    if align in found and shown.visible is None:
+    if align in found and shown.visible is None and not found[align].blank:
         target = found[align].frames[-1]
         for name, panel in found.items():
-            if name != align:
-                note = f"{panel.note} · aligned to {_title(align)}"
-                found[name] = replace(panel, frames=views.laid_on(panel.frames, target), note=note)
+            if name != align and not panel.blank:
+                note = f"aligned to {_title(align)} · {panel.note}"
+                frames = views.laid_on(panel.frames, target)
+                found[name] = replace(panel, frames=frames, note=note, x_label="aligned x", y_label="aligned y")
     return Picture([found[name] for name in ORDER], shown.visible)
 
 
@@ -79,7 +82,9 @@ def _baseline_panel(method: Baseline, settings: str, run: Run, view: ViewConfig)
     frames = np.stack([frame[:, :2] for frame in method.frames])
     step = n_blocks / max(1, method.n_frames - 1)
     depths = tuple(i * step for i in range(len(frames)))
-    note = f"{method.seconds:.1f} s · {_device(method.device)}" if method.embedding is not None else "computing …"
+    note = "stopped" if method.error else "computing …"
+    if method.embedding is not None:
+        note = f"{method.seconds:.1f} s · {_device(method.device)}"
     title = method.name if len(frames) == 1 else f"{method.name}, {{frame}}"
     return Panel(
         title,
@@ -118,12 +123,16 @@ def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[
     for method in baselines.methods.values():
         if method.quality is not None and method.embedding is not None:
             q = method.embedding.shape[1]
-            rows.append(_row(method.name, q, method.seconds, method.device, method.quality))
+            rows.append(
+                _row(method.name, q, method.seconds, method.device, method.quality, centred=method.name == "PCA")
+            )
     return rows
 
 
-def _row(name: str, q: int, seconds: float, device: str, found: Quality) -> dict[str, Any]:
+def _row(name: str, q: int, seconds: float, device: str, found: Quality, *, centred: bool = True) -> dict[str, Any]:
     figures = {METRICS[metric].title: value for metric, value in found.figures.items()}
+    if not centred:  # where the origin of such a map lies means nothing, and so do angles seen from it
+        figures |= dict.fromkeys((METRICS[name].title for name in _FROM_ORIGIN), None)
     return {"method": name, "dimensions": q, **figures, "seconds": seconds, "device": _device(device)}
 
 
@@ -136,7 +145,10 @@ def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mappi
     """Of each chosen figure, what the baselines reach, by title and method."""
     found = {method.name: method.quality for method in baselines.methods.values()}
     return {
-        METRICS[name].title: {method: None if q is None else q.figures[name] for method, q in found.items()}
+        METRICS[name].title: {
+            method: None if q is None or (name in _FROM_ORIGIN and method != "PCA") else q.figures[name]
+            for method, q in found.items()
+        }
         for name in names
     }
 
@@ -145,18 +157,13 @@ def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterat
     """What depth does here, with the figures; and what went wrong."""
     if measured.complete:
         first, last = measured.blocks[0].figures, measured.blocks[-1].figures
-        changes = [_change(METRICS[name].title, first[name], last[name]) for name in ("nmi", "accuracy")]
-        if all(changes):
+        ends = [(METRICS[name].title, first[name], last[name]) for name in ("nmi", "accuracy")]
+        changes = [change(title, a, b) for title, a, b in ends if a is not None and b is not None]
+        if changes:
             yield f"From block 0 to block {run.config.n_blocks}, {' and '.join(changes)}."
     if baselines.reference is not None and baselines.methods["pca"].quality is not None:
-        yield f"Measured on {baselines.methods['pca'].quality.sample}, each method in its own dimensions."
+        sample = baselines.methods["pca"].quality.sample
+        yield f"Measured on {sample}, each method in its own dimensions. The explorer splits the tokens otherwise."
     for method in baselines.methods.values():
         if method.error:
-            yield f"{method.name} is missing: {method.error}"
-
-
-def _change(title: str, before: float | None, after: float | None) -> str:
-    if before is None or after is None:
-        return ""
-    verb = "rises" if after > before + 0.005 else "falls" if after < before - 0.005 else "stays"
-    return f"the {title} {verb} ({before:.2f} → {after:.2f})"
+            yield f"{method.name} is missing: {capitalised(method.error)}"

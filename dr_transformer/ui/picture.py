@@ -69,8 +69,7 @@ def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
 def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
     assert trajectory.start is not None
     frames = trajectory.frames(config)
-    q = config.n_components
-    first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
+    first, second = _axes(config, view)
     depths = tuple(frame.depth for frame in frames)
     fixed = max(i for i, depth in enumerate(depths) if depth <= view.view_block)
     by_view: dict[str, Callable[[list[Array]], Array]] = {
@@ -82,6 +81,12 @@ def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn
     draw = by_view[view.view]
     names = tuple(frame.name for frame in frames)
     return _Drawn(draw([trajectory.start]), draw([frame.X for frame in frames]), depths, names)
+
+
+def _axes(config: Config, view: ViewConfig) -> tuple[int, int]:
+    """The two latent axes that are drawn: the last one stands for those that these latents do not have."""
+    last = config.n_components - 1
+    return min(view.first_axis, last), min(view.second_axis, last)
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
@@ -113,13 +118,15 @@ def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
 def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
     projection = "Random projection of the pixels, Y W" if run.config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
-        axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in (view.first_axis, view.second_axis)]
+        chosen = _axes(run.config, view)
+        axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in chosen]
     else:
         axes = ["principal component 1", "principal component 2"] * 2
+    fixed = min(view.view_block, run.config.n_blocks)
     title = {
         "axes": "Latents after {frame}",
         "pca": "Latents after {frame}, its own principal components",
-        "fixed-pca": f"Latents after {{frame}}, in the principal plane of block {view.view_block}",
+        "fixed-pca": f"Latents after {{frame}}, in the principal plane of block {fixed}",
         "aligned-pca": "Latents after {frame}, principal components turned to those before",
     }[view.view]
     return [

@@ -16,10 +16,10 @@ from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised, counted
 
 _EXPLAINED = (
-    "Every method again with other seeds, on other subsets of the tokens, and on two data sets without structure: the "
-    "same images with their **pixels shuffled** one by one, and **Gaussian noise** with the covariance of the pixels. "
-    "What noise reaches too is no evidence. Neighbourhoods survive in noise (trustworthiness stays high); the figures "
-    "that use the labels do not."
+    "Every method again with other seeds, and on two data sets without structure: the same rows with their **values "
+    "shuffled** (of an image, its pixels), and **Gaussian noise** with the covariance of the data. What noise reaches "
+    "too is no evidence: a method may well keep the neighbourhoods of Gaussian noise (trustworthiness), but the "
+    "classes, which the noise does not know, should come out at chance."
 )
 
 
@@ -41,15 +41,17 @@ def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig)
     check: RealityCheck | None = None
     if st.session_state.get("reality_asked") == asked and not stop:
         check = session.reality_check(dataset, config, baselines, n_seeds, with_umap)
-        st.session_state["reality_check"] = check
+        st.session_state["reality_check"] = (asked, check)
     elif stop:
         session.stop_reality_check()
         st.session_state.pop("reality_asked", None)
-    shown: RealityCheck | None = check or st.session_state.get("reality_check")
+    last = st.session_state.get("reality_check")
     with st.container(gap=None):
         poll(check is not None and not check.finished, seconds=1.0, key="reality_poll")
-    if shown is not None:
-        _results(shown, running=check is not None)
+    if last is not None:
+        if last[0][:3] != asked[:3]:
+            st.warning("These figures are of other settings than the page has now; press Run for the new ones.")
+        _results(last[1], running=check is not None)
 
 
 def _results(check: RealityCheck, *, running: bool) -> None:
@@ -63,7 +65,12 @@ def _results(check: RealityCheck, *, running: bool) -> None:
         return
     frame = pd.DataFrame(_rows(check.rows), columns=["method", "data", *(m.title for m in METRICS.values())])
     st.dataframe(frame, hide_index=True, key="reality_table", height=35 * (len(frame) + 1) + 3)
-    st.caption(capitalised(what_varies(check.dataset.n_samples, list(check.seeds))))
+    c, q = check.config, check.baselines.baseline_components
+    st.caption(
+        f"{counted(check.dataset.n_samples)} tokens, α = {c.alpha:g}, η = {c.eta:g}, L = {c.n_blocks}, q = "
+        f"{c.n_components}; baselines: {q} dimensions, k = {check.baselines.n_neighbors}. "
+        + capitalised(what_varies(check.dataset.n_samples, list(check.seeds)))
+    )
 
 
 def _seed(check: RealityCheck) -> int:

@@ -101,14 +101,22 @@ def _remember(entered: bool) -> list[str]:
 
 
 def _preset_buttons() -> None:
+    st.caption("One-click settings")
     with st.container(horizontal=True, gap="xsmall", key="presets"):
         for name, preset in PRESETS.items():
             st.button(name, key=f"preset {name}", on_click=_load, args=(preset,), help=preset.help, type="tertiary")
 
 
+_PRESET = {name for name in Config.parameters() if name != "random_state"}
+
+
 def _load(preset: Preset) -> None:
-    """Everything as in the paper but for what the preset changes, seen from the last block."""
-    st.session_state["settings"] = DEFAULTS | preset.values  # those without a widget on this page, too
+    """The model as in the paper but for what the preset changes, seen from the last block.
+
+    Data, seed and view stay the user's, except for the paper's own preset.
+    """
+    kept = {} if preset.everything else {k: v for k, v in st.session_state["settings"].items() if k not in _PRESET}
+    st.session_state["settings"] = DEFAULTS | kept | preset.values  # those without a widget on this page, too
     st.session_state.update(st.session_state["settings"])
     st.session_state["start_depth"] = LAST_BLOCK
     st.session_state["resets"] = st.session_state.get("resets", 0) + 1
@@ -128,7 +136,11 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
             type=["npy", "npz", "csv", "parquet"],
             help="Rows are tokens; a column or array named label colours them. A link does not hold the file.",
         )
-        upload = (file.name, file.getvalue()) if file else None
+        if file:  # kept, for the uploader of the next page knows nothing of it
+            st.session_state["upload"] = (file.name, file.getvalue())
+        upload = st.session_state.get("upload")
+        if upload and not file:
+            st.caption(f"{upload[0]} is in use.")
     most = MOST[dataset]
     st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dr_transformer.analysis import SUBSAMPLE
 from dr_transformer.config import DATASETS
 from dr_transformer.run import PREVIEW, Run
+from dr_transformer.ui.link import PARAMETERS
+
+# A parameter's name where it is one: many are ordinary words too.
+_NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})(?= = | must )")
 
 
 def status_line(run: Run, is_preview: bool, explained: float | None = None) -> str:
@@ -30,33 +35,52 @@ def status_line(run: Run, is_preview: bool, explained: float | None = None) -> s
 
 
 def curves_line(run: Run) -> str:
-    """How the curves over depth were measured, on how many tokens."""
-    n = run.dataset.n_samples
-    if run.dataset.labels is None:
-        return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1."
+    """What depth does here, and how the curves over it were measured, on how many tokens."""
+    curves, n = run.analysis.curves, run.dataset.n_samples
+    if not curves["accuracy"]:
+        return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1, about the origin."
     which = "the first" if run.dataset.name in DATASETS else "random"
-    sample = f"a seeded subsample of {counted(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
-    return (
-        f"5-NN: fitted on {which} {counted(int(0.8 * n))} tokens, scored on the rest. NMI: {sample}, one cluster a "
-        "class. Clusters tighten with depth (NMI rises, at first), neighbours get worse (5-NN falls)."
-    )
+    fitted = int(0.8 * n)
+    said = [f"5-NN: fitted on {which} {counted(fitted)} tokens, scored on the other {counted(n - fitted)}."]
+    if curves["nmi"]:
+        sample = f"a seeded subsample of {counted(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
+        said.append(f"NMI: {sample}, one cluster a class.")
+    if len(curves["nmi"]) == run.config.n_blocks + 1:
+        named = (("NMI", curves["nmi"]), ("5-NN accuracy", curves["accuracy"]))
+        changes = [change(name, values[0], values[-1]) for name, values in named]
+        said.append(f"From first to last block {' and '.join(changes)}.")
+    return " ".join(said)
+
+
+def change(title: str, before: float, after: float) -> str:
+    """A clause such as: the NMI rises (0.47 → 0.59)."""
+    verb = "rises" if after > before + 0.005 else "falls" if after < before - 0.005 else "stays"
+    return f"the {title} {verb} ({before:.2f} → {after:.2f})"
 
 
 def notes(run: Run) -> Iterator[str]:
     """What is not as in the paper, each with its number."""
     yield from run.config.notes()
-    if run.neighbours is not None and run.neighbours < 1.05:
+    if run.neighbours is not None and run.neighbours < 1.05 and run.dataset.n_samples > 20:
         yield (
             f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, "
             f"in effect, to {run.neighbours:.2f} others or fewer, so each follows its nearest neighbour alone."
+        )
+    if (block := run.full.lost_at) is not None:
+        yield (
+            f"From block {block} on the tokens differ by less than a hundred thousandth of their length, which "
+            f"{run.full.latents[-1].dtype.name} hardly resolves: the picture and the curves there are rounding. With "
+            "Precision set to float64 they are not."
         )
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."
 
 
 def capitalised(sentence: str) -> str:
-    """The sentence with its first letter in upper case, the rest as it is."""
-    return sentence[:1].upper() + sentence[1:]
+    """The sentence for the page: parameters by their widgets' names, the first letter in upper case (not of a file)."""
+    sentence = _NAMED.sub(lambda found: PARAMETERS[found[1]].label, sentence)
+    first = sentence.split(" ", 1)[0]
+    return sentence if "." in first.rstrip(".,:") else sentence[:1].upper() + sentence[1:]
 
 
 def _precision(run: Run) -> str:

@@ -62,6 +62,10 @@ def test_points_are_drawn_where_they_are_and_move_with_depth_and_zoom(open_canva
     x, y = canvas.on_page(1, ISOLATED)
     canvas.page.mouse.move(x - 40, y)
     canvas.page.mouse.wheel(0, -150)
+    canvas.next_frame()
+    assert canvas.get("c.view(1).zoom") == 1, "the wheel alone scrolls the page"
+    canvas.page.locator(".plot").nth(1).focus()
+    canvas.page.mouse.wheel(0, -150)
     canvas.wait("c.view(1).zoom > 1.1")
     after = canvas.screen(1, ISOLATED)
     zoom = canvas.get("c.view(1).zoom")

@@ -159,11 +159,11 @@ def test_eta_one_half_is_said_and_the_picture_stays(open_app: Callable[..., Canv
     canvas = open_app(eta=0.49, **SMALL)
     before = canvas.array("c.positions(1)")
     canvas.page.get_by_role("slider", name="Learning rate η").press("ArrowRight")
-    expect(canvas.page.get_by_text("Eta must not be exactly 0.5")).to_be_visible()
+    expect(canvas.page.get_by_text("Learning rate η must not be exactly 0.5")).to_be_visible()
     np.testing.assert_array_equal(canvas.array("c.positions(1)"), before)
     canvas.page.get_by_role("slider", name="Learning rate η").press("ArrowRight")
     expect(canvas.page.get_by_text("turns every latent into its mirror image")).to_be_visible()
-    expect(canvas.page.get_by_text("Eta must not")).to_have_count(0)
+    expect(canvas.page.get_by_text("Learning rate η must not")).to_have_count(0)
 
 
 def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canvas]) -> None:

@@ -90,10 +90,10 @@ def test_curves_show_the_figures_at_the_depth(open_app: Callable[..., Canvas]) -
 def test_a_preset_is_one_click(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     canvas.page.get_by_role("button", name="Shallow", exact=True).click()
-    expect(canvas.page).to_have_url(re.compile(r"\?n_blocks=2$"))
+    expect(canvas.page).to_have_url(re.compile(r"\?n_samples=600&n_blocks=2$"))
     expect(canvas.page.get_by_text("2 blocks in")).to_be_visible()
-    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(n_blocks=2)) if s.ends_block]
-    canvas.wait("c.computed === 2 && c.positions(1).length === 20000")
+    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist", 600).Y, Config(n_blocks=2)) if s.ends_block]
+    canvas.wait("c.computed === 2 && c.depth === 2")
     assert_drawn(canvas, 1, expected[2], [expected[2]])
 
 
