@@ -120,9 +120,10 @@ def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
     canvas.get('c.colourBy("share of 10 pixel neighbours kept")')
     assert canvas.get("c.colouring") == "share of 10 pixel neighbours kept"
     # Of another run it is not there at once; then the choice holds again.
+    uploads = canvas.get("c.stats.uploads")
     canvas.page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
     expect(canvas.page).to_have_url(re.compile("alpha=31"))
-    canvas.wait('c.colouring === "class"')
+    canvas.wait(f"c.stats.uploads > {uploads}")
     canvas.wait('c.colouring === "share of 10 pixel neighbours kept"')
 
 
