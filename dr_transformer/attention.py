@@ -10,38 +10,60 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dr_transformer.attention_kernels import Check, weighted_means
+
 # A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
 _BLOCK_BYTES = 32 * 2**20
 
 
 def attend(
-    queries: Tensor, keys: Tensor, *, alpha: float, n_samples: int, n_heads: int = 1, masked: Tensor | None = None
+    queries: Tensor,
+    keys: Tensor,
+    *,
+    alpha: float,
+    n_samples: int,
+    n_heads: int = 1,
+    masked: Tensor | None = None,
+    products: torch.dtype | None = None,
+    check: Check | None = None,
 ) -> Tensor:
     """Softmax attention of `queries` (m, q) over `keys` (k, q), which are the values too: A·keys, of shape (m, q).
 
     `n_samples` is the n of the logit scale α n / d_h: the number of tokens that were LayerNormed together.
     `masked` (m,) holds for each query the index of the one key it must not attend to, or −1; None masks nothing.
+    If `queries` is the very tensor `keys`, and all or none of its rows are masked from themselves, half of A is enough.
+
+    `products` is the dtype of the operands of both products, by default the queries' own; with bfloat16 the result
+    still is float32, right to two or three digits. `check` is called every few milliseconds (on a CPU), and may raise.
     """
     out = torch.empty_like(queries)
-    blocks = _row_blocks(len(queries), len(keys), keys.element_size())
-    # One buffer for all row blocks: fresh memory for each would cost as much time as the products do.
-    buffer = queries.new_empty((blocks[0].stop if blocks else 0, len(keys)))
-    for rows in blocks:
-        for head in _heads(queries.shape[1], n_heads):
-            A = buffer[: rows.stop - rows.start]
-            _weights(queries[rows, head], keys[:, head], alpha, n_samples, None if masked is None else masked[rows], A)
-            out[rows, head] = A @ keys[:, head]
+    if not len(queries):
+        return out
+    symmetric = queries is keys and (masked is None or torch.equal(masked, _own(queries)))
+    for head in _heads(queries.shape[1], n_heads):
+        K = keys[:, head].contiguous()
+        Q = K if queries is keys else queries[:, head].contiguous()
+        scale = alpha * n_samples / K.shape[1]
+        out[:, head], lost = weighted_means(
+            Q, K, scale, masked, symmetric=symmetric, products=products or queries.dtype, check=check
+        )
+        # At a huge α all but the nearest neighbours' exponentials vanish, unless compared with the row's own maximum.
+        for start in range(0, len(lost), step := _rows_at_once(K)):
+            if check is not None:
+                check()
+            rows = lost[start : start + step]
+            out[rows, head] = _weights(Q[rows], K, scale, None if masked is None else masked[rows]) @ K
     return out
 
 
 def attention_rows(X: Tensor, rows: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True) -> Tensor:
     """The rows `rows` (m,) of A for latents X (n, q): shape (m, n), averaged over heads. Each row sums to 1."""
-    masked = rows if mask_self else None
     heads = _heads(X.shape[1], n_heads)
     total = X.new_zeros((len(rows), len(X)))
     A = torch.empty_like(total)
     for head in heads:
-        total += _weights(X[rows, head], X[:, head], alpha, len(X), masked, A)
+        scale = alpha * len(X) / X[:, head].shape[1]
+        total += _weights(X[rows, head], X[:, head], scale, rows if mask_self else None, A)
     return total / len(heads)
 
 
@@ -51,13 +73,17 @@ def effective_neighbours(A: Tensor) -> Tensor:
     return (-(A.clamp_min(tiny).log().mul_(A)).sum(dim=1)).exp()
 
 
-def _weights(queries: Tensor, keys: Tensor, alpha: float, n_samples: int, masked: Tensor | None, out: Tensor) -> Tensor:
-    """Write rows of A into `out` (m, k)."""
-    torch.mm(queries * (alpha * n_samples / keys.shape[1]), keys.T, out=out)
+def _weights(queries: Tensor, keys: Tensor, scale: float, masked: Tensor | None, out: Tensor | None = None) -> Tensor:
+    """Rows of A (m, k), into `out` if given: the plain softmax, which the tiles are tested against."""
+    A = torch.mm(queries * scale, keys.T, out=out)
     if masked is not None:
         which = torch.nonzero(masked >= 0).squeeze(1)
-        out[which, masked[which]] = -torch.inf
-    return torch.softmax(out, dim=1, out=out)
+        A[which, masked[which]] = -torch.inf
+    return torch.softmax(A, dim=1, out=A)
+
+
+def _own(X: Tensor) -> Tensor:
+    return torch.arange(len(X), device=X.device)
 
 
 def _heads(n_components: int, n_heads: int) -> list[slice]:
@@ -65,6 +91,5 @@ def _heads(n_components: int, n_heads: int) -> list[slice]:
     return [slice(start, start + width) for start in range(0, n_components, width)]
 
 
-def _row_blocks(m: int, n_keys: int, itemsize: int) -> list[slice]:
-    size = max(1, _BLOCK_BYTES // (n_keys * itemsize))
-    return [slice(start, min(start + size, m)) for start in range(0, m, size)]
+def _rows_at_once(keys: Tensor) -> int:
+    return max(1, _BLOCK_BYTES // (len(keys) * keys.element_size()))

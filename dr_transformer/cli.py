@@ -1,4 +1,4 @@
-"""The terminal: `dr-transformer app | figure | embed`. Flags are the declarations of `config.py`."""
+"""The terminal: `dr-transformer app | figure | embed | bench`. Flags are the declarations of `config.py`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr_transformer.config import Config, DataConfig
+from dr_transformer.embed_command import EmbedConfig, describe_cost, embed, launched, progress
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Parameter
 from dr_transformer.paths import app_root
 
 if TYPE_CHECKING:
     from dr_transformer.data import Dataset
-    from dr_transformer.model import Step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for bad input, whose one sentence goes to standard error)."""
+    if launched():
+        from dr_transformer.distributed import one_of_many
+
+        return one_of_many(lambda: _main(arguments))
+    return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
+        if launched() and options.run is not _embed:
+            raise InputError("only embed can be run by several processes; start this command without torchrun.")
         status: int = options.run(options)
     except InputError as error:
         print(f"dr-transformer: {error}", file=sys.stderr)  # noqa: T201
@@ -49,9 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     embed = _command(commands, "embed", _embed, "write the latents, labels, images and settings to a .npz file")
     embed.add_argument("out", type=Path, help="the file to write: .npz")
     embed.add_argument("--trajectory", action="store_true", help="also write the latents of every block")
+    embed.add_argument("--dry-run", action="store_true", help="only say what it would cost, by arithmetic")
     for command in (figure, embed):
         _add_flags(command, "data", DataConfig.parameters())
         _add_flags(command, "model", Config.parameters())
+    _add_flags(embed, "run", EmbedConfig.parameters())
+    measure = _command(commands, "bench", _bench, "measure this machine against the plain references")
+    measure.add_argument("--n-samples", type=int, default=10_000, help="tokens, 1000 to 10000 (default: %(default)s)")
+    measure.add_argument("--json", type=Path, metavar="FILE", help="also write machine and results to this file")
     for command in (app, figure, embed):
         command.add_argument(
             "--data-folder",
@@ -83,11 +99,12 @@ def _add_flags(command: argparse.ArgumentParser, title: str, parameters: dict[st
 
 
 def _settings(options: argparse.Namespace) -> tuple[DataConfig, Config]:
-    def parsed(parameters: dict[str, Parameter]) -> dict[str, Any]:
-        given = {name: getattr(options, name) for name in parameters}
-        return {n: parameters[n].parse(v) if isinstance(v, str) else v for n, v in given.items()}
+    return DataConfig(**_parsed(options, DataConfig.parameters())), Config(**_parsed(options, Config.parameters()))
 
-    return DataConfig(**parsed(DataConfig.parameters())), Config(**parsed(Config.parameters()))
+
+def _parsed(options: argparse.Namespace, parameters: dict[str, Parameter]) -> dict[str, Any]:
+    given = {name: getattr(options, name) for name in parameters}
+    return {n: parameters[n].parse(v) if isinstance(v, str) else v for n, v in given.items()}
 
 
 def _app(options: argparse.Namespace) -> int:
@@ -104,13 +121,14 @@ def _app(options: argparse.Namespace) -> int:
 def _figure(options: argparse.Namespace) -> int:
     from dr_transformer import figures
     from dr_transformer.export import settings, whole_file
+    from dr_transformer.model import unroll
 
     data_config, config = _settings(options)
     figures.check_format(options.out)
     with whole_file(options.out) as target:
         dataset = _load(data_config, config, options)
         start = end = None
-        for step in _progress(dataset, config):
+        for step in progress(unroll(dataset.Y, config), config.n_blocks):
             if step.name == "projection":
                 start = step.X[:, :2]
             end = step.X[:, :2]
@@ -121,22 +139,20 @@ def _figure(options: argparse.Namespace) -> int:
     return _say_written(options.out)
 
 
+def _bench(options: argparse.Namespace) -> int:
+    from dr_transformer.bench_command import bench
+
+    return bench(options.n_samples, options.json)
+
+
 def _embed(options: argparse.Namespace) -> int:
-    from dr_transformer.export import save_npz, whole_file
-
     data_config, config = _settings(options)
-    if options.out.suffix.lower() != ".npz":
-        raise InputError(f"cannot write {options.out.name!r}: the name must end in .npz.")
-    with whole_file(options.out) as target:
-        import numpy as np
-
-        dataset = _load(data_config, config, options)
-        frames = [
-            step.X.cpu().numpy()
-            for step in _progress(dataset, config)
-            if step.ends_block and (options.trajectory or step.block == config.n_blocks)
-        ]
-        save_npz(target, frames[-1], np.stack(frames) if options.trajectory else None, config, dataset)
+    embed_config = EmbedConfig(**_parsed(options, EmbedConfig.parameters()))
+    load = partial(_load, data_config, config, options)
+    if options.dry_run:
+        print(describe_cost(options.out, config, embed_config, data_config.n_samples, load))  # noqa: T201
+        return 0
+    embed(options.out, config, embed_config, load, trajectory=options.trajectory)
     return _say_written(options.out)
 
 
@@ -150,18 +166,6 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
         folder=options.data_folder,
         say=lambda sentence: print(sentence, file=sys.stderr),  # noqa: T201
     )
-
-
-def _progress(dataset: Dataset, config: Config) -> Iterator[Step]:
-    """The steps of a run, with a progress bar over blocks once it has taken a second."""
-    from tqdm import tqdm
-
-    from dr_transformer.model import unroll
-
-    with tqdm(total=config.n_blocks, desc="blocks", delay=1, leave=False) as bar:
-        for step in unroll(dataset.Y, config):
-            bar.update(step.ends_block and step.block > 0)
-            yield step
 
 
 def _say_written(path: Path) -> int:

@@ -16,7 +16,7 @@ from dr_transformer.parameters import Declared, declare
 PROJECTIONS = ("gaussian", "pca")
 ACTIVATIONS = ("none", "relu")
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "float32", "float64")
+PRECISIONS = ("auto", "float64", "float32", "bfloat16")
 VIEWS = ("axes", "pca", "fixed-pca", "aligned-pca")
 SCALES = ("frame", "final")
 SCALINGS = ("degree", "probdr")
@@ -145,7 +145,8 @@ class Config(Declared):
     precision: str = declare(
         "auto",
         "Precision",
-        "Floating-point format: auto is float64 for float64 input and float32 (as in the paper) for everything else.",
+        "Floating-point format: auto is float64 for float64 input, else float32 (as in the paper), or for more than "
+        "20 000 tokens, on a processor that has it, bfloat16: twice as fast, right to two or three digits.",
         "more",
         choices=PRECISIONS,
     )
@@ -170,6 +171,11 @@ class Config(Declared):
 
     def notes(self) -> Iterator[str]:
         """Sentences on what to expect of these settings where it is not what the paper shows."""
+        if self.n_components == 2:
+            yield (
+                "With two latent dimensions LayerNorm leaves of each token only which of the two is larger, so all "
+                "tokens fall on two points."
+            )
         if self.activation == "none" and self.eta > 0.5:
             yield (
                 f"η = {self.eta:g} is above ½: each feed-forward step now turns every latent into its mirror image, so "

@@ -14,7 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dr_transformer.config import Config
-from dr_transformer.model import layer_norm, resolve_device, run_block, unroll
+from dr_transformer.errors import InputError
+from dr_transformer.landmarks import Landmarks, choose_landmarks, counted_in
+from dr_transformer.model import resolve_device, unroll
 from dr_transformer.projection import RandomState, fit_projection, float64_chunks
 
 _ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
@@ -50,13 +52,18 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     device : {"auto", "cpu", "cuda"}, default="auto"
     precision : {"auto", "float32", "float64"}, default="auto"
         "auto" computes in float64 for float64 data and in float32 for everything else.
+    landmarks : int or None, default=None
+        So many tokens, chosen by k-means++, run the exact model, and all others attend to them alone (see
+        `dr_transformer.landmarks`): time grows with n_samples, not with its square.
 
     Attributes
     ----------
     embedding_ : ndarray of shape (n_samples, n_components)
         The latents after the last block.
     trajectory_ : ndarray of shape (n_blocks + 1, n_samples, n_components)
-        The latents before the first block and after each.
+        The latents before the first block and after each; with `landmarks`, those of the landmarks.
+    landmarks_ : ndarray of shape (landmarks,) or None
+        Which rows are the landmarks.
     projection_ : ndarray of shape (n_features, n_components)
         W_proj.
     n_features_in_ : int
@@ -89,6 +96,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         random_state: RandomState = 42,
         device: str = "auto",
         precision: str = "auto",
+        landmarks: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.n_blocks = n_blocks
@@ -102,6 +110,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.landmarks = landmarks
 
     def fit(self, X: npt.ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Embed the rows of X (n_samples, n_features); uint8 is taken as pixels and scaled by 1/255. `y` is ignored.
@@ -111,12 +120,16 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         config = self.config()
         Y = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
-        self._map = fit_projection(Y, config, check_random_state(self.random_state))
-        self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(Y, config, self._map) if s.ends_block])
-        self.embedding_ = self.trajectory_[-1]
+        generator = check_random_state(self.random_state)
+        self._map = fit_projection(Y, config, generator)
+        self.landmarks_ = self._choose_landmarks(Y, generator)
+        rows = Y if self.landmarks_ is None else Y[self.landmarks_]
+        with counted_in(Y, self._map):
+            self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(rows, config, self._map) if s.ends_block])
         self.projection_ = self._map.W
         self._n_features_out = config.n_components
-        self._digests = _row_digests(Y)
+        self._digests = _row_digests(rows)
+        self.embedding_ = self.trajectory_[-1] if self.landmarks_ is None else self._follow(Y)
         return self
 
     def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> npt.NDArray[np.floating]:
@@ -126,30 +139,40 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Embed new rows X (m, n_features) as (m, n_components), against the fitted tokens, which stay as they are.
 
-        Block by block the new tokens attend to the fitted ones (not to each other). With `mask_self`, a row equal to a
-        fitted one *is* that token and does not attend to itself, so `transform` of the fitted data is `embedding_`.
+        Block by block the new tokens attend to the fitted ones, or to their landmarks, not to each other. With
+        `mask_self`, a row equal to one of these *is* that token and does not attend to itself, so `transform` of the
+        fitted data is `embedding_`.
         """
         check_is_fitted(self)
-        Y = validate_data(self, X, dtype=_ACCEPTED, reset=False)
-        config = self.config()
-        device, dtype = resolve_device(config), torch.from_numpy(self.trajectory_[:1, :1]).dtype
-        n = len(self.embedding_)
-        Z = layer_norm(torch.from_numpy(self._map(Y)).to(dtype).to(device), n)
-        masked = self._fitted_twins(Y).to(device) if config.mask_self else None
-        for keys in self.trajectory_[:-1]:
-            *_, (_, Z) = run_block(Z, torch.from_numpy(keys).to(device), config, masked)
-        return Z.cpu().numpy()
+        return self._follow(validate_data(self, X, dtype=_ACCEPTED, reset=False))
 
     def config(self) -> Config:
         """These parameters, validated, as the frozen `Config` that the numerics take."""
-        settings = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        settings = {n: value for n, value in self.get_params().items() if n not in ("random_state", "landmarks")}
         settings["activation"] = "none" if self.activation is None else self.activation
         if isinstance(self.random_state, Integral):
             settings["random_state"] = self.random_state
         return Config(**settings)
 
+    def _choose_landmarks(
+        self, Y: npt.NDArray[np.generic], generator: np.random.RandomState
+    ) -> npt.NDArray[np.intp] | None:
+        if self.landmarks is None:
+            return None
+        if not isinstance(self.landmarks, Integral):
+            raise InputError(f"landmarks must be a whole number, but is {self.landmarks!r}.")
+        seed = self.random_state if isinstance(self.random_state, Integral) else generator
+        return choose_landmarks(Y, int(self.landmarks), self._map, random_state=seed)
+
+    def _follow(self, Y: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
+        config = self.config()
+        device = resolve_device(config)
+        latents = tuple(torch.from_numpy(X).to(device) for X in self.trajectory_)
+        masked = self._fitted_twins(Y).to(device) if config.mask_self else None
+        return Landmarks(np.arange(len(latents[0])), latents, self._map, config).follow(Y, masked)
+
     def _fitted_twins(self, Y: npt.NDArray[np.generic]) -> torch.Tensor:
-        """For each row of Y the index of an equal fitted row, or −1."""
+        """For each row of Y the index of an equal one among the fitted rows (with `landmarks`, among these), or −1."""
         first = {digest: i for i, digest in reversed(list(enumerate(self._digests)))}
         return torch.tensor([first.get(digest, -1) for digest in _row_digests(Y)], dtype=torch.long)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -44,11 +44,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def settings(config: Config, dataset: Dataset) -> dict[str, Any]:
-    """All that is needed to make a result again, ready for JSON."""
+def settings(config: Config, dataset: Dataset, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All that is needed to make a result again, ready for JSON; `run`: in which way, if not the plain one."""
     return {
         "config": config.to_dict(),
         "data": {"name": dataset.name, "n_samples": dataset.n_samples, "source": dataset.source, "key": dataset.key},
+        "run": dict(run or {}),
         "versions": {"dr-transformer": __version__} | {name: version(name) for name in ("numpy", "torch")},
     }
 
@@ -59,14 +60,21 @@ def save_npz(
     trajectory: npt.NDArray[np.floating] | None,
     config: Config,
     dataset: Dataset,
+    *,
+    landmarks: npt.NDArray[np.integer] | None = None,
+    run: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `embedding` (n, q), `trajectory` (n_blocks + 1, n, q), `labels`, `images` (as there are), `settings`."""
+    """Write `embedding` (n, q), `trajectory` (n_blocks + 1, n, q), `landmarks` (m,), `labels`, `images` and `settings`.
+
+    Those that are None are left out; `run` is as in `settings`.
+    """
     arrays: dict[str, Any] = {
         "embedding": embedding,
         "trajectory": trajectory,
+        "landmarks": landmarks,
         "labels": dataset.labels,
         "images": dataset.images,
-        "settings": np.array(json.dumps(settings(config, dataset), ensure_ascii=False)),
+        "settings": np.array(json.dumps(settings(config, dataset, run), ensure_ascii=False)),
     }
     with target.open("wb") as file:  # given a name, numpy would append .npz to it
         np.savez(file, **{name: array for name, array in arrays.items() if array is not None})

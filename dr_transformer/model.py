@@ -22,11 +22,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from dr_transformer.attention import attend
+from dr_transformer.attention_kernels import Check
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
+from dr_transformer.products import multiplies_bfloat16
 from dr_transformer.projection import Projection, fit_projection
 
 LAYER_NORM_EPS = 1e-10
+LARGE = 20_000  # tokens: beyond it "auto" may take bfloat16
 SUB_STEPS = ("attention", "layer_norm_1", "feed_forward", "layer_norm_2")
 
 
@@ -43,11 +46,14 @@ class Step(NamedTuple):
         return self.name in ("layer_norm_0", "layer_norm_2")
 
 
-def unroll(Y: npt.NDArray[np.generic], config: Config, projection: Projection | None = None) -> Iterator[Step]:
+def unroll(
+    Y: npt.NDArray[np.generic], config: Config, projection: Projection | None = None, check: Check | None = None
+) -> Iterator[Step]:
     """Push tokens Y (n, d) through the transformer, yielding each sub-step's latents as it is computed.
 
     First come `projection` (Y W_proj) and `layer_norm_0` (the latents of block 0), then the four `SUB_STEPS` of each
-    block. Memory is O(n q): A is never held. Stop iterating to cancel. Raises `InputError` for bad data or device.
+    block. Memory is O(n q): A is never held. Raises `InputError` for bad data or device. Stop iterating to cancel;
+    within a step `check` is called every few milliseconds, and what it raises comes out of the iteration.
     """
     Y = check_tokens(Y)
     projection = projection or fit_projection(Y, config)
@@ -57,18 +63,29 @@ def unroll(Y: npt.NDArray[np.generic], config: Config, projection: Projection | 
     yield Step(0, "layer_norm_0", X)
     masked = torch.arange(len(Y), device=X.device) if config.mask_self else None
     for block in range(1, config.n_blocks + 1):
-        for name, latents in run_block(X, X, config, masked):
+        for name, latents in run_block(X, X, config, masked, check):
             X = latents
             yield Step(block, name, X)
 
 
-def run_block(X: Tensor, keys: Tensor, config: Config, masked: Tensor | None) -> Iterator[tuple[str, Tensor]]:
+def run_block(
+    X: Tensor, keys: Tensor, config: Config, masked: Tensor | None, check: Check | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """One block: tokens X (m, q) attend to `keys` (n, q), for the fitted tokens themselves `keys = X`.
 
-    Yields (name, latents) after each of the four `SUB_STEPS`. `masked` is as in `attention.attend`.
+    Yields (name, latents) after each of the four `SUB_STEPS`. `masked` and `check` are as in `attention.attend`.
     """
     n = len(keys)
-    AX = attend(X, keys, alpha=config.alpha, n_samples=n, n_heads=config.n_heads, masked=masked)
+    AX = attend(
+        X,
+        keys,
+        alpha=config.alpha,
+        n_samples=n,
+        n_heads=config.n_heads,
+        masked=masked,
+        products=resolve_products(config, X.dtype, n, X.device),
+        check=check,
+    )
     X = X + 2 * config.eta * (AX - X if config.graph_diffusion else AX)
     yield "attention", X
     yield from after_attention(X, n, config)
@@ -118,3 +135,23 @@ def resolve_dtype(config: Config, data_dtype: np.dtype[np.generic]) -> torch.dty
     if config.precision == "auto":
         return torch.float64 if data_dtype == np.float64 else torch.float32
     return torch.float64 if config.precision == "float64" else torch.float32
+
+
+def resolve_products(config: Config, latents: torch.dtype, n_samples: int, device: torch.device) -> torch.dtype:
+    """The dtype of the operands of attention's products: tokens attend to `n_samples` keys, with `latents` in a dtype.
+
+    "auto" is the latents' own, so that the paper's setting gives the published figure to the last digit. It is bfloat16
+    where that is worth it (float32 latents of more than `LARGE` tokens), right to 2e-3 (one head, α up to the paper's)
+    and done by the processor itself. Nothing is timed: the same settings give the same picture on the same device.
+    """
+    if latents != torch.float32:
+        return latents
+    worth_it = n_samples > LARGE and config.alpha <= 30 and config.n_heads == 1
+    chosen = config.precision == "auto" and worth_it and multiplies_bfloat16(device)
+    return torch.bfloat16 if chosen or config.precision == "bfloat16" else torch.float32
+
+
+def resolve_precision(config: Config, data_dtype: np.dtype[np.generic], n_samples: int) -> str:
+    """The precision of a run over `n_samples` tokens in words: "float64", "float32" or, of its products, "bfloat16"."""
+    latents, device = resolve_dtype(config, data_dtype), resolve_device(config)
+    return str(resolve_products(config, latents, n_samples, device)).removeprefix("torch.")

@@ -20,11 +20,12 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import subsample
-from dr_transformer.model import Step, after_attention, unroll
+from dr_transformer.model import Step, after_attention, resolve_precision, unroll
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
 STRETCHES = {"attention": 0.5, "LayerNorm": 0.75, "feed-forward": 0.875}
+_RESOLVED = 100  # roundings that tokens must differ by, to be told apart at all
 _MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
@@ -51,6 +52,7 @@ class Trajectory:
     start: Array | None = None
     latents: list[Array] = field(default_factory=list)
     attention: list[Array] = field(default_factory=list)
+    lost_at: int | None = None  # the first block whose tokens differ by little more than the rounding of their format
     drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun of a page asks for the same again
 
     def take(self, step: Step) -> None:
@@ -59,6 +61,8 @@ class Trajectory:
             self.start = step.X.cpu().numpy()
         elif step.ends_block:
             self.latents.append(step.X.cpu().numpy())
+            if self.lost_at is None and spread(step.X) < _RESOLVED * torch.finfo(step.X.dtype).eps:
+                self.lost_at = step.block
         elif step.name == "attention" and self.sub_steps:
             self.attention.append(step.X.cpu().numpy())
 
@@ -83,6 +87,11 @@ class Trajectory:
         return sum(X.nbytes for X in (*self.latents, *self.attention))
 
 
+def spread(X: torch.Tensor) -> float:
+    """How far the latents X (n, q) lie apart: the norm of what is left without their mean, over their own norm."""
+    return float((X - X.mean(dim=0)).norm() / X.norm())
+
+
 def shows_sub_steps(n_samples: int, n_blocks: int) -> bool:
     """Whether the sub-steps inside the blocks are kept and drawn: not of a run so large that a browser would choke."""
     return n_samples * n_blocks * (1 + len(STRETCHES)) <= _MAX_POINTS
@@ -101,6 +110,7 @@ class Run:
     analysis: Analysis = field(default_factory=Analysis)
     neighbours: float | None = None  # median effective number of tokens attended to, at the last block
     device: str = ""
+    precision: str = ""  # of attention's products: "float64", "float32" or "bfloat16"
     deviation: float | None = None  # of the last block from float64, relative, on a subsample
     seconds: float = 0.0
     error: str | None = None
@@ -145,7 +155,7 @@ class Run:
             raise Cancelled
 
     def _steps(self, Y: npt.NDArray[np.generic]) -> Iterator[Step]:
-        for step in unroll(Y, self.config):
+        for step in unroll(Y, self.config, check=self._check):  # a newer setting need not wait for a large step
             self._check()
             yield step
 
@@ -165,6 +175,7 @@ class Run:
     def _unroll(self) -> None:
         # Anew: an earlier try may have been cancelled half way.
         self.full = Trajectory(shows_sub_steps(self.dataset.n_samples, self.config.n_blocks))
+        self.precision = resolve_precision(self.config, self.dataset.Y.dtype, self.dataset.n_samples)
         began = time.perf_counter()
         for step in self._steps(self.dataset.Y):
             self.full.take(step)
@@ -187,12 +198,18 @@ class Run:
 def deviation_from_float64(dataset: Dataset, config: Config, n_samples: int = _SUBSAMPLE) -> float | None:
     """Largest difference between the last block in the run's precision and in float64, over the largest coordinate,
     measured by running both on a seeded subsample of the tokens; None where PCA needs more tokens than that.
+
+    The run's precision is that of all its tokens: for the few of the subsample "auto" might choose a more exact one.
     """
     if config.projection == "pca" and config.n_components > n_samples:
         return None
     rows = subsample(dataset.n_samples, n_samples, config.random_state)
-    exact = Config.from_dict(config.to_dict() | {"precision": "float64", "device": "cpu"})
-    X, reference = (_last(dataset.Y[rows], c).astype(np.float64) for c in (config, exact))
+    same = {"precision": resolve_precision(config, dataset.Y.dtype, dataset.n_samples)}
+    exact = {"precision": "float64", "device": "cpu"}
+    X, reference = (
+        _last(dataset.Y[rows], Config.from_dict(config.to_dict() | changed)).astype(np.float64)
+        for changed in (same, exact)
+    )
     return float(np.abs(X - reference).max() / np.abs(reference).max())
 
 

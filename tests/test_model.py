@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dr_transformer import attention_kernels
 from dr_transformer.attention import attend, attention_rows, effective_neighbours
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
@@ -147,11 +148,11 @@ def test_rotation_of_latents_changes_nothing_but_the_picture() -> None:
     torch.testing.assert_close(plain @ R, turned, rtol=0, atol=1e-12)
 
 
-def test_row_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     X = layer_norm(torch.from_numpy(tokens(101, 12)), 101)
     arguments = {"alpha": 30.0, "n_samples": 101, "masked": torch.arange(101)}
     whole = attend(X, X, **arguments)
-    monkeypatch.setattr("dr_transformer.attention._BLOCK_BYTES", 7 * 101 * 8)
+    monkeypatch.setitem(attention_kernels._TILE, X.device.type, 7)
     torch.testing.assert_close(attend(X, X, **arguments), whole, rtol=0, atol=1e-14)
 
 
@@ -229,7 +230,7 @@ def test_pca_projection_is_the_principal_scores() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
-@pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-4), ("float64", 1e-11)])
+@pytest.mark.parametrize(("precision", "bound"), [("bfloat16", 5e-2), ("float32", 1e-4), ("float64", 1e-11)])
 def test_every_device_and_precision_equals_float64_on_the_cpu(device: str, precision: str, bound: float) -> None:
     Y = tokens(500)
     exact = trajectory(Y, Config(device="cpu", precision="float64"))[-1]

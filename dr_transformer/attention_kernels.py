@@ -1,0 +1,113 @@
+"""Softmax attention tile by tile: two matrix products and one exponential a tile, and nothing else over n × n.
+
+A tile is E = exp(Q Kᵀ − shift) of a block of rows I and a block of columns J; it adds E V to the totals of I and Σ E to
+their sums, and the division comes last, on (m, d) instead of on (m, k). There is no running maximum as in flash
+attention (Dao et al., arXiv 2205.14135): by Cauchy–Schwarz no logit exceeds max |q_i| max |k_j|, for LayerNormed rows
+the α on the diagonal, so one shift serves all tiles. Where tokens attend to themselves, E is symmetric, and the tile
+(I, J) serves the rows J too, transposed: that halves the first product and the exponentials.
+
+Values are centred before the product, which is exact (weights sum to 1) and leaves less to round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dr_transformer.products import Products
+
+_TILE = {"cpu": 1536, "cuda": 8192}  # a tile stays in a CPU's last cache; a GPU wants large products
+# exp() is kept at most this large, so that n of them can be summed, and may be as small as the format allows.
+_LARGEST_EXPONENT = {torch.float64: 600.0, torch.float32: 60.0}
+
+Check = Callable[[], None]
+
+
+class Weighted(NamedTuple):
+    """`means` (m, d) of the values, and `lost`: the rows (indices) whose means are not to be trusted.
+
+    A row is lost where its largest logit lies so far below the bound that its exponentials fall out of the format.
+    """
+
+    means: Tensor
+    lost: Tensor
+
+
+def weighted_means(
+    queries: Tensor,
+    keys: Tensor,
+    scale: float,
+    masked: Tensor | None,
+    *,
+    symmetric: bool,
+    products: torch.dtype,
+    check: Check | None = None,
+) -> Weighted:
+    """Means of `keys` (k, d) with weights softmax(scale · queries keysᵀ), for queries (m, d).
+
+    `masked` (m,) is as in `attention.attend`. `symmetric` promises that the queries are the keys, and that `masked` is
+    None or masks each token's own key. Operands of the products are of the dtype `products`; totals and sums are of the
+    queries' dtype. `check` is called before every tile; what it raises ends the computation.
+    """
+    multiply = Products(products, queries.device)
+    # √scale on both sides, for the rounded operands of a symmetric E must be the same
+    right = (keys * math.sqrt(scale)).to(products)
+    left = right if symmetric else (queries * math.sqrt(scale)).to(products)
+    bias = right.new_full((len(right),), -_shift(left, right, queries.dtype))
+    centre = keys.mean(dim=0)
+    values = (keys - centre).to(products)
+    totals, sums = torch.zeros_like(queries), queries.new_zeros(len(queries))
+    # What a symmetric tile adds to the rows J comes transposed, and stays so until it is turned, once, at the end.
+    turned = queries.new_zeros((queries.shape[1], len(queries) if symmetric else 0))
+    columns = _blocks(len(keys), queries.device)
+    for rows in _blocks(len(queries), queries.device):
+        values_turned = values[rows].T.contiguous() if symmetric else values
+        for block in columns:
+            if symmetric and block.start < rows.start:
+                continue
+            if check is not None:
+                check()
+            E = multiply.exponentials(left[rows], right[block], bias[block])
+            if masked is not None and not symmetric:
+                _zero(E, masked[rows] - block.start)
+            elif masked is not None and block == rows:
+                E.fill_diagonal_(0)
+            sums[rows] += multiply.sum(E, dim=1, dtype=sums.dtype)
+            multiply.add(totals[rows], E, values[block])
+            if symmetric and block != rows:
+                sums[block] += multiply.sum(E, dim=0, dtype=sums.dtype)
+                multiply.add(turned[:, block], values_turned, E)
+    if symmetric:
+        totals += turned.T
+    return Weighted(totals.div_(sums[:, None]).add_(centre), _lost(sums, len(keys)))
+
+
+def _shift(left: Tensor, right: Tensor, dtype: torch.dtype) -> float:
+    """What to subtract from every logit: the least that keeps all exponentials and their sums in the format.
+
+    bfloat16 logits are rounded to eight bits, so that those which matter, near the bound, are to be near 0.
+    """
+    bound = math.prod(float(torch.linalg.vector_norm(X, dim=1, dtype=dtype).max()) for X in (left, right))
+    return bound if left.dtype == torch.bfloat16 else max(0.0, bound - _LARGEST_EXPONENT[dtype])
+
+
+def _lost(sums: Tensor, n_keys: int) -> Tensor:
+    """Rows whose sum is too small for what underflowed not to matter, or no number."""
+    limits = torch.finfo(sums.dtype)
+    return torch.nonzero(~((sums >= n_keys * limits.tiny / limits.eps) & (sums <= limits.max))).squeeze(1)
+
+
+def _zero(E: Tensor, masked: Tensor) -> None:
+    """Zero in each row of the tile E the column `masked`, where it is one of its columns."""
+    column = masked.clamp(0, E.shape[1] - 1)[:, None]
+    kept = E.gather(1, column).masked_fill_(column == masked[:, None], 0)
+    E.scatter_(1, column, kept)  # without asking a GPU which rows
+
+
+def _blocks(n: int, device: torch.device) -> list[slice]:
+    size = _TILE.get(device.type, _TILE["cpu"])
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

@@ -1,0 +1,131 @@
+"""The cost model against operations that are counted and memory that is measured."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from dr_transformer import Config, InputError, landmarks, unroll
+from dr_transformer import cost as module
+from dr_transformer.cost import cost
+from dr_transformer.landmarks import Landmarks
+from dr_transformer.model import layer_norm, run_block
+from tests.test_model import tokens
+
+VARIANTS = [
+    Config(n_components=16, n_blocks=2),
+    Config(n_components=16, n_blocks=3, n_heads=4, mask_self=False),
+    Config(n_components=32, n_blocks=1, graph_diffusion=True, precision="float32"),
+]
+
+
+def counter() -> FlopCounterMode:
+    """Counts products added in place and by oneDNN too, which torch's own count overlooks."""
+    list(unroll(tokens(10), Config(n_components=4, precision="float32")))  # what is found out once is not counted
+    more = {torch.ops.aten.addmm_: lambda _, A, B, **__: 2 * A[0] * A[1] * B[1]}
+    onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    if onednn is not None:
+        more[onednn] = lambda X, W, *_, **__: 2 * X[0] * X[1] * W[0]
+    return FlopCounterMode(display=False, custom_mapping=more)
+
+
+@pytest.mark.parametrize("n", [150, 2000])
+@pytest.mark.parametrize("config", VARIANTS)
+def test_the_exact_run(config: Config, n: int) -> None:
+    """Tokens that attend to themselves: all of 4 n² q flop, or three quarters, where X Xᵀ is known to be symmetric."""
+    with counter() as counted:
+        list(unroll(tokens(n), config))
+    predicted = cost(n, config).flop
+    assert predicted == 4 * n**2 * config.n_components * config.n_blocks
+    assert 0.75 * predicted <= counted.get_total_flops() <= predicted
+
+
+@pytest.mark.parametrize("config", VARIANTS)
+def test_landmarks(config: Config) -> None:
+    """Exact for the others; the landmarks' own run is within the bounds above."""
+    Y, index = tokens(1800), np.arange(0, 1800, 9)
+    with counter() as counted:
+        fitted = Landmarks.of(Y, index, config)
+    assert counted.get_total_flops() <= cost(200, config).flop
+    with counter() as counted:
+        fitted.embed(Y)
+    assert counted.get_total_flops() == cost(1800, config, landmarks=200).flop - cost(200, config).flop
+
+
+@pytest.mark.parametrize("config", VARIANTS)
+def test_the_busiest_of_three_ranks(config: Config) -> None:
+    predicted = cost(200, config, n_ranks=3)
+    X = layer_norm(torch.rand(200, config.n_components), 200)
+    rows = slice(0, 67)
+    masked = torch.arange(67) if config.mask_self else None
+    with counter() as counted:
+        for _ in range(config.n_blocks):
+            list(run_block(X[rows], X, config, masked))
+    assert counted.get_total_flops() == predicted.flop
+    assert predicted.gathered_bytes == (config.n_blocks + 1) * 201 * config.n_components * 4
+
+
+def test_how_it_grows() -> None:
+    """Exactly: twice the tokens, four times the work; with landmarks twice; with twice the processes half."""
+    config = Config()
+    assert cost(20_000, config).flop == 4 * cost(10_000, config).flop
+    assert cost(20_000, config).exponentials == 8 * 20_000**2
+    assert cost(10_000, config, n_ranks=2).flop * 2 == cost(10_000, config).flop
+    assert cost(10**9, config, landmarks=1000).flop == pytest.approx(
+        1000 * cost(10**6, config, landmarks=1000).flop, 2e-3
+    )
+    assert cost(10**6, config, landmarks=1000).flop == 4 * (10**6 + 1000) * 1000 * 128 * 8
+    assert cost(1000, Config(n_heads=4)).exponentials == 4 * cost(1000, config).exponentials
+    assert cost(10**6, config, landmarks=1000, n_ranks=4).gathered_bytes == 512 * 10**6  # the result, once
+    double = Config(precision="float64")
+    assert cost(1000, double, n_ranks=2).gathered_bytes == 2 * cost(1000, config, n_ranks=2).gathered_bytes
+    with pytest.raises(InputError, match="landmarks = 20 is more than the 10 tokens"):
+        cost(10, config, landmarks=20)
+
+
+def test_for_people() -> None:
+    assert str(cost(10_000, Config())).startswith("410 Gflop in matrix products, 800 M exponentials, ")
+    assert str(cost(10_000, Config())).endswith("B of memory beside the data.")
+    assert str(cost(10_000, Config(), n_ranks=4)).endswith(", 46.1 MB gathered.")
+    assert module._scaled(999, "B") == "999 B"
+    assert module._scaled(1000, "B") == "1 kB"
+    assert module._scaled(0, "B") == "0 B"
+    assert module._scaled(1.2e27, "flop") == "1.2e+06 Zflop"
+
+
+MEASURE = """
+import json, sys, numpy as np
+from dr_transformer import Config, unroll
+from dr_transformer.bench_memory import PeakMemory
+from dr_transformer.landmarks import Landmarks
+
+n, q, m = json.loads(sys.argv[1])
+Y = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
+config = Config(n_components=q, n_blocks=2, precision="float32", device="cpu")
+list(unroll(Y[:300], config))  # what is loaded once
+with PeakMemory() as peak:
+    if m is None:
+        for _ in unroll(Y, config):
+            pass
+    else:
+        Landmarks.of(Y, np.arange(m), config).embed(Y)
+print(json.dumps(peak.n_bytes))
+"""
+
+
+@pytest.mark.parametrize(("n", "q", "m"), [(10_000, 128, None), (4000, 1024, None), (200_000, 128, 100)])
+def test_memory_is_within_a_factor_of_two(n: int, q: int, m: int | None) -> None:
+    root = Path(module.__file__).parents[1]
+    command = [sys.executable, "-c", MEASURE, json.dumps([n, q, m])]
+    measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout)
+    predicted = cost(n, Config(n_components=q, n_blocks=2), landmarks=m).memory_bytes
+    assert predicted / 2 <= measured <= predicted * 1.25, (measured, predicted)
+
+
+def test_the_chunks_are_those_of_the_landmarks() -> None:
+    assert module._CHUNK == landmarks._CHUNK

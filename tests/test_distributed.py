@@ -1,0 +1,145 @@
+"""Several processes give what one gives, and end together when something is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dr_transformer import Config, unroll
+from dr_transformer.cli import main
+from dr_transformer.cost import cost
+from dr_transformer.distributed import Ranks
+from dr_transformer.errors import InputError
+from tests.oracle import relative_error
+from tests.ranks import CASES, run_together, started, torchrun
+from tests.test_model import tokens
+
+SMALL = ["--n-samples", "301", "--n-components", "16", "--n-blocks", "5"]
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_each_rank_has_the_latents_of_one_process_alone(size: int, tmp_path: Path) -> None:
+    Y = tokens(203)  # no multiple of 2 or 4
+    np.save(tmp_path / "tokens.npy", Y)
+    if size == 2:
+        status, said = torchrun(size, "tests.ranks", str(tmp_path))
+    else:
+        with started(*[["tests.ranks", str(tmp_path)]] * size) as processes:
+            said = "".join(text for process in processes for text in process.communicate(timeout=120))
+        status = max(process.returncode for process in processes)
+    assert (status, said) == (0, "")
+    for name, config in CASES.items():
+        alone = np.stack([step.X.cpu().numpy() for step in unroll(Y, config) if step.ends_block])
+        tolerance = 1e-6 if alone.dtype == np.float32 else 1e-13
+        bytes_expected = cost(len(Y), config, n_ranks=size).gathered_bytes * alone.itemsize // _itemsize(config)
+        for rank in range(size):
+            with np.load(tmp_path / f"{rank}.npz") as seen:
+                assert seen[name].dtype == alone.dtype
+                assert relative_error(torch.from_numpy(seen[name]), torch.from_numpy(alone)) <= tolerance, name
+                assert seen[f"{name} bytes"] == bytes_expected
+
+
+def _itemsize(config: Config) -> int:
+    return 8 if config.precision == "float64" else 4
+
+
+def test_embed_by_three_processes(tmp_path: Path) -> None:
+    """Good runs and bad ones. Rank 0 alone speaks, and all return the same."""
+    Y = tokens(20, d=4)
+    Y[17] = 0  # a row of the last rank
+    np.save(tmp_path / "blank.npy", Y)
+    exact = ["embed", str(tmp_path / "exact.npz"), "--trajectory", *SMALL]
+    landmarks = ["embed", str(tmp_path / "landmarks.npz"), "--trajectory", *SMALL, "--landmarks", "40"]
+    bad = ["embed", str(tmp_path / "bad.npz"), "--n-samples"]
+    results = run_together(
+        3,
+        exact,
+        landmarks,
+        [*bad, "300", "--eta", "0.5"],
+        [*bad, "20", "--dataset", str(tmp_path / "blank.npy")],
+        [*bad, "30{rank}"],
+        ["embed", str(tmp_path / "bad.txt")],
+        ["embed", str(tmp_path / "no" / "folder.npz")],
+        ["embed", str(tmp_path / "dry.npz"), "--dry-run"],
+        ["figure", str(tmp_path / "figure.pdf")],
+    )
+    assert [[status for status, *_ in ranks] for ranks in results] == [[0] * 3] * 2 + [[2] * 3] * 5 + [[0] * 3, [2] * 3]
+    first = [ranks[0][1:] for ranks in results]
+    assert all(said == ["", ""] for ranks in results for _, *said in ranks[1:])
+    assert [out for out, _ in first[:2]] == [f"wrote {exact[1]}\n", f"wrote {landmarks[1]}\n"]
+    assert first[7][0].startswith("10000 tokens, exact: each of 3 processes: 137 Gflop")
+    for (out, said), sentence in zip(
+        [*first[2:7], first[8]],
+        [
+            "eta must not be exactly 0.5",
+            "rank 2 of 3 says: token 17 is blank",
+            "the data set of rank 1 of 3 is not that of rank 0; give all the same.",
+            "the name must end in .npz",
+            "its folder does not exist",
+            "only embed can be run by several processes",
+        ],
+        strict=True,
+    ):
+        assert out == ""
+        assert said.splitlines()[-1].startswith("dr-transformer: ")
+        assert sentence in said.splitlines()[-1]
+        assert said.count("dr-transformer: ") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blank.npy", "exact.npz", "landmarks.npz"]
+    for command in (exact, landmarks):
+        assert main(["embed", str(tmp_path / "alone.npz"), *command[2:]]) == 0
+        with np.load(command[1]) as together, np.load(tmp_path / "alone.npz") as alone:
+            assert set(together.files) == set(alone.files)
+            for name in set(together.files) - {"embedding", "trajectory", "settings"}:
+                np.testing.assert_array_equal(together[name], alone[name])
+            for name in ("embedding", "trajectory"):
+                assert relative_error(torch.from_numpy(together[name]), torch.from_numpy(alone[name])) <= 1e-6
+            assert json.loads(str(together["settings"]))["run"]["processes"] == 3
+
+
+def test_a_rank_that_dies_ends_a_run_by_torchrun(tmp_path: Path) -> None:
+    status, said = torchrun(2, "tests.failing_rank", "die", "embed", str(tmp_path / "out.npz"), *SMALL)
+    assert status == 1
+    # Whichever comes first: the closed connection, or torchrun's word.
+    assert "dr-transformer: rank 0 of 2 lost another" in said or "dr-transformer: rank 0 of 2 was told to stop" in said
+    assert "the run has ended and nothing was written." in said
+    assert "SIGKILL" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["die", "hang"])
+def test_a_rank_that_dies_or_hangs_ends_a_run_without_a_launcher(way: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.npz"
+    command = ["tests.failing_rank", way, "embed", str(out), *SMALL, "--timeout", "4"]
+    with started(command, command) as (first, _):
+        said = first.communicate(timeout=60)[1]
+    assert first.returncode == 1
+    assert said.splitlines()[-1].startswith(
+        "dr-transformer: rank 0 of 2 lost another, which has died or does not answer"
+    )
+    assert said.endswith("; the run has ended and nothing was written.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rank_that_never_comes(tmp_path: Path) -> None:
+    embed = ["dr_transformer", "embed", str(tmp_path / "out.npz"), *SMALL, "--timeout", "1"]
+    with started(embed, size=2) as (alone,):
+        said = alone.communicate(timeout=60)[1]
+    assert alone.returncode == 1
+    assert said.splitlines()[-1].startswith("dr-transformer: rank 0 of 2 could not meet the others within 1 s")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 2), (11, 2), (11, 4), (7, 7), (1000, 3)])
+def test_slices_are_in_order_and_leave_nobody_out(n: int, size: int) -> None:
+    slices = [Ranks(rank, size).rows(n) for rank in range(size)]
+    assert [row for s in slices for row in range(n)[s]] == list(range(n))
+    assert all(s.start < s.stop for s in slices)
+
+
+@pytest.mark.parametrize(("n", "size", "most"), [(3, 4, 3), (5, 4, 3), (2, 9, 2)])
+def test_more_processes_than_tokens_for_them(n: int, size: int, most: int) -> None:
+    with pytest.raises(InputError, match=f"use at most {most}"):
+        Ranks(0, size).rows(n)
+    assert Ranks(0, most).rows(n).start == 0
