@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation,
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
-from dr_transformer.jobs import Cancelled
+from dr_transformer.jobs import Background
 from dr_transformer.metrics import N_NEIGHBORS
 from dr_transformer.model import resolve_device
 from dr_transformer.power_iterations import power_iterations
@@ -65,7 +65,7 @@ class Baseline:
 
 
 @dataclass(eq=False)
-class BaselineRun:
+class BaselineRun(Background):
     """All baselines of a data set. A job of `jobs.Runner`; `worker` computes UMAP in its own process."""
 
     dataset: Dataset
@@ -81,10 +81,6 @@ class BaselineRun:
     graph_seconds: float = 0.0
     reference: Reference | None = None
     referenced: threading.Event = field(default_factory=threading.Event)  # the reference is there, or an error
-    error: str | None = None
-    complete: bool = False
-    owners: set[Hashable] = field(default_factory=set)
-    working: bool = False
 
     @property
     def n_bytes(self) -> int:
@@ -92,42 +88,29 @@ class BaselineRun:
         ranks = self.reference.ranks.nbytes if self.reference else 0
         return ranks + sum(method.n_bytes for method in self.methods.values())
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.complete or self.error is not None
-
     def work(self) -> None:
         """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
-        try:
-            self._find_neighbours()
-            self._try("umap", self._begin_umap)
-            self._try("pca", self._pca)
-            self._try("laplacian", self._laplacian)
-            if self.reference is None:
-                seed = self.config.random_state
-                self.reference = Reference.of(self.dataset.Y, self.dataset.labels, random_state=seed, check=self._check)
-                self.referenced.set()
-            self._measure("pca")
-            self._measure("laplacian")
-            self._try("umap", self._await_umap)
-            self._measure("umap")
-            self.complete = True
-        except Cancelled:
-            if self.umap_run is not None:
-                self.worker.cancel(self.umap_run, self)
-                self.umap_run = None
-        except InputError as error:
-            self.error = str(error)
-        except MemoryError:
-            self.error = "this machine has too little memory for the baselines of so many tokens; use fewer."
-        finally:
-            if self.error is not None:
-                self.referenced.set()
+        super().work()
+        if self.error is not None:
+            self.referenced.set()
+        elif not self.complete and self.umap_run is not None:  # nobody waits any more
+            self.worker.cancel(self.umap_run, self)
+            self.umap_run = None
 
-    def _check(self) -> None:
-        if not self.owners:
-            raise Cancelled
+    def _work(self) -> None:
+        self._find_neighbours()
+        self._try("umap", self._begin_umap)
+        self._try("pca", self._pca)
+        self._try("laplacian", self._laplacian)
+        if self.reference is None:
+            seed = self.config.random_state
+            self.reference = Reference.of(self.dataset.Y, self.dataset.labels, random_state=seed, check=self._check)
+            self.referenced.set()
+        self._measure("pca")
+        self._measure("laplacian")
+        self._try("umap", self._await_umap)
+        self._measure("umap")
+        self.complete = True
 
     def _try(self, name: str, compute: Callable[[Baseline], None]) -> None:
         """One method that cannot be had leaves the others alone."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
+
+from dr_transformer.errors import InputError
 
 
 class Job(Protocol):
@@ -42,6 +45,48 @@ J = TypeVar("J", bound=Job)
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
     """Nobody waits for this any more."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Background:
+    """What most jobs share: a subclass does its work in `_work`, calls `_check` often, and sets `complete` at the end.
+
+    `error` is a sentence for people.
+    """
+
+    error: str | None = None
+    complete: bool = False
+    owners: set[Hashable] = field(default_factory=set)
+    working: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held: some numbers."""
+        return 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.complete or self.error is not None
+
+    def work(self) -> None:
+        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
+        try:
+            self._work()
+        except Cancelled:
+            return
+        except InputError as error:
+            self.error = str(error)
+        except MemoryError:
+            self.error = "this machine has too little memory for this; use fewer tokens or dimensions."
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        """Raise `Cancelled` if nobody waits any more."""
+        if not self.owners:
+            raise Cancelled
 
 
 class Runner:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from dr_transformer.baseline_run import BaselineRun
-from dr_transformer.errors import InputError
-from dr_transformer.jobs import Cancelled
+from dr_transformer.jobs import Background
 from dr_transformer.quality import Quality, quality
 from dr_transformer.run import Run
 from dr_transformer.views import principal_axes
 
 
 @dataclass(eq=False)
-class Measurement:
+class Measurement(Background):
     """`blocks[b]` is the quality of the latents after block b. A job of `jobs.Runner`, which waits for both runs.
 
     `reduced` is that of the last block in as many principal components as the baselines have dimensions: like for like.
@@ -24,41 +22,20 @@ class Measurement:
     baselines: BaselineRun
     blocks: list[Quality] = field(default_factory=list)
     reduced: Quality | None = None
-    error: str | None = None
-    complete: bool = False
-    owners: set[Hashable] = field(default_factory=set)
-    working: bool = False
-    n_bytes: int = 0  # some numbers
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.complete or self.error is not None
-
-    def work(self) -> None:
-        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
-        try:
-            for event in (self.run.done, self.baselines.referenced):
-                while not event.wait(0.1):
-                    self._check()
-            if self.error is None:
-                self.error = self.run.error or self.baselines.error
-            if self.error is not None:
-                return
-            assert self.baselines.reference is not None
-            for X in self.run.full.latents[len(self.blocks) :]:
-                self.blocks.append(quality(X, self.baselines.reference, check=self._check))
-            X = self.run.full.latents[-1]
-            k = self.baselines.baselines.baseline_components
-            if k < X.shape[1]:
-                scores = (X - X.mean(axis=0)) @ principal_axes(X, k)
-                self.reduced = quality(scores, self.baselines.reference, check=self._check)
-            self.complete = True
-        except Cancelled:
+    def _work(self) -> None:
+        for event in (self.run.done, self.baselines.referenced):
+            while not event.wait(0.1):
+                self._check()
+        self.error = self.run.error or self.baselines.error
+        if self.error is not None:
             return
-        except InputError as error:
-            self.error = str(error)
-
-    def _check(self) -> None:
-        if not self.owners:
-            raise Cancelled
+        assert self.baselines.reference is not None
+        for X in self.run.full.latents[len(self.blocks) :]:
+            self.blocks.append(quality(X, self.baselines.reference, check=self._check))
+        X = self.run.full.latents[-1]
+        k = self.baselines.baselines.baseline_components
+        if k < X.shape[1]:
+            scores = (X - X.mean(axis=0)) @ principal_axes(X, k)
+            self.reduced = quality(scores, self.baselines.reference, check=self._check)
+        self.complete = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.graph import knn_graph
-from dr_transformer.jobs import Cancelled
+from dr_transformer.jobs import Background
 from dr_transformer.metrics import Array
 from dr_transformer.replicates import Method, Replicate, Row, Tokens, default_methods, replicate, summarise
 from dr_transformer.umap_fit import UMAPSettings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class RealityCheck:
+class RealityCheck(Background):
     """`replicates` grows while it is computed. A job of `jobs.Runner`; a `worker` includes UMAP."""
 
     dataset: Dataset
@@ -33,16 +33,6 @@ class RealityCheck:
     worker: UMAPWorker | None = None
     replicates: list[Replicate] = field(default_factory=list)
     progress: float = 0.0
-    error: str | None = None
-    complete: bool = False
-    owners: set[Hashable] = field(default_factory=set)
-    working: bool = False
-    n_bytes: int = 0  # some numbers
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.complete or self.error is not None
 
     @property
     def seeds(self) -> range:
@@ -55,37 +45,25 @@ class RealityCheck:
         """Mean and s.d. of what there is so far."""
         return summarise(self.replicates)
 
-    def work(self) -> None:
-        """Do it, from the start: a check that was stopped begins anew. Never raises: see `error`."""
+    def _work(self) -> None:
+        """From the start: a check that was stopped begins anew."""
         self.replicates, self.progress = [], 0.0
-        try:
-            chosen = self.baselines
-            methods = default_methods(
-                self.config,
-                n_neighbors=chosen.n_neighbors,
-                n_components=chosen.baseline_components,
-                beta=chosen.beta if chosen.scaling == "probdr" else None,
-                check=self._check,
-            )
-            methods["transformer"] = self._transformer(methods["transformer"])
-            if self.worker is not None:
-                methods["UMAP"] = self._umap(self.worker)
-            dataset = self.dataset
-            for one in replicate(methods, dataset.Y, dataset.labels, list(self.seeds), check=self._check):
-                self._check()
-                self.replicates.append(one)
-                self.progress = one.done
-            self.complete = True
-        except Cancelled:
-            return
-        except InputError as error:
-            self.error = str(error)
-        except MemoryError:
-            self.error = "this machine has too little memory for this check; use fewer tokens or dimensions."
-
-    def _check(self) -> None:
-        if not self.owners:
-            raise Cancelled
+        chosen, dataset = self.baselines, self.dataset
+        methods = default_methods(
+            self.config,
+            n_neighbors=chosen.n_neighbors,
+            n_components=chosen.baseline_components,
+            beta=chosen.beta if chosen.scaling == "probdr" else None,
+            check=self._check,
+        )
+        methods["transformer"] = self._transformer(methods["transformer"])
+        if self.worker is not None:
+            methods["UMAP"] = self._umap(self.worker)
+        for one in replicate(methods, dataset.Y, dataset.labels, list(self.seeds), check=self._check):
+            self._check()
+            self.replicates.append(one)
+            self.progress = one.done
+        self.complete = True
 
     def _transformer(self, method: Method) -> Method:
         """The last block, and the same in as many principal components as the others have dimensions."""
