@@ -140,3 +140,11 @@ def test_three_dimensions_are_one_switch() -> None:
     app = finished(run(ROOT / "app.py", three_d="true"))
     assert any("Block 2 in three dimensions" in heading.value for heading in app.subheader)
     assert not app.exception
+
+
+@pytest.mark.parametrize(("precision", "said"), [("bfloat16", "bfloat16 products on"), ("float64", "float64 on")])
+def test_the_line_under_the_picture_names_the_precision(precision: str, said: str) -> None:
+    app = run(ROOT / "app.py", precision=precision)
+    line = next(c.value for c in finished(app).caption if " tokens · " in c.value)
+    assert said in line
+    assert ("from float64" in line) == (precision == "bfloat16")

@@ -84,7 +84,8 @@ def capitalised(sentence: str) -> str:
 
 
 def _precision(run: Run) -> str:
-    said = f"{run.precision or 'float32'} on {'GPU' if run.device == 'cuda' else 'CPU'}"
+    precision = "bfloat16 products" if run.precision == "bfloat16" else run.precision or "float32"
+    said = f"{precision} on {'GPU' if run.device == 'cuda' else 'CPU'}"
     if run.deviation is not None:
         said += f", {run.deviation:.0e} from float64 on a subsample of {min(500, run.dataset.n_samples)}"
     return said
