@@ -81,6 +81,7 @@ def weighted_means(
             if symmetric and block != rows:
                 sums[block] += multiply.sum(E, dim=0, dtype=sums.dtype)
                 multiply.add(turned[:, block], values_turned, E)
+            del E  # or the next tile would be fresh memory, page by page
     if symmetric:
         totals += turned.T
     return Weighted(totals.div_(sums[:, None]).add_(centre), _lost(sums, len(keys)))

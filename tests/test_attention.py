@@ -181,6 +181,12 @@ def test_one_hot_rows_are_the_nearest_token(alpha: float, latents: torch.dtype, 
     torch.testing.assert_close(result[clear], nearest[clear], rtol=0, atol=1e-2 if by == torch.bfloat16 else 1e-6)
 
 
+def test_logits_rounded_to_above_their_bound() -> None:
+    """At α = 10¹¹ the rounding of a logit alone is more than exp can take; each token attends to itself alone."""
+    X = tokens(100, 128).float()
+    torch.testing.assert_close(attend(X, X, alpha=1e11, n_samples=100), X, rtol=0, atol=1e-6)
+
+
 def test_rows_far_below_the_bound_are_compared_with_their_own_maximum() -> None:
     """One token has no neighbour near: it alone is lost in float32, and found again."""
     X = tokens(60, 8)
@@ -319,7 +325,9 @@ def test_a_bfloat16_run_says_so(large_run: tuple[Run, Dataset]) -> None:
     assert run.full.latents[-1].dtype == np.float32
     assert run.deviation == deviation_from_float64(dataset, Config(**run.config.to_dict() | {"precision": "bfloat16"}))
     assert (run.deviation or 0) > 20 * deviation_from_float64(dataset, Config(n_components=16, precision="float32"))
-    assert f"bfloat16 on CPU, {run.deviation:.0e} from float64 on a subsample of 500" in status_line(run, False)
+    assert f"bfloat16 products on CPU, {run.deviation:.0e} from float64 on a subsample of 500" in status_line(
+        run, False
+    )
 
 
 @pytest.mark.parametrize(

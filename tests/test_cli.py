@@ -12,6 +12,10 @@ from pypdf import PdfReader
 
 from dr_transformer import Config, DataConfig, load, unroll
 from dr_transformer.cli import main
+from dr_transformer.cost import cost
+from dr_transformer.embed_command import EmbedConfig
+from dr_transformer.landmarks import CHOICES, choose_landmarks, unroll_landmarks
+from dr_transformer.projection import fit_projection
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 
@@ -42,6 +46,35 @@ def test_embed_of_a_users_table(tmp_path: Path) -> None:
         assert file["embedding"].shape == (3, 3)
         assert file["labels"].tolist() == [0, 1, 0]
         assert set(file.files) == {"embedding", "labels", "settings"}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_embed_with_landmarks(tmp_path: Path, choice: str) -> None:
+    out = tmp_path / "out.npz"
+    flags = ["--landmarks", "40", "--landmark-choice", choice]
+    assert main(["embed", str(out), "--trajectory", *SMALL, *flags]) == 0
+    config, data = Config(n_components=16, n_blocks=2), load("mnist", 300)
+    index = choose_landmarks(data.Y, 40, fit_projection(data.Y, config), choice=choice)
+    trajectory = np.stack([s.X.numpy() for s in unroll_landmarks(data.Y, config, index) if s.ends_block])
+    with np.load(out) as file:
+        np.testing.assert_array_equal(file["landmarks"], index)
+        np.testing.assert_array_equal(file["trajectory"], trajectory)
+        np.testing.assert_array_equal(file["embedding"], trajectory[-1])
+        assert json.loads(str(file["settings"]))["run"] == {"landmarks": 40, "landmark_choice": choice}
+    assert main(["embed", str(tmp_path / "last.npz"), *SMALL, *flags]) == 0
+    with np.load(tmp_path / "last.npz") as file:
+        np.testing.assert_array_equal(file["embedding"], trajectory[-1])
+        assert "trajectory" not in file.files
+
+
+def test_a_dry_run_says_the_cost_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "out.npz")
+    assert main(["embed", out, "--dry-run"]) == 0
+    assert capsys.readouterr().out == f"10000 tokens, exact: {cost(10_000, Config())}\n"
+    billion = ["--n-samples", "1000000000", "--landmarks", "1000"]  # nobody looks for so many images
+    assert main(["embed", out, "--dry-run", *billion]) == 0
+    assert capsys.readouterr().out == f"1000000000 tokens, 1000 landmarks: {cost(10**9, Config(), landmarks=1000)}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "png", "svg"])
@@ -87,6 +120,12 @@ def test_figure_draws_the_points_it_should(tmp_path: Path) -> None:
         (["embed", "out.npz", "--dataset", "missing.csv"], "missing.csv"),
         (["embed", "out.npz", "--data-folder", "nowhere"], "nowhere"),
         (["embed", "out.npz", "--n-samples", "1"], "n_samples must be at least 2"),
+        (["embed", "out.npz", "--n-samples", "300", "--landmarks", "301"], "landmarks = 301 is not possible"),
+        (["embed", "out.npz", "--landmarks", "1"], "landmarks must be at least 2"),
+        (["embed", "out.npz", "--landmarks", "few"], "landmarks must be a whole number"),
+        (["embed", "out.npz", "--landmark-choice", "class"], "landmark_choice must be 'k-means++' or 'random'"),
+        (["embed", "out.npz", "--timeout", "0"], "timeout must be greater than 0"),
+        (["embed", "out.txt", "--dry-run"], "the name must end in .npz"),
         (["embed", "no/such/folder/out.npz"], "its folder does not exist; choose another path"),
         (["embed", "out.txt"], "the name must end in .npz"),
         (["figure", "out.gif"], "the name must end in .pdf, .png or .svg"),
@@ -135,7 +174,7 @@ def test_help_reads_well_and_names_every_parameter() -> None:
     out = subprocess.run(
         [sys.executable, "-m", "dr_transformer", "embed", "--help"], capture_output=True, text=True, check=True
     )
-    for name, parameter in (Config.parameters() | DataConfig.parameters()).items():
+    for name, parameter in (Config.parameters() | DataConfig.parameters() | EmbedConfig.parameters()).items():
         assert f"--{name.replace('_', '-')}" in out.stdout
         assert parameter.help.split()[0] in out.stdout
     assert "(paper: 30)" in " ".join(out.stdout.split())
