@@ -22,6 +22,7 @@ RANK = {
     "metrics": 5, "quality": 6, "null_data": 6, "replicates": 7, "device_deviation": 7,
     "gaussian": 1, "exponential_family": 1, "gaussian_keys": 2, "energy_distance": 2, "particle_measures": 2,
     "renormalisation": 3, "hermite_modes": 4, "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8,
+    "attention_graph": 6, "objective": 7, "alpha_tuning": 7,
     "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
     "reference": 3, "bench_memory": 1, "bench": 2, "bench_cases": 7, "bench_job": 8, "bench_command": 8,
     "cli": 10, "ui": 10,
