@@ -59,7 +59,7 @@ def subspace(F: npt.NDArray[np.floating], eigenmaps: Eigenmaps) -> Array:
     n, degrees = len(F), eigenmaps.degrees
     parts = sparse.csr_array((np.ones(n), (eigenmaps.parts, np.arange(n))))
     means = (parts @ (F * degrees[:, None])) / (parts @ degrees)[:, None]
-    return (F) * np.sqrt(degrees)[:, None]
+    return (F - means[eigenmaps.parts]) * np.sqrt(degrees)[:, None]
 
 
 def leading_directions(X: npt.NDArray[np.floating], eigenmaps: Eigenmaps, n_components: int) -> Array:
