@@ -20,8 +20,8 @@ from dr_transformer.config import DATASETS, Config
 from dr_transformer.data import Dataset
 from dr_transformer.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.metrics import N_NEIGHBORS
 
-N_NEIGHBORS = 10  # of the pixel graph that neighbourhood preservation is measured against
 SUBSAMPLE = 2000  # tokens that k-means sees; the other curves use all
 _ROWS = 256
 
