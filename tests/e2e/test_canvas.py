@@ -169,6 +169,7 @@ def test_playing_runs_to_the_end_and_stops(open_canvas: Callable[..., Canvas]) -
     canvas.wait("c.playing && c.depth < 5")
     canvas.page.keyboard.press("Space")
     canvas.wait("!c.playing")
+    canvas.next_frame()  # paused before its first frame, it still owes that one
     draws = canvas.get("c.stats.draws")
     canvas.next_frame()
     assert canvas.get("c.stats.draws") == draws, "nothing changes, so nothing may be drawn"
