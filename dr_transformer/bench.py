@@ -23,7 +23,8 @@ REPEATS = 5
 class Case:
     """One comparison: `ours` against `reference`, both called without arguments; None where nothing else can do it.
 
-    `errors(ours, reference)` names how far our result is from the truth. `slow` cases only run when asked for.
+    `errors(ours, reference)` names how far our result is from the truth. What takes minutes is not called once more to
+    `warm` up. `memory`: whether peaks mean anything here. `close` is called at the end, however it comes.
     """
 
     name: str
@@ -32,7 +33,9 @@ class Case:
     reference: Callable[[], Any] | None = None
     errors: Callable[[Any, Any], dict[str, float]] | None = None
     repeats: int = REPEATS
-    slow: bool = False
+    warm: bool = True
+    memory: bool = True
+    close: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,26 +56,31 @@ class Result:
 def run_cases(cases: Sequence[Case], check: Callable[[], None] | None = None) -> Iterator[tuple[float, Result | str]]:
     """Measure `cases` one after the other; yields (share done, what is measured now or a result).
 
-    Ours and the reference alternate, after one call of each that is not timed (it compiles, allocates and is looked at
-    for its memory and errors). `check` is called between the calls and may raise to cancel.
+    Ours and the reference alternate, after one call of each that is looked at for its memory and errors and not timed,
+    for it compiles and allocates. `check` is called between the calls and may raise to cancel.
     """
     for number, case in enumerate(cases):
         yield number / len(cases), case.name
-        yield (number + 1) / len(cases), _measure(case, check or (lambda: None))
+        try:
+            yield (number + 1) / len(cases), _measure(case, check or (lambda: None))
+        finally:
+            if case.close:
+                case.close()
 
 
 def _measure(case: Case, check: Callable[[], None]) -> Result:
     sides = [case.ours] + ([case.reference] if case.reference else [])
-    results, peaks = [], []
+    results, peaks, seconds = [], [], []
     for side in sides:
         check()
+        began = time.perf_counter()
         with PeakMemory() as peak:
             results.append(side())
-        peaks.append(peak.n_bytes)
+        seconds.append([] if case.warm else [time.perf_counter() - began])
+        peaks.append(peak.n_bytes if case.memory else None)
     errors = case.errors(results[0], results[-1]) if case.errors else {}
     del results
-    seconds: list[list[float]] = [[] for _ in sides]
-    for _ in range(case.repeats):
+    while len(seconds[0]) < case.repeats:
         for side, measured in zip(sides, seconds, strict=True):
             check()
             began = time.perf_counter()
@@ -113,7 +121,7 @@ def as_json(results: Sequence[Result]) -> str:
 
 def table(results: Sequence[Result]) -> str:
     """One line a case, aligned, for a terminal."""
-    heading = ("case", "seconds", "reference", "its seconds", "ratio", "peak MB", "its peak", "errors")
+    heading = ("case", "seconds", "reference", "its seconds", "ratio", "peak MB", "its peak MB", "errors")
     rows = [heading, *(_cells(result) for result in results)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(heading))]
     return "\n".join(

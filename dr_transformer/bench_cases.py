@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +10,12 @@ import numpy.typing as npt
 import torch
 from scipy.linalg import subspace_angles
 
-from dr_transformer import reference
 from dr_transformer.bench import Case
-from dr_transformer.config import Config
+from dr_transformer.bench_transformer import transformer_cases
+from dr_transformer.bench_umap import umap_case
 from dr_transformer.data import Dataset, load
 from dr_transformer.graph import knn_graph
 from dr_transformer.laplacian import LaplacianEigenmaps
-from dr_transformer.metrics import knn_accuracy
-from dr_transformer.model import unroll
 from dr_transformer.projection import float64_chunks
 
 N_NEIGHBORS = 15
@@ -29,59 +26,9 @@ Array = npt.NDArray[Any]
 def cases(n_samples: int = 10_000) -> Iterator[Case]:
     """All comparisons on the first `n_samples` MNIST images, the paper's settings otherwise."""
     data = load("mnist", n_samples)
-    yield from _transformer(data)
+    yield from transformer_cases(data)
     yield from _graphs(data)
-
-
-def _transformer(data: Dataset) -> Iterator[Case]:
-    labels = data.labels
-    assert labels is not None
-    plain = Config(device="cpu", precision="float32")
-    exact: list[Array] = []  # float64, computed once: it takes as long as all the rest
-
-    def errors(ours: Array, theirs: Array) -> dict[str, float]:
-        if not exact:
-            exact.append(_last(data, Config(device="cpu", precision="float64")))
-        truth = exact[0]
-        scale = np.abs(truth).max()
-        found = {name: float(np.abs(X - truth).max() / scale) for name, X in (("ours", ours), ("theirs", theirs))}
-        return found | {"5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(truth, labels)}
-
-    for precision in ("float32", "bfloat16"):
-        config = Config(device="cpu", precision=precision)
-        yield Case(
-            f"{config.n_blocks} blocks, n = {data.n_samples}, {precision}",
-            functools.partial(_last, data, config),
-            "torch's encoder layer, float32",
-            lambda: plain_transformer(data.Y, plain),
-            errors,
-        )
-    if torch.cuda.is_available():
-        yield Case(
-            f"{plain.n_blocks} blocks, n = {data.n_samples}, GPU",
-            lambda: _last(data, Config(device="cuda")),
-            "torch's encoder layer, float32, CPU",
-            lambda: plain_transformer(data.Y, plain),
-            errors,
-        )
-
-
-def _last(data: Dataset, config: Config) -> Array:
-    *_, last = unroll(data.Y, config)
-    return last.X.cpu().numpy()
-
-
-def plain_transformer(Y: Array, config: Config) -> Array:
-    """The latents (n, q) after all blocks, by torch's own layer with a dense n × n mask, in float32."""
-    first = next(step.X for step in unroll(Y, config) if step.name == "layer_norm_0")
-    n = len(Y)
-    layer, mask = reference.layer(config, n, first.dtype), reference.mask(config, n, first.dtype)
-    X = first[None]
-    with torch.no_grad():
-        for _ in range(config.n_blocks):
-            X = layer(X, src_mask=mask)
-    found: Array = X[0].numpy()
-    return found
+    yield umap_case(data, N_NEIGHBORS)
 
 
 def _graphs(data: Dataset) -> Iterator[Case]:

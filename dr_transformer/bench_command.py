@@ -9,10 +9,11 @@ from dr_transformer.errors import InputError
 from dr_transformer.export import whole_file
 
 
-def bench(n_samples: int, out: Path | None) -> int:
-    """Run all cases on `n_samples` tokens; returns the exit status."""
+def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
+    """Run all cases on `n_samples` tokens, with `large` also those of minutes; returns the exit status."""
     from dr_transformer.bench import Result, as_json, machine, run_cases, table
     from dr_transformer.bench_cases import cases
+    from dr_transformer.bench_large import large_cases
 
     if not 1000 <= n_samples <= 10_000:
         raise InputError(f"the bench measures 1000 to 10000 tokens, but --n-samples is {n_samples}.")
@@ -20,7 +21,7 @@ def bench(n_samples: int, out: Path | None) -> int:
     gpu = about["gpu"] or "no GPU"
     print(f"{about['processor']}, {about['cores']} cores, {about['capability']}, {gpu}; PyTorch {about['torch']}")  # noqa: T201
     results: list[Result] = []
-    for share, said in run_cases(list(cases(n_samples))):
+    for share, said in run_cases([*cases(n_samples), *(large_cases() if large else ())]):
         if isinstance(said, Result):
             results.append(said)
         else:

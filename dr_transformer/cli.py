@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_flags(embed, "run", EmbedConfig.parameters())
     measure = _command(commands, "bench", _bench, "measure this machine against the plain references")
     measure.add_argument("--n-samples", type=int, default=10_000, help="tokens, 1000 to 10000 (default: %(default)s)")
+    measure.add_argument(
+        "--large", action="store_true", help="also 70 000 tokens exactly and a million by landmarks: some minutes more"
+    )
     measure.add_argument("--json", type=Path, metavar="FILE", help="also write machine and results to this file")
     for command in (app, figure, embed):
         command.add_argument(
@@ -142,7 +145,7 @@ def _figure(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from dr_transformer.bench_command import bench
 
-    return bench(options.n_samples, options.json)
+    return bench(options.n_samples, options.json, large=options.large)
 
 
 def _embed(options: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     random_state : int, RandomState instance or None, default=42
         Of the Gaussian projection.
     device : {"auto", "cpu", "cuda"}, default="auto"
-    precision : {"auto", "float32", "float64"}, default="auto"
+    precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         "auto" computes in float64 for float64 data and in float32 for everything else.
     landmarks : int or None, default=None
         So many tokens, chosen by k-means++, run the exact model, and all others attend to them alone (see

@@ -23,10 +23,11 @@ RANK = {
     "gaussian": 1, "exponential_family": 1, "gaussian_keys": 2, "energy_distance": 2, "particle_measures": 2,
     "renormalisation": 3, "hermite_modes": 4, "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8,
     "attention_graph": 6, "attention_spectrum": 7, "objective": 7, "alpha_tuning": 7,
-    "block_variants": 8, "convergence": 8,
+    "block_variants": 8, "convergence": 8, "phase_reading": 9, "phase_chart": 10,
     "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
-    "reference": 3, "bench_memory": 1, "bench": 2, "bench_cases": 7, "bench_job": 8, "bench_command": 8,
-    "cli": 10, "ui": 10,
+    "reference": 3, "bench_memory": 1, "bench": 2, "bench_transformer": 6, "bench_umap": 6, "bench_large": 7,
+    "bench_cases": 7, "bench_job": 8, "bench_command": 8,
+    "cli": 10, "ui": 11,
 }  # fmt: skip
 
 

@@ -1,0 +1,112 @@
+"""The transformer's cases of the bench: eight blocks from the same first latents, ours and torch's own layer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.spatial import procrustes
+from torch import Tensor
+
+from dr_transformer import reference
+from dr_transformer.bench import Case
+from dr_transformer.config import Config
+from dr_transformer.data import Dataset
+from dr_transformer.landmarks import Landmarks, choose_landmarks
+from dr_transformer.metrics import knn_accuracy
+from dr_transformer.model import resolve_device, run_block, unroll
+from dr_transformer.projection import fit_projection
+
+Array = npt.NDArray[Any]
+LANDMARKS_SHARE = 5  # one landmark for so many tokens
+
+
+def transformer_cases(data: Dataset) -> Iterator[Case]:
+    """Exact runs in both precisions and, where there is one, on a GPU; and landmarks against an exact run."""
+    assert data.labels is not None
+    labels = data.labels
+    plain = Config(device="cpu", precision="float32")
+    name = f"{plain.n_blocks} blocks, n = {data.n_samples}"
+    theirs = functools.partial(plain_transformer, first_latents(data.Y, plain), plain)
+    exact: list[Array] = []  # float64, computed once: it takes as long as all the rest
+
+    def errors(ours: Array, theirs: Array) -> dict[str, float]:
+        if not exact:
+            config = Config(device="cpu", precision="float64")
+            exact.append(blocks(first_latents(data.Y, config), config))
+        found = {"relative error": relative(ours, exact[0]), "theirs": relative(theirs, exact[0])}
+        found["largest coordinate's"] = float(np.abs(ours - exact[0]).max() / np.abs(exact[0]).max())
+        return found | {"5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(exact[0], labels)}
+
+    for precision in ("float32", "bfloat16"):
+        config = Config(device="cpu", precision=precision)
+        ours = functools.partial(blocks, first_latents(data.Y, config), config)
+        yield Case(f"{name}, {precision}", ours, "torch's encoder layer, float32", theirs, errors)
+    if torch.cuda.is_available():
+        config = Config(device="cuda")
+        ours = functools.partial(blocks, first_latents(data.Y, config), config)
+        yield Case(f"{name}, GPU", ours, "torch's encoder layer, float32, CPU", theirs, errors)
+
+    def deviation(ours: Array, theirs: Array) -> dict[str, float]:
+        distance = float(procrustes(theirs, ours)[2]) ** 0.5
+        return {
+            "Procrustes distance": distance,
+            "5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(theirs, labels),
+        }
+
+    m = data.n_samples // LANDMARKS_SHARE
+    yield Case(
+        f"{name}, {m} landmarks",
+        functools.partial(by_landmarks, data.Y, m, plain),
+        "ours, exact, float32",
+        functools.partial(from_pixels, data.Y, plain),
+        deviation,
+    )
+
+
+def relative(found: Array, truth: Array) -> float:
+    """Error of all latents together: ‖found − truth‖ / ‖truth‖, Frobenius norms."""
+    return float(np.linalg.norm(found.astype(np.float64) - truth) / np.linalg.norm(truth))
+
+
+def first_latents(Y: Array, config: Config) -> Tensor:
+    """The latents (n, q) of block 0, on the config's device."""
+    return next(step.X for step in unroll(Y, config) if step.name == "layer_norm_0")
+
+
+def blocks(first: Tensor, config: Config) -> Array:
+    """The latents (n, q) after all blocks, from those of block 0."""
+    X = first.to(resolve_device(config))
+    masked = torch.arange(len(X), device=X.device) if config.mask_self else None
+    for _ in range(config.n_blocks):
+        *_, (_, X) = run_block(X, X, config, masked)
+    found: Array = X.cpu().numpy()
+    return found
+
+
+def from_pixels(Y: Array, config: Config) -> Array:
+    """The latents (n, q) after all blocks, the projection included."""
+    return blocks(first_latents(Y, config), config)
+
+
+def by_landmarks(Y: Array, n_landmarks: int, config: Config) -> Array:
+    """The latents (n, q) after all blocks by landmarks of the default choice, from the pixels on."""
+    projection = fit_projection(Y, config)
+    index = choose_landmarks(Y, n_landmarks, projection, random_state=config.random_state)
+    return Landmarks.of(Y, index, config, projection).embed(Y)
+
+
+def plain_transformer(first: Tensor, config: Config) -> Array:
+    """The latents (n, q) after all blocks, by torch's own layer with a dense n × n mask, in the dtype of `first`."""
+    n = len(first)
+    layer, mask = reference.layer(config, n, first.dtype), reference.mask(config, n, first.dtype)
+    X = first[None]
+    with torch.no_grad():
+        for _ in range(config.n_blocks):
+            X = layer(X, src_mask=mask)
+    found: Array = X[0].numpy()
+    return found
