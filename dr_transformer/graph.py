@@ -19,10 +19,14 @@ from dr_transformer.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class KNNGraph:
-    """The k nearest other tokens of each token: `indices` (n, k), nearest first, and Euclidean `distances` (n, k)."""
+    """The k nearest other tokens of each token: `indices` (n, k), nearest first, and Euclidean `distances` (n, k).
+
+    `recall`: the share of true neighbours among them, 1 where the search was exact.
+    """
 
     indices: npt.NDArray[np.intp]
     distances: npt.NDArray[np.float32]
+    recall: float = 1.0
 
     @property
     def n_neighbors(self) -> int:
@@ -33,7 +37,7 @@ class KNNGraph:
         """The graph of the `n_neighbors` ≤ k nearest."""
         if not 1 <= n_neighbors <= self.n_neighbors:
             raise InputError(f"n_neighbors = {n_neighbors} is not within 1 … {self.n_neighbors}, what the graph holds.")
-        return KNNGraph(self.indices[:, :n_neighbors], self.distances[:, :n_neighbors])
+        return KNNGraph(self.indices[:, :n_neighbors], self.distances[:, :n_neighbors], self.recall)
 
 
 def knn_graph(

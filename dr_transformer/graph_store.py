@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import torch
 
 from dr_transformer.data import Dataset
-from dr_transformer.graph import KNNGraph, knn_graph
+from dr_transformer.graph import KNNGraph
+from dr_transformer.graph_approximate import shared_graph
 
 N_NEIGHBORS = 30  # found at least: what most ask for, at hardly more cost than the first ten
 
@@ -33,7 +34,7 @@ class GraphStore:
     def get(
         self, dataset: Dataset, n_neighbors: int, check: Callable[[], None] | None = None, device: str = "auto"
     ) -> KNNGraph:
-        """The exact graph of the `n_neighbors` nearest. Who asks while another computes it waits for that.
+        """The graph of the `n_neighbors` nearest, exact up to a size. Who asks while it is made waits for it.
 
         `check` may raise to stop computing or waiting. `device` is a config's; whatever it is, a graph that is there is
         taken. Raises `InputError` as `knn_graph` does.
@@ -48,7 +49,7 @@ class GraphStore:
             if entry.graph is None or entry.graph.n_neighbors < n_neighbors:
                 count = max(n_neighbors, min(N_NEIGHBORS, dataset.n_samples - 1))
                 entry.device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
-                entry.graph = knn_graph(dataset.Y, count, device=entry.device, check=check)
+                entry.graph = shared_graph(dataset.Y, count, device=entry.device, check=check)
             graph = entry.graph
         finally:
             entry.making.release()

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph, knn_graph, new_edges
+from dr_transformer.graph import KNNGraph, new_edges
+from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.model import resolve_device
 from dr_transformer.projection import RandomState
 from dr_transformer.spectrum import laplacian_eigenmaps
@@ -92,7 +93,7 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n = len(self._rows)
         n_neighbors = min(self.n_neighbors, n - 1)
         if graph is None:
-            graph = knn_graph(self._rows, n_neighbors, device=self._device())
+            graph = shared_graph(self._rows, n_neighbors, device=self._device())
         elif len(graph.indices) != n:
             raise InputError(
                 f"the graph is of {len(graph.indices)} tokens, but the data have {n}; give the data's own."

@@ -115,6 +115,8 @@ def laplacian_eigenmaps(
     eigenvalues = np.array([max(1 - value, np.finfo(float).tiny) for value, *_ in found])
     _check_beta(beta, eigenvalues)
     messages = _report(sizes, shaped, eigenvectors, graph.n_neighbors)
+    if graph.recall < 1:
+        messages = (f"The graph is approximate: it has {graph.recall:.1%} of the true neighbours.", *messages)
     return Eigenmaps(P, degrees, parts, shaped, eigenvalues, eigenvectors, beta, messages)
 
 

@@ -26,7 +26,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(n_neighbors)
         return knn_graph(Y, n_neighbors, **settings)
 
-    monkeypatch.setattr(graph_store, "knn_graph", counting)
+    monkeypatch.setattr(graph_store, "shared_graph", counting)
     return calls
 
 
@@ -58,7 +58,7 @@ def test_who_asks_meanwhile_waits_and_may_give_up(digits: Dataset, monkeypatch: 
         assert go.wait(30)
         return knn_graph(Y, n_neighbors, **settings)
 
-    monkeypatch.setattr(graph_store, "knn_graph", slow)
+    monkeypatch.setattr(graph_store, "shared_graph", slow)
     store, found = GraphStore(), []
     threads = [threading.Thread(target=lambda: found.append(store.get(digits, 10))) for _ in range(2)]
     for thread in threads:

@@ -17,7 +17,7 @@ RANK = {
     "data_rows": 1, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
     "products": 1, "attention_kernels": 2, "attention": 3, "projection": 3, "model": 4, "estimators": 6,
     "landmarks": 5, "distributed": 6, "cost": 3, "embed_command": 7,
-    "graph": 4, "spectrum": 5, "laplacian": 6, "power_iterations": 6, "baselines": 5, "graph_store": 6,
+    "graph": 4, "graph_approximate": 5, "spectrum": 5, "laplacian": 6, "power_iterations": 6, "baselines": 5, "graph_store": 6,
     "umap_gpu": 2, "umap_fit": 4, "umap_pipe": 5, "umap_run": 5, "umap_process": 6, "umap_worker": 6,
     "metrics": 5, "quality": 6, "null_data": 6, "replicates": 7, "device_deviation": 7,
     "gaussian": 1, "exponential_family": 1, "gaussian_keys": 2, "energy_distance": 2, "particle_measures": 2,
@@ -27,6 +27,7 @@ RANK = {
     "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
     "reference": 3, "bench_memory": 1, "bench": 2, "bench_transformer": 6, "bench_umap": 6, "bench_large": 7,
     "bench_cases": 7, "bench_job": 8, "bench_command": 8,
+    "subset": 8, "alpha_run": 8, "adjacency_run": 9, "spectrum_run": 9, "attention_charts": 9,
     "cli": 10, "ui": 11,
 }  # fmt: skip
 

@@ -1,0 +1,130 @@
+"""The kNN graph of more tokens than an exact search is quick for: pynndescent's, with its recall measured.
+
+pynndescent compiles for seconds and holds up other threads, so it runs as a process of its own, which a cancelled wait
+ends. Dong, Moses & Li, "Efficient k-nearest neighbor graph construction for generic similarity measures", 2011.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dr_transformer import nearest
+from dr_transformer.errors import InputError
+from dr_transformer.graph import KNNGraph, knn_graph
+
+EXACT_MOST = 100_000  # tokens; the exact search takes 45 s for as many on two cores, four times that for twice as many
+N_MEASURED = 1000  # tokens whose true neighbours are found, to say how good the graph is
+
+
+def shared_graph(
+    X: npt.NDArray[np.generic],
+    n_neighbors: int,
+    *,
+    device: str = "cpu",
+    check: Callable[[], None] | None = None,
+    exact_most: int = EXACT_MOST,
+) -> KNNGraph:
+    """The kNN graph of the rows of X (n, d): exact up to `exact_most` rows, beyond that approximate. `InputError`s."""
+    if len(X) <= exact_most:
+        return knn_graph(X, n_neighbors, device=device, check=check)
+    return approximate_graph(X, n_neighbors, check=check)
+
+
+def approximate_graph(
+    X: npt.NDArray[np.generic],
+    n_neighbors: int,
+    *,
+    random_state: int = 0,
+    check: Callable[[], None] | None = None,
+) -> KNNGraph:
+    """The kNN graph of the rows of X (n, d) by nearest-neighbour descent; uint8 is pixels, / 255.
+
+    `recall` of the result is measured: the share of the true neighbours of `N_MEASURED` random tokens that are found.
+    `check` is called ten times a second and may raise to stop. Raises `InputError`.
+    """
+    if not 1 <= n_neighbors < len(X):
+        raise InputError(f"n_neighbors = {n_neighbors} is not possible with {len(X)} tokens; choose a smaller one.")
+    with tempfile.TemporaryDirectory(prefix="dr-transformer-") as folder:
+        given, found = Path(folder, "rows.npy"), Path(folder, "graph.npz")
+        np.save(given, X)
+        root = str(Path(__file__).parent.parent)
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        command = [sys.executable, "-P", "-W", "ignore", "-m", "dr_transformer.graph_approximate"]
+        command += [str(given), str(found), str(n_neighbors), str(random_state)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}) as work:
+            try:
+                said = _await(work, check)
+            finally:
+                work.kill()
+        if work.returncode or not found.exists():
+            last = (said.decode(errors="replace").strip().splitlines() or ["it ended without a word"])[-1]
+            raise InputError(f"the search for neighbours failed ({last}); try fewer tokens.")
+        with np.load(found, allow_pickle=False) as held:
+            graph = KNNGraph(held["indices"].astype(np.intp), held["distances"])
+    return KNNGraph(graph.indices, graph.distances, recall=measured_recall(X, graph, random_state, check))
+
+
+def _await(work: subprocess.Popen[bytes], check: Callable[[], None] | None) -> bytes:
+    while True:
+        try:
+            return work.communicate(timeout=0.1)[1]
+        except subprocess.TimeoutExpired:
+            if check:
+                check()
+
+
+def measured_recall(
+    X: npt.NDArray[np.generic], graph: KNNGraph, random_state: int = 0, check: Callable[[], None] | None = None
+) -> float:
+    """The share of the true k neighbours of `N_MEASURED` random rows of X (n, d) that `graph` has."""
+    n, k = graph.indices.shape
+    chosen = np.random.default_rng(random_state).choice(n, min(N_MEASURED, n), replace=False)
+    rows = torch.from_numpy(_pixels(X))
+    rows = rows - rows.mean(dim=0)
+    queries, squares = rows[torch.from_numpy(chosen)], rows.square().sum(dim=1)
+    right = 0
+    for block, D in nearest.products(queries, rows, squares, check):
+        mine = chosen[block]
+        D[torch.arange(len(D)), torch.from_numpy(mine)] = torch.inf
+        near, _ = nearest.pick(queries[block], rows, D, k)
+        right += sum(len(np.intersect1d(a, b)) for a, b in zip(near.numpy(), graph.indices[mine], strict=True))
+    return right / (len(chosen) * k)
+
+
+def _pixels(X: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    return X.astype(np.float32) / np.float32(255 if X.dtype == np.uint8 else 1)
+
+
+def _search(given: str, found: str, n_neighbors: int, random_state: int) -> None:
+    from pynndescent import NNDescent
+
+    rows = _pixels(np.load(given, allow_pickle=False))
+    index = NNDescent(rows, n_neighbors=n_neighbors + 1, random_state=random_state)  # a row is its own first neighbour
+    indices, distances = without_own(*index.neighbor_graph)
+    np.savez(found, indices=indices, distances=distances.astype(np.float32))
+
+
+def without_own(
+    indices: npt.NDArray[np.integer], distances: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.floating]]:
+    """Neighbours (n, k) and distances (n, k) of (n, k + 1) among which each row should be the first of its own.
+
+    Among many copies a row is not always found: its farthest neighbour goes instead.
+    """
+    own = indices == np.arange(len(indices))[:, None]
+    own[~own.any(axis=1), -1] = True
+    shape = (len(indices), indices.shape[1] - 1)
+    return indices[~own].reshape(shape), distances[~own].reshape(shape)
+
+
+if __name__ == "__main__":
+    _search(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
