@@ -14,7 +14,7 @@ HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 # Each module may import only from modules of lower rank.
 RANK = {
     "errors": 0, "paths": 0, "palette": 0, "jobs": 1, "parameters": 1, "nearest": 1, "config": 2, "views": 2,
-    "data_rows": 1, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
+    "data_rows": 1, "lessons": 3, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
     "products": 1, "attention_kernels": 2, "attention": 3, "projection": 3, "model": 4, "estimators": 6,
     "landmarks": 5, "distributed": 6, "cost": 3, "embed_command": 7,
     "graph": 4, "graph_approximate": 5, "spectrum": 5, "laplacian": 6, "power_iterations": 6, "baselines": 5, "graph_store": 6,
@@ -24,9 +24,13 @@ RANK = {
     "renormalisation": 3, "hermite_modes": 4, "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8,
     "attention_graph": 6, "attention_spectrum": 7, "objective": 7, "alpha_tuning": 7,
     "block_variants": 8, "convergence": 8, "phase_reading": 9, "phase_chart": 10,
-    "figures": 5, "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
+    "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5, "particle_charts": 2, "theorem_charts": 6,
+    "figure_config": 2, "saved_settings": 3, "view_frames": 3, "figure_templates": 3, "figure_charts": 3, "figure_metadata": 4, "figures": 5,
+    "session_file": 4, "figure_content": 7, "animation": 6, "data_export": 6, "reproduce": 6, "figure_command": 9,
+    "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
     "reference": 3, "bench_memory": 1, "bench": 2, "bench_transformer": 6, "bench_umap": 6, "bench_large": 7,
     "bench_cases": 7, "bench_job": 8, "bench_command": 8,
+    "blob": 1, "canvas_parts": 1, "canvas_source": 1, "canvas_blob": 2, "picture": 9,
     "subset": 8, "alpha_run": 8, "adjacency_run": 9, "spectrum_run": 9, "attention_charts": 9,
     "cli": 10, "ui": 11,
 }  # fmt: skip

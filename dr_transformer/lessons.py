@@ -1,0 +1,210 @@
+"""Lessons: guided tours that drive the app, written as Markdown with front matter, without code.
+
+A lesson is one file. It begins with a block of YAML between lines of three dashes: `title`, `about` (one line) and
+`minutes`. Each step is such a block, then its text in Markdown. In a step's block:
+
+    step: its title
+    settings: {alpha: 5, depth: 0}      what to load; everything else keeps the paper's value
+    panel: explorer                     what is shown under the text: explorer, attention (as a graph) or compare
+    show: [alpha, eta]                  the controls that the student may use; without it, all
+    lock: [alpha]                       of those, controls that are shown but cannot be moved
+    question: What will happen?         asked before the step's reveal; `options` are answers to choose from
+    options: [They merge., They part.]
+    answer: 1                           which option is right, counted from 1
+    reveal: {alpha: 30}                 settings that are loaded when the student asks to see
+    explanation: …                      said then, in Markdown
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.errors import InputError
+from dr_transformer.parameters import Parameter
+from dr_transformer.paths import asset
+
+PANELS = ("explorer", "attention", "compare")
+MAX_BYTES = 1_000_000
+PARAMETERS: dict[str, Parameter] = {
+    name: parameter
+    for declared in (DataConfig, Config, ViewConfig, BaselineConfig)
+    for name, parameter in declared.parameters().items()
+}
+_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_STEP_KEYS = {
+    *("step", "settings", "panel", "show", "lock", "question", "options", "answer", "reveal", "explanation"),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a lesson; see the module's text. `depth` is None for the last block; `answer` counts from 0."""
+
+    title: str
+    text: str
+    settings: dict[str, Any]
+    depth: float | None = None
+    panel: str = "explorer"
+    show: tuple[str, ...] | None = None
+    lock: tuple[str, ...] = ()
+    question: str = ""
+    options: tuple[str, ...] = ()
+    answer: int | None = None
+    reveal: dict[str, Any] | None = None
+    reveal_depth: float | None = None
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """`name` is that of the file, and of the lesson in a link."""
+
+    name: str
+    title: str
+    about: str
+    minutes: int
+    steps: tuple[Step, ...]
+
+
+def read_lesson(name: str, text: str) -> Lesson:
+    """The lesson in `text`, a file called `name`. Raises `InputError`: which step is wrong, and how."""
+    import yaml
+
+    if len(text.encode()) > MAX_BYTES:
+        raise InputError(f"lesson {name!r} is larger than {MAX_BYTES // 1000} kB; a lesson is text only.")
+    parts = _FENCE.split(text.lstrip("\ufeff"))
+    if len(parts) < 5 or len(parts) % 2 == 0 or parts[0].strip():
+        raise InputError(
+            f"lesson {name!r} must begin with a block between two lines of three dashes, and have such a block before "
+            "each step."
+        )
+    blocks = []
+    for number, block in enumerate(parts[1::2]):
+        where = f"lesson {name!r}, " + (f"step {number}" if number else "its first block")
+        try:
+            read = yaml.safe_load(block)
+        except yaml.YAMLError as error:
+            line = getattr(getattr(error, "problem_mark", None), "line", None)
+            at = "" if line is None else f" at line {line} of the block"
+            raise InputError(f"{where} is not valid YAML{at}; check its colons, brackets and quotes.") from None
+        if not isinstance(read, dict):
+            raise InputError(f"{where} must hold lines of the form key: value.")
+        blocks.append((where, read))
+    (where, head), *steps = blocks
+    _known(where, head, {"title", "about", "minutes"})
+    minutes = head.get("minutes", 5)
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or minutes < 1:
+        raise InputError(f"{where}: minutes must be a whole number from 1, but is {minutes!r}.")
+    title, about = _text(where, head, "title", needed=True), _text(where, head, "about")
+    return Lesson(
+        name,
+        title,
+        about,
+        minutes,
+        tuple(_step(where, block, body.strip()) for (where, block), body in zip(steps, parts[4::2], strict=True)),
+    )
+
+
+def _step(where: str, block: dict[str, Any], text: str) -> Step:
+    _known(where, block, _STEP_KEYS)
+    settings, depth = _settings(where, block.get("settings") or {})
+    reveal, reveal_depth = _settings(where, block["reveal"]) if block.get("reveal") is not None else (None, None)
+    panel = block.get("panel", "explorer")
+    if panel not in PANELS:
+        raise InputError(f"{where}: panel must be {', '.join(PANELS[:-1])} or {PANELS[-1]}, but is {panel!r}.")
+    options = _names(where, block, "options") or ()
+    answer = block.get("answer")
+    if answer is not None and (isinstance(answer, bool) or answer not in range(1, len(options) + 1)):
+        raise InputError(f"{where}: answer must be the number of an option, 1 to {len(options)}, but is {answer!r}.")
+    question, explanation = _text(where, block, "question"), _text(where, block, "explanation")
+    if options and not question:
+        raise InputError(f"{where} has options but no question.")
+    if question and not explanation and reveal is None:
+        raise InputError(f"{where} asks a question but reveals nothing; add an explanation or a reveal.")
+    shown = _names(where, block, "show")
+    locked = _names(where, block, "lock") or ()
+    for control in (*(shown or ()), *locked):
+        if control not in PARAMETERS:
+            raise InputError(f"{where}: there is no control {control!r}; controls are {', '.join(PARAMETERS)}.")
+    return Step(
+        _text(where, block, "step", needed=True),
+        text,
+        settings,
+        depth,
+        panel,
+        shown,
+        locked,
+        question,
+        options,
+        None if answer is None else answer - 1,
+        reveal,
+        reveal_depth,
+        explanation,
+    )
+
+
+def _known(where: str, block: Mapping[str, Any], keys: set[str]) -> None:
+    for key in block:
+        if key not in keys:
+            raise InputError(f"{where}: {key!r} is not known here; the keys are {', '.join(sorted(keys))}.")
+
+
+def _text(where: str, block: Mapping[str, Any], key: str, *, needed: bool = False) -> str:
+    value = block.get(key, "")
+    if not isinstance(value, str) or (needed and not value.strip()):
+        raise InputError(f"{where} needs a text for {key}; put it in quotes if it looks like a number.")
+    return value.strip()
+
+
+def _names(where: str, block: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
+    value = block.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InputError(f"{where}: {key} must be a list of texts in square brackets; quote what looks like a number.")
+    return tuple(value)
+
+
+def _settings(where: str, given: Any) -> tuple[dict[str, Any], float | None]:
+    if not isinstance(given, dict):
+        raise InputError(f"{where}: settings must look like {{alpha: 5, depth: 0}}.")
+    values = {}
+    for name, value in given.items():
+        if name == "depth":
+            continue
+        if name not in PARAMETERS:
+            raise InputError(f"{where}: there is no setting {name!r}; settings are depth, {', '.join(PARAMETERS)}.")
+        try:
+            values[name] = PARAMETERS[name].check(value)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+    if values.get("dataset", DATASETS[0]) not in DATASETS:
+        raise InputError(f"{where}: dataset must be one of {', '.join(DATASETS)}, but is {values['dataset']!r}.")
+    depth = given.get("depth")
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, (int, float)) or not 0 <= depth <= 1024):
+        raise InputError(f"{where}: depth must be a number from 0, but is {depth!r}.")
+    try:
+        Config(**{name: value for name, value in values.items() if name in Config.parameters()})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return values, depth
+
+
+def shipped_lessons() -> list[Lesson]:
+    """The lessons that come with the app, in their order."""
+    return read_folder(asset("lessons"))
+
+
+def read_folder(folder: Path) -> list[Lesson]:
+    """All lessons (*.md) in a folder, in the order of their file names. Raises `InputError`."""
+    try:
+        files = sorted(folder.glob("*.md"))
+        texts = [(file, file.read_text(encoding="utf-8")) for file in files]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the lessons in {str(folder)!r} cannot be read: {error}.") from None
+    return [read_lesson(re.sub(r"^\d+[-_ ]*", "", file.stem), text) for file, text in texts]

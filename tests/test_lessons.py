@@ -1,0 +1,196 @@
+"""Lessons: what a file may hold, what is wrong with one is said, and what the shipped ones claim is true."""
+
+import contextlib
+import re
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dr_transformer import Config, load
+from dr_transformer.attention_graph import attention_graph
+from dr_transformer.errors import InputError
+from dr_transformer.graph import knn_graph
+from dr_transformer.graph_store import GraphStore
+from dr_transformer.jobs import Runner
+from dr_transformer.lessons import Lesson, read_folder, read_lesson, shipped_lessons
+from dr_transformer.model import unroll
+from dr_transformer.run import Run
+
+GOOD = """---
+title: T
+about: A
+minutes: 3
+---
+
+---
+step: One
+settings: {alpha: 5, depth: 0}
+show: [alpha]
+lock: [alpha]
+question: What?
+options: [a, b]
+answer: 2
+reveal: {alpha: 30}
+explanation: So.
+---
+
+Text *one*.
+
+---
+step: Two
+panel: compare
+---
+
+Text two.
+"""
+
+
+def test_a_lesson_is_read() -> None:
+    lesson = read_lesson("l", GOOD)
+    assert (lesson.name, lesson.title, lesson.about, lesson.minutes) == ("l", "T", "A", 3)
+    one, two = lesson.steps
+    assert (one.title, one.text, one.settings, one.depth) == ("One", "Text *one*.", {"alpha": 5.0}, 0)
+    assert (one.show, one.lock, one.options, one.answer) == (("alpha",), ("alpha",), ("a", "b"), 1)
+    assert (one.reveal, one.reveal_depth, one.explanation, one.panel) == ({"alpha": 30.0}, None, "So.", "explorer")
+    assert (two.panel, two.show, two.settings, two.depth, two.question) == ("compare", None, {}, None, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("---\ntitle", "title", "must begin with a block"),
+        ("title: T", "title: ", "needs a text for title"),
+        ("minutes: 3", "minutes: soon", "minutes must be a whole number from 1, but is 'soon'"),
+        ("about: A", "abuot: A", "'abuot' is not known here"),
+        ("step: One", "step: [One", "step 1 is not valid YAML"),
+        ("alpha: 5,", "alpha: -5,", "step 1: alpha must be greater than 0, but is -5"),
+        ("alpha: 5,", "alfa: 5,", "step 1: there is no setting 'alfa'"),
+        ("alpha: 5,", "eta: 0.5,", "step 1: eta must not be exactly 0.5"),
+        ("depth: 0", "depth: deep", "depth must be a number from 0"),
+        ("alpha: 5,", "dataset: cats,", "dataset must be one of mnist"),
+        ("show: [alpha]", "show: alpha", "show must be a list"),
+        ("show: [alpha]", "show: [alfa]", "there is no control 'alfa'"),
+        ("answer: 2", "answer: 3", "answer must be the number of an option, 1 to 2"),
+        ("question: What?\n", "", "has options but no question"),
+        ("reveal: {alpha: 30}\nexplanation: So.\n", "", "asks a question but reveals nothing"),
+        ("panel: compare", "panel: cinema", "step 2: panel must be explorer, attention or compare"),
+        ("options: [a, b]", "options: [1, b]", "quote what looks like a number"),
+    ],
+)
+def test_what_is_wrong_is_said(old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_lesson("l", GOOD.replace(old, new, 1))
+
+
+@given(st.text(max_size=300) | st.integers(0, len(GOOD)).map(lambda n: GOOD[:n] + GOOD[n + 3 :]))
+def test_any_text_is_a_lesson_or_a_sentence(text: str) -> None:
+    with contextlib.suppress(InputError):
+        assert read_lesson("l", text).steps
+
+
+def test_a_lesson_cannot_make_python_objects() -> None:
+    with pytest.raises(InputError, match="not valid YAML"):
+        read_lesson("l", GOOD.replace("title: T", "title: !!python/object/apply:os.getcwd []"))
+    with pytest.raises(InputError, match="larger than 1000 kB"):
+        read_lesson("l", GOOD + "x" * 1_000_000)
+
+
+def test_a_folder_is_read_in_order(tmp_path) -> None:
+    (tmp_path / "2-b.md").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "10 a.md").write_text(GOOD.replace("title: T", "title: first"), encoding="utf-8")
+    assert [lesson.name for lesson in read_folder(tmp_path)] == ["a", "b"]
+    (tmp_path / "3.md").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_folder(tmp_path)
+
+
+def test_five_lessons_ship_and_none_overruns_the_model() -> None:
+    lessons = shipped_lessons()
+    assert [lesson.title for lesson in lessons] == [
+        "A transformer that was never trained",
+        "What α does",
+        "Why η stops at one half",
+        "Collapse: clusters against neighbours",
+        "Attention is a graph",
+    ]
+    for step in (step for lesson in lessons for step in lesson.steps):
+        Config(**{k: v for k, v in step.settings.items() if k in Config.parameters()})
+        assert step.text
+
+
+# --- what they claim ---
+
+
+def said(lesson: str) -> str:
+    [found] = [one for one in shipped_lessons() if one.name == lesson]
+    return " ".join(f"{step.text} {step.explanation}" for step in found.steps).replace("\n", " ")
+
+
+@pytest.fixture(scope="module")
+def curves():
+    runner, graphs, data = Runner(), GraphStore(), load("mnist", 2000, 42)
+
+    def of(**settings) -> dict[str, dict[int, float]]:
+        config = Config(device="cpu", **settings)
+        run = runner.submit(config, lambda: Run(data, config, graphs), "test")
+        while not run.finished:
+            time.sleep(0.05)
+        assert not run.error
+        return {name: dict(enumerate(curve)) for name, curve in run.analysis.curves.items()}
+
+    yield of
+    runner.close()
+
+
+def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
+    deep = curves(n_blocks=32)
+    nmi, accuracy, rank = deep["nmi"], deep["accuracy"], deep["effective_rank"]
+    assert f"rises from {nmi[0]:.2f} to {nmi[8]:.2f}" in said("a-transformer-that-was-never-trained")
+    text = said("collapse")
+    assert f"At block 0 they are {nmi[0]:.2f} and {accuracy[0]:.2f}" in text
+    assert f"NMI rises from {nmi[0]:.2f} to {nmi[8]:.2f} while accuracy falls from {accuracy[0]:.2f}" in text
+    assert f"to {accuracy[8]:.2f}. Depth" in text
+    assert 0 < max(nmi, key=nmi.__getitem__) < 16, "its peak at a middle depth"
+    assert (
+        f"falls to {nmi[32]:.2f}; accuracy falls to {accuracy[32]:.2f}; the effective rank goes to {rank[32]:.1f}"
+        in text
+    )
+    local = curves(n_blocks=32, alpha=100.0)
+    assert f"accuracy is {local['accuracy'][32]:.2f} and the effective rank {local['effective_rank'][32]:.1f}" in text
+
+
+def test_the_lessons_on_alpha_and_eta_tell_the_truth(curves) -> None:
+    uniform, single, paper = curves(alpha=1.0), curves(alpha=300.0), curves()
+    text = said("what-alpha-does")
+    assert f"two tokens is {uniform['mean_cosine'][8]:.2f}, and the effective rank has fallen from" in text
+    rank = uniform["effective_rank"]
+    assert f"from {rank[0]:.1f} to {rank[8]:.1f}" in text
+    assert f"it is still {uniform['accuracy'][8]:.2f}" in text
+    ranks = (single["effective_rank"][8], paper["effective_rank"][8])
+    assert f"effective rank {ranks[0]:.1f} after eight blocks, where α = 30 has {ranks[1]:.1f}" in text
+    small = curves(eta=0.1)["effective_rank"]
+    text = said("why-eta-stops-at-one-half")
+    assert f"the effective rank is {small[8]:.1f} (it begins at {small[0]:.1f})" in text
+    assert f"With the paper's 0.4 it is {ranks[1]:.1f}" in text
+
+
+def test_what_lessons_say_of_attention_is_true() -> None:
+    data = load("mnist", 2000, 42)
+    graph = knn_graph(data.Y, 15)
+
+    def attention(alpha: float, block: int):
+        latents = [step.X for step in unroll(data.Y, Config(device="cpu", alpha=alpha)) if step.ends_block]
+        return attention_graph(latents[block - 1], graph, alpha=alpha)
+
+    first, last, single = attention(30.0, 1), attention(30.0, 8), attention(300.0, 1)
+    text, other = said("what-alpha-does"), said("attention-is-a-graph")
+    assert f"listens to about **{np.median(first.effective):.0f}** of 2 000" in text
+    assert f"is {np.median(single.effective):.1f} in the median, at block 1" in text
+    assert f"{first.mass.mean():.0%}".replace("%", " %") in text
+    assert f"**{first.mass.mean() * 100:.0f} %** of the attention lies on these" in other
+    assert f"it is **{last.mass.mean() * 100:.0f} %**" in other
+    assert isinstance(shipped_lessons()[0], Lesson)
