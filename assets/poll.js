@@ -1,13 +1,23 @@
 // Asks Python for another run of the fragment it stands in, as long as Python says that there is more to come.
 
-const timers = new WeakMap(); // mount point -> timer
+const LATE_MS = 3000; // Streamlit folds questions that wait together into one and answers that: then ask again
+const latest = new WeakMap(); // mount point -> the newest call, the one that may ask
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  clearTimeout(timers.get(parentElement));
   const host = parentElement.host ?? parentElement;
-  const ask = () => whenStaying(host, () => setTriggerValue("tick", data.serial));
-  const timer = data?.pending ? setTimeout(ask, data.milliseconds) : 0;
-  timers.set(parentElement, timer);
-  // This call's timer only: Streamlit may clean up after a call when a newer one has set its own already.
-  return () => clearTimeout(timer);
+  const call = {};
+  const wait = (milliseconds) => (call.timer = setTimeout(() => whenStaying(host, ask), milliseconds));
+  const ask = () => {
+    if (latest.get(parentElement) !== call) return;
+    setTriggerValue("tick", data.serial);
+    wait(LATE_MS);
+  };
+  clearTimeout(latest.get(parentElement)?.timer);
+  latest.set(parentElement, call);
+  if (data?.pending) wait(data.milliseconds);
+  return () => {
+    clearTimeout(call.timer);
+    // Streamlit may clean up after a call when a newer one has come already: that one goes on.
+    if (latest.get(parentElement) === call) latest.delete(parentElement);
+  };
 }

@@ -63,7 +63,7 @@ def depth_range(n_blocks: int) -> tuple[float, float]:
 
 def curve_digits(values: Sequence[float | None]) -> int:
     """How many decimals a value of this curve is read with: shares with three, ranks and counts with one."""
-    return 3 if max((value for value in values if value is not None), default=0.0) <= 1 else 1
+    return 3 if max((abs(value) for value in values if value is not None), default=0.0) <= 1 else 1
 
 
 def scatter_3d(

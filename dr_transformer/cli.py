@@ -1,4 +1,4 @@
-"""The terminal: `dr-transformer app | figure | embed | bench`. Flags are the declarations of `config.py`."""
+"""The terminal: `dr-transformer app | figure | animate | web | embed | transform | bench | train`. Flags are declared parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dr_transformer.config import Config, DataConfig
-from dr_transformer.embed_command import EmbedConfig, describe_cost, embed, launched, progress
+from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.embed_command import EmbedConfig, describe_cost, embed, launched
 from dr_transformer.errors import InputError
-from dr_transformer.parameters import Parameter
+from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.paths import app_root
+from dr_transformer.training import command as training
 
 if TYPE_CHECKING:
     from dr_transformer.data import Dataset
+
+
+_OF_A_FIGURE: tuple[type[Declared], ...] = (DataConfig, Config, FigureConfig, ViewConfig, BaselineConfig)
+_OF_A_PAGE: tuple[type[Declared], ...] = (DataConfig, Config, ViewConfig, BaselineConfig)
+_OF_A_FILM: tuple[type[Declared], ...] = (DataConfig, Config, AnimationConfig, ViewConfig)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        if launched() and options.run is not _embed:
-            raise InputError("only embed can be run by several processes; start this command without torchrun.")
+        if launched() and options.run not in (_embed, training.train):
+            raise InputError("only embed and train can be run by several processes; start this one without torchrun.")
         status: int = options.run(options)
     except InputError as error:
         print(f"dr-transformer: {error}", file=sys.stderr)  # noqa: T201
@@ -53,25 +60,44 @@ def _parser() -> argparse.ArgumentParser:
     app = _command(commands, "app", _app, "open the explorer in the browser")
     app.add_argument("--port", type=int, default=8501, help="port of the local server (default: %(default)s)")
     app.add_argument("--headless", action="store_true", help="do not open a browser window")
-    figure = _command(
-        commands, "figure", _figure, "draw figure 1 of the paper: projection and last block, side by side"
-    )
+    app.add_argument("--lessons", type=Path, metavar="DIR", help="a folder with lessons of your own (Markdown files)")
+    figure = _command(commands, "figure", _figure, "draw a figure for paper, such as figure 1 of the paper")
     figure.add_argument("out", type=Path, help="the file to write: .pdf, .svg or .png")
+    figure.add_argument(
+        "--from", dest="saved", type=Path, metavar="FIGURE", help="take all settings from a saved figure; flags win"
+    )
+    animate = _command(commands, "animate", _animate, "write the collapse, block by block, as a film")
+    animate.add_argument("out", type=Path, help="the file to write: .gif or .mp4")
     embed = _command(commands, "embed", _embed, "write the latents, labels, images and settings to a .npz file")
     embed.add_argument("out", type=Path, help="the file to write: .npz")
     embed.add_argument("--trajectory", action="store_true", help="also write the latents of every block")
     embed.add_argument("--dry-run", action="store_true", help="only say what it would cost, by arithmetic")
-    for command in (figure, embed):
-        _add_flags(command, "data", DataConfig.parameters())
-        _add_flags(command, "model", Config.parameters())
+    _add_flags(embed, "data", DataConfig.parameters())
+    _add_flags(embed, "model", Config.parameters())
+    for command, declared in ((figure, _OF_A_FIGURE), (animate, _OF_A_FILM)):
+        for title, group in zip(("data", "model", "picture", "view", "baselines"), declared, strict=False):
+            _add_flags(command, title, group.parameters(), absent=True)
     _add_flags(embed, "run", EmbedConfig.parameters())
+    page = _command(commands, "web", _web, "save a run as one web page that needs no server and no network")
+    page.add_argument("out", type=Path, help="the file to write: .html")
+    page.add_argument("--baselines", action="store_true", help="with Laplacian Eigenmaps, UMAP and PCA beside it")
+    for title, group in zip(("data", "model", "view", "baselines"), _OF_A_PAGE, strict=True):
+        _add_flags(page, title, group.parameters())
+    moved = _command(commands, "transform", _transform, "let the picture of a digit follow the tokens of a saved model")
+    moved.add_argument("model", type=Path, help="the .npz file that embed --trajectory wrote")
+    moved.add_argument("image", type=Path, help="a PNG picture of one digit")
+    moved.add_argument("--out", type=Path, metavar="FILE", help="also write its latents to this .npz file")
     measure = _command(commands, "bench", _bench, "measure this machine against the plain references")
     measure.add_argument("--n-samples", type=int, default=10_000, help="tokens, 1000 to 10000 (default: %(default)s)")
     measure.add_argument(
         "--large", action="store_true", help="also 70 000 tokens exactly and a million by landmarks: some minutes more"
     )
     measure.add_argument("--json", type=Path, metavar="FILE", help="also write machine and results to this file")
-    for command in (app, figure, embed):
+    training.add_to(
+        _command(commands, "train", training.train, "train language models or vision transformers: A against A − I"),
+        _add_flags,
+    )
+    for command in (app, figure, animate, embed, page):
         command.add_argument(
             "--data-folder",
             type=Path,
@@ -89,16 +115,20 @@ def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int],
     return command
 
 
-def _add_flags(command: argparse.ArgumentParser, title: str, parameters: dict[str, Parameter]) -> None:
+def _add_flags(
+    command: argparse.ArgumentParser, title: str, parameters: dict[str, Parameter], *, absent: bool = False
+) -> None:
+    """One flag a parameter. `absent`: what is not said is not among the options, instead of the default."""
     group = command.add_argument_group(f"{title} parameters")
     for parameter in parameters.values():
         flag = f"--{parameter.name.replace('_', '-')}"
-        said = parameter.help.replace("%", "%%") + ("" if parameter.default is None else " [%(default)s]")
+        said = (parameter.help + ("" if parameter.default is None else f" [{parameter.default}]")).replace("%", "%%")
+        default = argparse.SUPPRESS if absent else parameter.default
         if parameter.type is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=parameter.default, help=said)
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=default, help=said)
         else:
             choices = "{" + ",".join(parameter.choices) + "}" if parameter.choices else parameter.type.__name__.upper()
-            group.add_argument(flag, default=parameter.default, metavar=choices, help=said)
+            group.add_argument(flag, default=default, metavar=choices, help=said)
 
 
 def _settings(options: argparse.Namespace) -> tuple[DataConfig, Config]:
@@ -106,8 +136,12 @@ def _settings(options: argparse.Namespace) -> tuple[DataConfig, Config]:
 
 
 def _parsed(options: argparse.Namespace, parameters: dict[str, Parameter]) -> dict[str, Any]:
-    given = {name: getattr(options, name) for name in parameters}
+    given = {name: getattr(options, name) for name in parameters if hasattr(options, name)}
     return {n: parameters[n].parse(v) if isinstance(v, str) else v for n, v in given.items()}
+
+
+def _all_parsed(options: argparse.Namespace, groups: Sequence[type[Declared]]) -> dict[str, Any]:
+    return {name: value for group in groups for name, value in _parsed(options, group.parameters()).items()}
 
 
 def _app(options: argparse.Namespace) -> int:
@@ -115,6 +149,10 @@ def _app(options: argparse.Namespace) -> int:
         if not options.data_folder.is_dir():
             raise InputError(f"the data folder {str(options.data_folder)!r} does not exist; give one that does.")
         os.environ["DR_TRANSFORMER_DATA"] = str(options.data_folder.resolve())
+    if options.lessons is not None:
+        if not options.lessons.is_dir():
+            raise InputError(f"the lessons' folder {str(options.lessons)!r} does not exist; give one that does.")
+        os.environ["DR_TRANSFORMER_LESSONS"] = str(options.lessons.resolve())
     command = [sys.executable, "-m", "streamlit", "run", str(app_root() / "app.py"), "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
@@ -122,24 +160,36 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    from dr_transformer import figures
-    from dr_transformer.export import settings, whole_file
-    from dr_transformer.model import unroll
+    from dr_transformer.figure_command import figure
+
+    given = _all_parsed(options, _OF_A_FIGURE)
+    figure(options.out, options.saved, given, partial(_load, options=options), _say)
+    return _say_written(options.out)
+
+
+def _animate(options: argparse.Namespace) -> int:
+    from dr_transformer.figure_command import animate
+
+    animate(options.out, _all_parsed(options, _OF_A_FILM), partial(_load, options=options))
+    return _say_written(options.out)
+
+
+def _web(options: argparse.Namespace) -> int:
+    from dr_transformer.web_command import web
 
     data_config, config = _settings(options)
-    figures.check_format(options.out)
-    with whole_file(options.out) as target:
-        dataset = _load(data_config, config, options)
-        start = end = None
-        for step in progress(unroll(dataset.Y, config), config.n_blocks):
-            if step.name == "projection":
-                start = step.X[:, :2]
-            end = step.X[:, :2]
-        assert start is not None
-        assert end is not None
-        drawing = figures.figure1(start.cpu().numpy(), end.cpu().numpy(), dataset.labels)
-        figures.save(drawing, options.out, target, description=str(settings(config, dataset)))
+    view = ViewConfig(**_parsed(options, ViewConfig.parameters()))
+    baselines = BaselineConfig(**_parsed(options, BaselineConfig.parameters()))
+    load = partial(_load, data_config, config, options)
+    web(options.out, config, view, baselines if options.baselines else None, load, _say)
     return _say_written(options.out)
+
+
+def _transform(options: argparse.Namespace) -> int:
+    from dr_transformer.transform_command import transform
+
+    transform(options.model, options.image, options.out, print)
+    return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -167,8 +217,12 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
         data_config.n_samples,
         config.random_state,
         folder=options.data_folder,
-        say=lambda sentence: print(sentence, file=sys.stderr),  # noqa: T201
+        say=_say,
     )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201
 
 
 def _say_written(path: Path) -> int:

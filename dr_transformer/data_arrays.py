@@ -28,7 +28,7 @@ def read_npy(filename: str, content: bytes) -> Table:
     Raises `InputError` for Python objects, sizes over `MAX_BYTES` and whatever `tokens` refuses, and what NumPy raises
     for damage.
     """
-    Y, image_shape = tokens(filename, _read_array(filename, io.BytesIO(content)))
+    Y, image_shape = tokens(filename, read_array(filename, io.BytesIO(content)))
     return Table(Y, None, (), image_shape)
 
 
@@ -50,7 +50,7 @@ def read_npz(filename: str, content: bytes) -> Table:
 
         def read(stem: str) -> np.ndarray:
             with archive.open(members[stem]) as stream:
-                return _read_array(f"{stem} in {filename}", stream)
+                return read_array(f"{stem} in {filename}", stream)
 
         Y, image_shape = tokens(filename, read(_data_name(filename, shapes)))
         label = next((name for name in LABEL_NAMES if name in members), None)
@@ -98,7 +98,7 @@ def _read_array_header(filename: str, stream: IO[bytes]) -> tuple[tuple[int, ...
     return shape, fortran, dtype
 
 
-def _read_array(filename: str, stream: IO[bytes]) -> np.ndarray:
+def read_array(filename: str, stream: IO[bytes]) -> np.ndarray:
     """The .npy at the start of `stream`, read-only; an `InputError` if it ends before its declared size."""
     shape, fortran, dtype = _read_array_header(filename, stream)
     size = math.prod(shape) * dtype.itemsize

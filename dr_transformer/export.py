@@ -16,6 +16,10 @@ from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
+from dr_transformer.parameters import Declared
+from dr_transformer.saved_settings import FORMAT, SCHEMA
+
+_VERSIONS = ("numpy", "torch", "matplotlib")
 
 
 @contextmanager
@@ -44,13 +48,22 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def settings(config: Config, dataset: Dataset, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All that is needed to make a result again, ready for JSON; `run`: in which way, if not the plain one."""
+def settings(
+    config: Config, dataset: Dataset, run: Mapping[str, Any] | None = None, **parts: Declared
+) -> dict[str, Any]:
+    """All that is needed to make a result again, ready for JSON; `saved_settings.from_json` reads it.
+
+    `run`: in which way, if not the plain one. `parts` are further settings by name: `view`, `baselines`, `figure`, ….
+    """
     return {
+        "format": FORMAT,
+        "schema": SCHEMA,
         "config": config.to_dict(),
-        "data": {"name": dataset.name, "n_samples": dataset.n_samples, "source": dataset.source, "key": dataset.key},
+        # Not where the images were found: the key says which they are, and a folder's name is nobody else's business.
+        "data": {"name": dataset.name, "n_samples": dataset.n_samples, "key": dataset.key},
+        **{name: part.to_dict() for name, part in parts.items()},
         "run": dict(run or {}),
-        "versions": {"dr-transformer": __version__} | {name: version(name) for name in ("numpy", "torch")},
+        "versions": {"dr-transformer": __version__} | {name: version(name) for name in _VERSIONS},
     }
 
 

@@ -1,52 +1,74 @@
-"""Figures for paper, drawn by matplotlib without pyplot (no global state, no Chrome)."""
+"""Figures for paper, drawn by matplotlib without pyplot (no Chrome): the one exporter of the app and the terminal."""
 
 from __future__ import annotations
 
+import io
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from matplotlib import rc_context
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from dr_transformer.errors import InputError
-from dr_transformer.palette import TAB10
+from dr_transformer.figure_config import FigureConfig
+from dr_transformer.figure_metadata import metadata
+from dr_transformer.figure_templates import Drawing
 
 FORMATS = (".pdf", ".png", ".svg")
+_FORMATTING: Any = {
+    "svg.hashsalt": "dr-transformer",  # fixes the ids inside an SVG
+    "svg.fonttype": "path",  # letters as their outlines: an SVG cannot hold a font that all programs would take
+    "pdf.fonttype": 42,  # TrueType, embedded
+    "figure.dpi": 100,
+}
+DRAWING = threading.Lock()
+"""Held by whoever draws: matplotlib's settings and fonts are the process's."""
 
 
-def figure1(
-    start: npt.NDArray[np.floating], end: npt.NDArray[np.floating], labels: npt.NDArray[np.integer] | None
-) -> Figure:
-    """Figure 1 of the paper: `start` (n, 2) and `end` (n, 2) as two scatter panels, 8 × 4 in, tab10, no axes.
+@dataclass(frozen=True)
+class Rendered:
+    """A file's bytes, and a sentence on how its points are kept; "" where there is nothing to say."""
 
-    `start` is Y W_proj and `end` the latents after the last block, columns 0 and 1 of each. Colours repeat after ten
-    classes; without labels all points have one colour.
-    """
-    colours = np.array(TAB10)[np.zeros(len(start), dtype=int) if labels is None else labels % len(TAB10)]
-    figure = Figure(figsize=(8, 4), layout="tight")
-    for axes, points in zip(figure.subplots(1, 2), (start, end), strict=True):
-        axes.scatter(points[:, 0], points[:, 1], c=colours, s=1, linewidths=0)
-        axes.set_axis_off()
-    return figure
+    content: bytes
+    note: str
 
 
-def check_format(path: Path) -> None:
-    """Raise `InputError` unless the path's suffix names a format that `save` writes."""
+def check_format(path: Path) -> str:
+    """The format that the path's ending names ("pdf", "png", "svg"); `InputError` for another."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"cannot draw {path.name!r}: the name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
+    return path.suffix.lower()[1:]
 
 
-def save(figure: Figure, path: Path, target: Path, *, description: str, dpi: int = 300) -> None:
-    """Write the figure to `target` in the format of `path`; the same settings give the same bytes (no dates)."""
-    kind = path.suffix.lower()[1:]
-    metadata: dict[str, dict[str, str | None]] = {
-        "pdf": {"CreationDate": None, "Subject": description},
-        "svg": {"Date": None, "Description": description},
-        "png": {"Description": description},
-    }
-    # hashsalt fixes the ids inside an SVG; fonttype 42 embeds TrueType, so that text stays text
-    settings: Any = {"svg.hashsalt": "dr-transformer", "pdf.fonttype": 42, "svg.fonttype": "none"}
-    with rc_context(settings):
-        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata[kind])
+def render(drawing: Drawing, options: FigureConfig, kind: str, settings: Mapping[str, Any]) -> Rendered:
+    """The drawing as a file of this kind ("pdf", "png", "svg"), `settings` (ready for JSON) in its metadata.
+
+    The same settings give the same bytes: nobody's matplotlibrc takes part, and there are no dates. Raises `InputError`
+    for too many pixels.
+    """
+    size = options.size(drawing.size)
+    target = io.BytesIO()
+    text = json.dumps(settings, separators=(",", ":"))  # in ASCII, which all three formats keep as it is
+    with DRAWING, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_FORMATTING)
+        figure = Figure(figsize=size)
+        drawing.draw(figure, options)
+        figure.savefig(target, format=kind, dpi=options.dpi, metadata=metadata(kind, text))
+    return Rendered(target.getvalue(), _note(drawing, options, kind))
+
+
+def _note(drawing: Drawing, options: FigureConfig, kind: str) -> str:
+    n, most = drawing.n_points, options.max_vector_points
+    if kind == "png" or not n:
+        return ""
+    if n <= most:
+        return f"All {n} points are vectors."
+    return (
+        f"The {n} points, more than {most}, are kept as an image of {options.dpi} dpi; axes and text are vectors, "
+        "and max_vector_points sets the limit."
+    )

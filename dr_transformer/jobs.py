@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
+import torch
+
 from dr_transformer.errors import InputError
 
 
@@ -77,6 +79,8 @@ class Background:
             return
         except InputError as error:
             self.error = str(error)
+        except torch.OutOfMemoryError:
+            self.error = "the GPU has too little memory for this; use fewer tokens, or the CPU."
         except MemoryError:
             self.error = "this machine has too little memory for this; use fewer tokens or dimensions."
 

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Cancelled
+from dr_transformer.jobs import Background
 from dr_transformer.metrics import METRICS
 from dr_transformer.model import resolve_device, unroll
 from dr_transformer.projection import Projection, fit_projection
@@ -29,12 +28,12 @@ from dr_transformer.sweep_grid import STRIDES, Cell, Grid
 
 
 @dataclass(eq=False)
-class Sweep:
+class Sweep(Background):
     """The phase diagram in the making. A job of `jobs.Runner`, under `key`.
 
     `figures`: metric → (rows, columns), NaN where there is none (yet). `done` (rows, columns): which cells were tried.
     `reasons`: cell → metric → why there is no figure, a clause or sentence. The swept values of `config` are not used.
-    `cache` None keeps nothing on disk.
+    `cache` None keeps nothing on disk. With `recall_only` nothing is computed: it is complete once the disk was read.
     """
 
     dataset: Dataset
@@ -42,13 +41,11 @@ class Sweep:
     grid: Grid
     n_samples: int = SUBSAMPLE
     cache: SweepCache | None = field(default_factory=SweepCache)
+    recall_only: bool = False
     figures: dict[str, npt.NDArray[np.float64]] = field(init=False)
     done: npt.NDArray[np.bool_] = field(init=False)
     reasons: dict[Cell, dict[str, str]] = field(default_factory=dict)
     n_cached: int = 0  # cells that were read from disk
-    error: str | None = None
-    owners: set[Hashable] = field(default_factory=set)
-    working: bool = False
 
     def __post_init__(self) -> None:
         self.figures = {name: np.full(self.grid.shape, np.nan) for name in METRICS}
@@ -66,11 +63,6 @@ class Sweep:
     def progress(self) -> float:
         """0 … 1: the share of cells that were tried."""
         return float(self.done.mean())
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.error is not None or bool(self.done.all())
 
     @property
     def n_bytes(self) -> int:
@@ -97,25 +89,12 @@ class Sweep:
                     break
         return shown
 
-    def work(self) -> None:
-        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
-        try:
-            left = [cell for cell in self.grid.coarse_first() if not self.done[cell]]
-            left = [cell for cell in left if not self._recall(cell)]
-            if left:
-                self._compute(left)
-        except Cancelled:
-            return
-        except InputError as error:
-            self.error = str(error)
-        except torch.OutOfMemoryError:
-            self.error = "the GPU has too little memory for these settings; use fewer tokens, or the CPU."
-        except MemoryError:
-            self.error = "this machine has too little memory for these settings; use fewer tokens or dimensions."
-
-    def _check(self) -> None:
-        if not self.owners:
-            raise Cancelled
+    def _work(self) -> None:
+        left = [cell for cell in self.grid.coarse_first() if not self.done[cell]]
+        left = [cell for cell in left if not self._recall(cell)]
+        if left and not self.recall_only:
+            self._compute(left)
+        self.complete = True
 
     def _recall(self, cell: Cell) -> bool:
         """Whether the cell needs no computing: it has no transformer, or the disk has its figures."""

@@ -22,20 +22,25 @@ from dr_transformer.data_sources import cache_folder
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import Quality
 
+CACHE_VARIABLE = "DR_TRANSFORMER_CACHE"
 MAX_FILES = 20_000  # of about 2 kB each
 _TRIM_EVERY = 100  # writes: a look at 20 000 files takes a tenth of a second
 _STALE = 3600.0  # seconds after which a temporary file is no one's
 
 
 class SweepCache:
-    """Figures by settings, in `folder`: by default `sweep` beside the downloads (`data_sources.cache_folder`)."""
+    """Figures by settings, in `folder`.
+
+    By default in `sweep` of the folder that the environment variable `DR_TRANSFORMER_CACHE` names, or else beside the
+    downloads (`data_sources.cache_folder`).
+    """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, max_files: int = MAX_FILES) -> None:
         self._max_files = max_files
         self._writes = 0
         self.folder: Path | None
         try:
-            self.folder = cache_folder() / "sweep" if folder is None else Path(folder)
+            self.folder = _default_folder() if folder is None else Path(folder)
         except RuntimeError:  # there is no home folder
             self.folder = None
 
@@ -93,6 +98,11 @@ class SweepCache:
         for _, path in sorted(used)[: max(0, len(used) - self._max_files)]:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _default_folder() -> Path:
+    given = os.environ.get(CACHE_VARIABLE)
+    return (Path(given).expanduser() if given else cache_folder()) / "sweep"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

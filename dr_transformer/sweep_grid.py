@@ -10,12 +10,24 @@ import numpy as np
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 
-# 13 values each, so that the first, coarse picture has both ends. η = ½ is a cell without a value, as it should be.
-ALPHAS = (2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 75.0, 100.0, 150.0, 300.0)
-COLUMNS: dict[str, tuple[float, ...]] = {
-    "eta": (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.8, 1.0),
-    "n_blocks": (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 48),
+# α about evenly on a logarithmic scale, η evenly and past ½, which is left out: there is no transformer. All lie in the
+# widgets' ranges, and all resolutions have the paper's 30, 0.4 and 8.
+# fmt: off
+_ALPHAS = (
+    2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0, 30.0,
+    37.0, 45.0, 55.0, 70.0, 85.0, 100.0, 125.0, 150.0, 175.0, 200.0, 250.0, 300.0,
+)
+_ETAS = tuple(hundredths / 100 for hundredths in range(4, 77, 3))
+_DEPTHS: dict[int, tuple[float, ...]] = {
+    7: (1, 2, 4, 8, 12, 16, 32),
+    13: (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32),
+    25: (*range(1, 19), 20, 22, 24, 26, 28, 30, 32),
 }
+# fmt: on
+RESOLUTIONS = tuple(_DEPTHS)
+"""Cells each way that `Grid.of` offers: a finer grid has all cells of a coarser one."""
+ALPHAS = _ALPHAS[::2]
+COLUMNS: dict[str, tuple[float, ...]] = {"eta": _ETAS[::2], "n_blocks": _DEPTHS[13]}
 STRIDES = (4, 2, 1)  # every fourth cell each way first, then every second, then all
 MAX_CELLS = 4096
 
@@ -46,6 +58,14 @@ class Grid:
         rows, columns = self.shape
         if rows * columns > MAX_CELLS:
             raise InputError(f"a sweep of {rows} × {columns} cells is too large; choose at most {MAX_CELLS} cells.")
+
+    @classmethod
+    def of(cls, column: str, resolution: int) -> Grid:
+        """The grid of so many cells each way, one of `RESOLUTIONS`."""
+        if resolution not in RESOLUTIONS:
+            raise InputError(f"a sweep's resolution must be one of {RESOLUTIONS}, but is {resolution}.")
+        stride = (len(_ALPHAS) - 1) // (resolution - 1)
+        return cls(column, _ALPHAS[::stride], _ETAS[::stride] if column == "eta" else _DEPTHS[resolution])
 
     @property
     def shape(self) -> Cell:

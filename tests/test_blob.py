@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
-from dr_transformer.ui.blob import Blob, digest
+from dr_transformer.blob import Blob, digest
 from dr_transformer.ui.canvas import (
     Attended,
     Colouring,
@@ -21,7 +21,7 @@ from dr_transformer.ui.canvas import (
     pack_extras,
     pack_images,
 )
-from dr_transformer.ui.canvas_blob import selection_bits, selection_from_text
+from dr_transformer.canvas_blob import selection_bits, selection_from_text
 
 
 def unpack(blob: bytes) -> tuple[dict[str, Any], bytes]:

@@ -23,6 +23,7 @@ RANK = {
     "gaussian": 1, "exponential_family": 1, "gaussian_keys": 2, "energy_distance": 2, "particle_measures": 2,
     "renormalisation": 3, "hermite_modes": 4, "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8,
     "attention_graph": 6, "attention_spectrum": 7, "objective": 7, "alpha_tuning": 7,
+    "objective_terms": 8, "inside_run": 10, "variant_run": 10, "reparametrisation": 11, "block_charts": 6,
     "block_variants": 8, "convergence": 8, "phase_reading": 9, "phase_chart": 10,
     "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5, "particle_charts": 2, "theorem_charts": 6,
     "figure_config": 2, "saved_settings": 3, "view_frames": 3, "figure_templates": 3, "figure_charts": 3, "figure_metadata": 4, "figures": 5,
@@ -32,7 +33,9 @@ RANK = {
     "bench_cases": 7, "bench_job": 8, "bench_command": 8,
     "blob": 1, "canvas_parts": 1, "canvas_source": 1, "canvas_blob": 2, "picture": 9,
     "subset": 8, "alpha_run": 8, "adjacency_run": 9, "spectrum_run": 9, "attention_charts": 9,
-    "cli": 10, "ui": 11,
+    "drawing": 1, "describe": 6, "new_token": 6, "saved_model": 7, "transform_command": 8,
+    "attended_table": 4, "web_page": 5, "run_page": 10, "web_command": 11,
+    "cli": 12, "ui": 13,
 }  # fmt: skip
 
 

@@ -252,6 +252,24 @@ def test_a_sweep_is_paid_for_once(
     assert len(runs) == 4 + 2 + 4
 
 
+def test_what_the_disk_has_is_read_without_computing(
+    digits: Dataset, cache: SweepCache, runs: list[Config], runner: Runner
+) -> None:
+    first = computed(digits, Grid("eta", (5,), (0.2, 0.5)), cache)
+    runs.clear()
+    read = Sweep(digits, BASE, ETA, N, cache, recall_only=True)
+    job = runner.submit("read", lambda: read, "me")
+    wait(lambda: job.finished)
+    assert runs == []
+    assert job.n_cached == 1
+    assert job.done.sum() == 1 + 2  # and the two without a transformer
+    assert job.figures["nmi"][0, 0] == first.figures["nmi"][0, 0]
+    assert job.complete
+    whole = Sweep(digits, BASE, ETA, N, cache)
+    assert whole.key == read.key
+    assert not whole.finished
+
+
 def test_every_setting_has_figures_of_its_own(
     digits: Dataset, cache: SweepCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,15 @@ def test_by_default_it_lies_beside_the_downloads(tmp_path: Path, monkeypatch: py
     assert SweepCache().folder == tmp_path / "dr_transformer" / "sweep"
 
 
+def test_the_environment_names_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(sweep_cache.CACHE_VARIABLE, str(tmp_path / "elsewhere"))
+    assert SweepCache().folder == tmp_path / "elsewhere" / "sweep"
+    SweepCache().put({}, FOUND)
+    assert SweepCache().get({}) == FOUND
+    assert not (tmp_path / "home").exists()
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def homeless() -> Path:
         raise RuntimeError("Could not determine home directory.")

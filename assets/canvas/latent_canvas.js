@@ -7,7 +7,7 @@ const BESIDE_WIDTH = 960; // CSS pixels of the component from which the side pan
 class LatentCanvas extends Actions {
   report = new Report();
   hovered = { panel: null, index: -1 };
-  given = null; // what Python passed last: {depth, selection}, each as a text
+  given = null; // what Python passed last: {depth, selection, pinned}, each as a text
   beside = false;
   stats = { draws: 0, uploads: 0, firstDrawMs: null, fps: 0 };
   #born = performance.now();
@@ -160,17 +160,22 @@ class LatentCanvas extends Actions {
     this.clock.setAxis(first, computed, this.header.n_blocks);
   }
 
-  /** Depth and selection are Python's only when it passes another value than the last time. */
+  /** Depth, selection and pinned token are Python's only when it passes another value than the last time. */
   #takeGiven(array) {
-    const { depth, revision, selection, dataset_key } = this.header;
+    const { depth, revision, selection, pinned, dataset_key } = this.header;
     const given = {
       depth: JSON.stringify([depth, revision]),
       selection: selection ? `${dataset_key} ${selection.digest}` : null,
+      pinned: pinned ? JSON.stringify([dataset_key, pinned]) : null,
     };
     const before = this.given;
     this.given = given;
     if (before === null) this.report.pythonKnows({ depth });
     if (before?.depth !== given.depth) this.clock.reset(depth);
+    if (pinned && before?.pinned !== given.pinned) {
+      this.pinned = { panel: this.attentionPanel, index: pinned.index };
+      this.report.pythonKnows({ pinned: pinned.index });
+    }
     if (before && before.selection === given.selection) return;
     if (selection) this.selection.bits = array(Uint8Array, selection);
     this.report.pythonKnows({ selection: selection ? this.selection.text : "" });
@@ -262,6 +267,7 @@ class LatentCanvas extends Actions {
       each.plot.classList.toggle("selecting", this.tool !== "pan");
     }
     this.attentionPanel.placeLinks(this.pinned.index, this.attendedNow());
+    this.attentionPanel.placeWay(this.header.shows_way ? this.pinned.index : -1);
     this.#renderTooltip();
   }
 

@@ -33,7 +33,8 @@ function recall(app) {
   app.look = memory.look;
   app.colours.hiddenByName = memory.hidden;
   app.panels.forEach(({ view }, i) => Object.assign(view, memory.views[i]));
-  if (memory.pinned < app.selection.mask.length) app.pinned = { panel: app.attentionPanel, index: memory.pinned };
+  const isTheirs = memory.given.pinned === app.given.pinned && memory.pinned < app.selection.mask.length;
+  if (isTheirs) app.pinned = { panel: app.attentionPanel, index: memory.pinned };
   if (memory.given.selection === app.given.selection) app.selection.bits = memory.selection;
   if (memory.given.depth === app.given.depth && memory.depth !== null) {
     app.clock.reset(memory.depth);

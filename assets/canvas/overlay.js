@@ -3,16 +3,24 @@
 const PIN_RADIUS = 8; // of the ring around the pinned token, as in canvas.css
 const LINK_RADIUS = 5;
 
+const pointsOf = (path) => path.map((place) => place.map((c) => c.toFixed(1)).join()).join(" ");
+
 class Overlay {
   constructor() {
     this.region = svg("polygon", { class: "region" });
     this.links = svg("g", { class: "links" });
-    this.root = svg("svg", { class: "overlay", "aria-hidden": "true" }, this.links, this.region);
+    this.way = svg("polyline", { class: "way" });
+    this.root = svg("svg", { class: "overlay", "aria-hidden": "true" }, this.way, this.links, this.region);
   }
 
   /** @param {[number, number][] | null} path CSS pixels */
   drawRegion(path) {
-    setAttribute(this.region, "points", (path ?? []).map((place) => place.map((c) => c.toFixed(1)).join()).join(" "));
+    setAttribute(this.region, "points", pointsOf(path ?? []));
+  }
+
+  /** @param {[number, number][]} path CSS pixels: where a token is at each frame */
+  drawWay(path) {
+    setAttribute(this.way, "points", pointsOf(path));
   }
 
   /** @param from place of the token that attends; @param {{place, weight}[]} to; stronger lines for greater weights */
@@ -33,6 +41,7 @@ class Overlay {
         setAttribute(line, "y2", y - (dy * LINK_RADIUS) / length);
       }
       setAttribute(line, "opacity", 0.35 + 0.65 * (weight / most));
+      setAttribute(line, "stroke-width", 0.75 + 2.25 * (weight / most));
       setAttribute(circle, "cx", x);
       setAttribute(circle, "cy", y);
     });

@@ -166,6 +166,14 @@ class Panel {
     this.overlay.drawLinks(this.place(pinned), to.map(({ index, weight }) => ({ place: this.place(index), weight }))); // prettier-ignore
   }
 
+  /** The way of a token through all frames, in the scale of the one on screen (−1: none). */
+  placeWay(index) {
+    const affine = this.affine();
+    const shown = index >= 0 && !this.host.isHidden(index) && !this.track.blank;
+    const frames = shown ? this.track.frames : [];
+    this.overlay.drawWay(frames.map((_, k) => this.track.position({ k, next: k, t: 0 }, index, affine)));
+  }
+
   /** CSS-pixel place of a token in this plot. */
   place(index) {
     const mix = this.mix();

@@ -33,7 +33,7 @@ class Report {
     }
     if (known.pinned !== pinned.index) {
       known.pinned = pinned.index;
-      app.setStateValue("pinned", { dataset_key, index: pinned.index });
+      app.setStateValue("pinned", { dataset_key, index: pinned.index, given: header.pinned?.revision ?? null });
     }
     if (clock.moving) return; // its end asks again
     if (!clock.touched && clock.computed < clock.length) return; // following new frames is no news for Python

@@ -27,6 +27,7 @@ class Track {
 
   /** The box [x0, y0, x1, y1] that the view fits at this mix. */
   extent({ k, next, t }) {
+    if (this.fixed_extent) return this.fixed_extent;
     const frames = this.frames;
     if (this.scale === "final") return frames[frames.length - 1].extent;
     return frames[k].extent.map((value, i) => value * (1 - t) + frames[next].extent[i] * t);

@@ -10,10 +10,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dr_transformer.palette import PETROFF10
-from dr_transformer.paths import asset
-from dr_transformer.ui.blob import digest
-from dr_transformer.ui.canvas_blob import (
+from dr_transformer.blob import digest
+from dr_transformer.canvas_blob import (
     default_opacity,
     default_point_size,
     pack_canvas,
@@ -22,13 +20,16 @@ from dr_transformer.ui.canvas_blob import (
     selection_bits,
     selection_from_text,
 )
-from dr_transformer.ui.canvas_parts import Attended, CanvasState, Colouring, Panel
+from dr_transformer.canvas_parts import Attended, CanvasState, Colouring, Panel, Pin
+from dr_transformer.canvas_source import CANVAS_JS, STYLE, source
+from dr_transformer.palette import PETROFF10
 
 __all__ = [
     "Attended",
     "CanvasState",
     "Colouring",
     "Panel",
+    "Pin",
     "default_opacity",
     "default_point_size",
     "latent_canvas",
@@ -38,43 +39,7 @@ __all__ = [
     "pinned_token",
 ]
 
-# In this order they make one module: each file uses only what stands before it, or is called later.
-_CANVAS_JS = (
-    "dom.js",
-    "blob.js",
-    "sprites.js",
-    "extras.js",
-    "clock.js",
-    "shared_depth.js",
-    "track.js",
-    "region.js",
-    "selection.js",
-    "colouring.js",
-    "paint.js",
-    "view.js",
-    "webgl.js",
-    "canvas2d.js",
-    "overlay.js",
-    "panel.js",
-    "gestures.js",
-    "scrubber.js",
-    "legend.js",
-    "toolbar.js",
-    "look.js",
-    "search.js",
-    "tooltip.js",
-    "thumbnails.js",
-    "side.js",
-    "table.js",
-    "keys.js",
-    "memory.js",
-    "report.js",
-    "handle.js",
-    "actions.js",
-    "latent_canvas.js",
-    "staying.js",
-    "entry.js",
-)
+_ENTRY_JS = ("staying.js", "entry.js")
 _EXTRAS_JS = ("blob.js", "extras.js", "extras_entry.js")
 _SPRITES_JS = ("blob.js", "sprites.js", "sprites_entry.js")
 
@@ -96,9 +61,11 @@ def latent_canvas(
     revision: int = 0,
     colourings: Sequence[Colouring] = (),
     selection: NDArray[np.integer[Any]] | None = None,
+    pinned: Pin | None = None,
     attended: Attended | None = None,
     visible: NDArray[np.bool_] | None = None,
     attention_panel: int = -1,
+    shows_way: bool = False,
     content_key: str = "",
     on_depth_change: Callable[[], None] | None = None,
 ) -> CanvasState:
@@ -111,9 +78,10 @@ def latent_canvas(
     tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8. `n_blocks`
     is the planned length of the axis; frames may arrive later. `depth` is where to start: a value other than in the
     last run moves the user there, and so does another `revision` even if the value is the same. `selection` likewise:
-    indices other than in the last run replace the user's selection, None leaves it alone. `attended` belongs to the
+    indices other than in the last run replace the user's selection, None leaves it alone; and so does `pinned`, a `Pin`
+    other than in the last run, with the pinned token. `attended` belongs to the
     token that `pinned_token` names before this call; that of another token is not shown. It is drawn in the panel
-    `attention_panel`. `content_key` names what the colourings and attended tokens are about: those of another key, of
+    `attention_panel`; and so is, if `shows_way`, the way of the pinned token through all frames. `content_key` names what the colourings and attended tokens are about: those of another key, of
     the settings before, are not shown on these frames. `visible` (n,) marks the
     tokens that are part of the picture; the others are as if they were not there. `height` is that of one
     panel's plot and `point_size` a diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette`
@@ -133,8 +101,10 @@ def latent_canvas(
         opacity=opacity,
         revision=revision,
         selection=selection,
+        pinned=pinned,
         visible=visible,
         attention_panel=attention_panel,
+        shows_way=shows_way,
         content_key=content_key,
         key=key,
     )
@@ -159,14 +129,17 @@ def latent_canvas(
     return CanvasState(
         depth=float(depth if moved or reported is None else reported),
         selection=_selection(result.get("selection"), selection, dataset_key, len(labels)),
-        pinned=_pinned(result.get("pinned"), dataset_key),
+        pinned=_pinned(result.get("pinned"), dataset_key, pinned),
     )
 
 
-def pinned_token(dataset_key: str, key: str = "latent_canvas") -> int | None:
-    """The token that is pinned in this run, before `latent_canvas` is called: the one whose `attended` it wants."""
+def pinned_token(dataset_key: str, key: str = "latent_canvas", given: Pin | None = None) -> int | None:
+    """The token that is pinned in this run, before `latent_canvas` is called: the one whose `attended` it wants.
+
+    `given` is the `pinned` that Python passes to `latent_canvas`, if it does.
+    """
     state = st.session_state.get(key)
-    return None if state is None else _pinned(state.get("pinned"), dataset_key)
+    return _pinned(None if state is None else state.get("pinned"), dataset_key, given)
 
 
 def _selection(
@@ -179,30 +152,28 @@ def _selection(
     return np.empty(0, dtype=np.intp) if given is None else np.unique(given).astype(np.intp)
 
 
-def _pinned(report: Mapping[str, Any] | None, dataset_key: str) -> int | None:
-    if report is None or report["dataset_key"] != dataset_key or report["index"] < 0:
-        return None
-    return int(report["index"])
+def _pinned(report: Mapping[str, Any] | None, dataset_key: str, given: Pin | None) -> int | None:
+    """What the browser reported, if that is about these tokens and came after what Python has set; else the latter."""
+    about_these = report is not None and report["dataset_key"] == dataset_key
+    if report is not None and about_these and (given is None or report["given"] == given.revision):
+        return int(report["index"]) if report["index"] >= 0 else None
+    return None if given is None else given.index
 
 
 def _ignore() -> None:
     """A state is only reported for a component with a callback, so there is always one."""
 
 
-def _source(names: Sequence[str]) -> str:
-    return "\n".join(asset(f"canvas/{name}").read_text(encoding="utf-8") for name in names)
-
-
 @functools.cache
 def _canvas_component() -> Callable[..., Any]:
-    return st.components.v2.component("latent_canvas", css=_source(["canvas.css"]), js=_source(_CANVAS_JS))
+    return st.components.v2.component("latent_canvas", css=source([STYLE]), js=source([*CANVAS_JS, *_ENTRY_JS]))
 
 
 @functools.cache
 def _extras_component() -> Callable[..., Any]:
-    return st.components.v2.component("canvas_extras", js=_source(_EXTRAS_JS))
+    return st.components.v2.component("canvas_extras", js=source(_EXTRAS_JS))
 
 
 @functools.cache
 def _sprites_component() -> Callable[..., Any]:
-    return st.components.v2.component("digit_sprites", js=_source(_SPRITES_JS))
+    return st.components.v2.component("digit_sprites", js=source(_SPRITES_JS))

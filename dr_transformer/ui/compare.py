@@ -12,12 +12,12 @@ from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.measurement import Measurement
 from dr_transformer.metrics import METRICS
+from dr_transformer.picture import attended
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.comparison import CURVES, colourings, curves, levels, panels, sentences, table
 from dr_transformer.ui.depth_curves import show_depth_curves
-from dr_transformer.ui.picture import attended
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.reality import reality_section
 from dr_transformer.ui.run_canvas import last_depth, run_canvas

@@ -30,16 +30,27 @@ def show_depth_curves(
             chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"{key}_{number}", height=height, config={"displayModeBar": False})
-        data = {
-            "container": key,
-            "canvas": canvas,
-            "range": depth_range(n_blocks),
-            "curves": [{"values": list(values), "digits": curve_digits(values)} for values in curves.values()],
-        }
-        _component()(data=data, key=f"{key}_marks", height="content")
+        mark_depth(list(curves.values()), n_blocks=n_blocks, canvas=canvas, container=key)
     if levels:
         methods = list(next(iter(levels.values())))
         st.caption("  ".join(f"{look} {method}" for look, method in zip(DASHES.values(), methods, strict=False)))
+
+
+def mark_depth(
+    curves: Sequence[Sequence[float | None]], *, n_blocks: int, canvas: str = "latent_canvas", container: str
+) -> None:
+    """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
+
+    Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`; `curves`
+    are their values at whole depths, of which the one at the mark is written above the right end of the plot.
+    """
+    data = {
+        "container": container,
+        "canvas": canvas,
+        "range": depth_range(n_blocks),
+        "curves": [{"values": list(values), "digits": curve_digits(values)} for values in curves],
+    }
+    _component()(data=data, key=f"{container}_marks", height="content")
 
 
 @functools.cache

@@ -9,11 +9,11 @@ from dr_transformer.charts import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
+from dr_transformer.picture import attended, colourings, explained, in_three_dimensions, picture
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.depth_curves import show_depth_curves
-from dr_transformer.ui.picture import attended, colourings, explained, in_three_dimensions, picture
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings

@@ -65,6 +65,14 @@ def read_depth(query: Mapping[str, str]) -> float:
     return min(depth, LAST_BLOCK) if depth >= 0 else LAST_BLOCK
 
 
+def put_in_link(name: str, text: str | None) -> None:
+    """Put a parameter into the address bar; None takes it out."""
+    if text is not None:
+        _put(name, text)
+    elif name in st.query_params:
+        del st.query_params[name]
+
+
 def _put(name: str, text: str) -> None:
     if st.query_params.get(name) != text:  # each assignment is a message to the browser
         st.query_params[name] = text

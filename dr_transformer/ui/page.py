@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
 from dr_transformer.ui.sidebar import Settings, sidebar
 
+BEFORE_LESSON = "before_lesson"
+"""In the session: the settings that a lesson replaced, for the page after it."""
 
-def begin_page(title: str, *, baselines: bool = False) -> Settings:
+
+def begin_page(
+    title: str, *, baselines: bool = False, draw: Callable[[bool], tuple[Settings, list[str]]] | None = None
+) -> Settings:
     """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said.
 
-    `baselines`: with widgets for what the transformer is compared with.
+    `baselines`: with widgets for what the transformer is compared with. `draw` draws another sidebar than the shared
+    one; it is told whether the page was entered in this run.
     """
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
@@ -23,7 +31,9 @@ def begin_page(title: str, *, baselines: bool = False) -> Settings:
     if entered:
         session.leave_page()
         session.umap_worker()  # it compiles while people look around
-    settings, problems = sidebar(entered, baselines=baselines)
+    if draw is None and BEFORE_LESSON in st.session_state:
+        st.session_state["settings"] = st.session_state.pop(BEFORE_LESSON)
+    settings, problems = draw(entered) if draw else sidebar(entered, baselines=baselines)
     with st.container():  # always there, so that what follows keeps its place when a sentence goes
         for problem in problems:
             st.warning(problem)

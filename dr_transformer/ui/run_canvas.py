@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.picture import Picture
 from dr_transformer.run import Run
-from dr_transformer.ui.canvas import Attended, Colouring, latent_canvas
+from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
-from dr_transformer.ui.picture import Picture
 
 
 def run_canvas(
@@ -22,12 +22,13 @@ def run_canvas(
     *,
     height: int,
     attention_panel: int = -1,
+    pinned: Pin | None = None,
     about: str = "",
     key: str = "latent_canvas",
 ) -> float:
     """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar.
 
-    `about` says on what the colourings depend besides the run.
+    `pinned` is the token that Python pins, and `about` says on what the colourings depend besides the run.
     """
     dataset, n_blocks = run.dataset, run.config.n_blocks
     labels, class_names = classes(run)
@@ -45,6 +46,7 @@ def run_canvas(
         revision=st.session_state.get("resets", 0),
         colourings=colourings,
         attended=attended,
+        pinned=pinned,
         visible=shown.visible,
         attention_panel=attention_panel,
         content_key=f"{dataset.key} {run.config} {about}",

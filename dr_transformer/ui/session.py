@@ -21,6 +21,7 @@ from dr_transformer.jobs import Runner
 from dr_transformer.measurement import Measurement
 from dr_transformer.reality import RealityCheck
 from dr_transformer.run import Run
+from dr_transformer.sweep import Sweep
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.umap_worker import UMAPWorker
@@ -84,6 +85,17 @@ def stop_reality_check() -> None:
     runner().release((session_name(), "reality check"))
 
 
+def sweep(made: Sweep) -> Sweep:
+    """The session's phase diagram: started, found, or taken up again. One that only reads the disk is not shared."""
+    key = ("recall", id(made)) if made.recall_only else made.key  # no other can have it while the runner holds it
+    return runner().submit(key, lambda: made, (session_name(), "sweep"))
+
+
+def stop_sweep() -> None:
+    """Stop it within a cell; those that are computed stay."""
+    runner().release((session_name(), "sweep"))
+
+
 def bench(n_samples: int) -> BenchJob:
     """The session's measurement of this machine."""
     serial = st.session_state.setdefault("bench_serial", 0)
@@ -103,7 +115,10 @@ def stop_bench() -> None:
 
 def leave_page() -> None:
     """What only the page before wanted is stopped; the run of the model is of use on every page."""
-    for kind in ("baselines", "measurement", "reality check", "bench"):
+    kinds = ["baselines", "measurement", "reality check", "bench", "sweep", "adjacency", "matrix", "alpha", "spectrum"]
+    kinds += ["inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
+    kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
+    for kind in kinds:
         runner().release((session_name(), kind))
 
 

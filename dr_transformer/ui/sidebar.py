@@ -18,6 +18,10 @@ from dr_transformer.ui.presets import PRESETS, Preset
 PAGES = {
     "app.py": "Explorer",
     "pages/2_Compare.py": "Compare",
+    "pages/4_Inside_a_block.py": "Inside a block",
+    "pages/5_Log_normaliser.py": "Log-normaliser",
+    "pages/6_Graph_diffusion.py": "Graph diffusion",
+    "pages/8_Lessons.py": "Lessons",
     "pages/1_The_model.py": "The model",
     "pages/3_Performance.py": "Performance",
 }
@@ -68,14 +72,12 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
     """
     problems = _remember(entered)
     with st.sidebar:
-        for path, title in PAGES.items():
-            with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
-                st.page_link(path, label=title)
+        page_links()
         _preset_buttons()
         st.subheader("Data")
         values, upload = _data_widgets()
         st.subheader("Model")
-        values |= {name: _widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
+        values |= {name: parameter_widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
         with st.expander("More"):
             values |= {name: _more_widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
         if baselines:
@@ -87,6 +89,13 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
     st.session_state["settings"] = values
     write_link(values)
     return Settings(values, upload), problems
+
+
+def page_links() -> None:
+    """Links to all pages, the first thing in every sidebar."""
+    for path, title in PAGES.items():
+        with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
+            st.page_link(path, label=title)
 
 
 def _remember(entered: bool) -> list[str]:
@@ -156,31 +165,33 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
 
 def _view_widgets() -> dict[str, Any]:
     """The view's widgets; those that the chosen view does not use are shown but cannot be set."""
-    values = {"view": _widget(PARAMETERS["view"])}
+    values = {"view": parameter_widget(PARAMETERS["view"])}
     idle = {
         "first_axis": values["view"] != "axes",
         "second_axis": values["view"] != "axes",
         "view_block": values["view"] != "fixed-pca",
     }
     names = [name for name, parameter in PARAMETERS.items() if parameter.group == "view" and name != "view"]
-    return values | {name: _widget(PARAMETERS[name], disabled=idle.get(name, False)) for name in names}
+    return values | {name: parameter_widget(PARAMETERS[name], disabled=idle.get(name, False)) for name in names}
 
 
 def _more_widget(parameter: Parameter) -> Any:
     if parameter.name != "device" or torch.cuda.is_available():
-        return _widget(parameter)
-    return _widget(replace(parameter, help="PyTorch finds no CUDA GPU on this machine: all runs on the CPU."), True)
+        return parameter_widget(parameter)
+    without = "PyTorch finds no CUDA GPU on this machine: all runs on the CPU."
+    return parameter_widget(replace(parameter, help=without), True)
 
 
 def _baseline_widgets() -> dict[str, Any]:
     names = list(BaselineConfig.parameters())
     values: dict[str, Any] = {}
     for name in names:
-        values[name] = _widget(PARAMETERS[name], disabled=name == "beta" and values["scaling"] != "probdr")
+        values[name] = parameter_widget(PARAMETERS[name], disabled=name == "beta" and values["scaling"] != "probdr")
     return values
 
 
-def _widget(parameter: Parameter, disabled: bool = False) -> Any:
+def parameter_widget(parameter: Parameter, disabled: bool = False) -> Any:
+    """The widget of a parameter, under its name as key; returns the value."""
     shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": parameter.help}
     shared["disabled"] = disabled
     if parameter.type is bool:

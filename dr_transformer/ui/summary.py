@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from dr_transformer.analysis import SUBSAMPLE
 from dr_transformer.config import DATASETS
+from dr_transformer.palette import PETROFF10
 from dr_transformer.run import PREVIEW, Run
 from dr_transformer.ui.link import PARAMETERS
 
@@ -74,6 +75,11 @@ def notes(run: Run) -> Iterator[str]:
         )
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."
+    elif (count := len(run.dataset.class_names)) > len(PETROFF10):
+        yield (
+            f"There are {count} classes and {len(PETROFF10)} colours, so colours repeat; the legend and hovering tell "
+            "classes apart."
+        )
 
 
 def capitalised(sentence: str) -> str:

@@ -25,7 +25,7 @@ class Panel:
     `title`, "{depth}" becomes the depth on screen, and "{frame}" the frame's entry of `frame_names` (F,), or between
     two frames both. `note` is one more line under it. A `blank` panel keeps its place and draws nothing yet.
     `scale` "frame" fits every frame to its own extent, "final" fits
-    all frames to the extent of the last.
+    all frames to the extent of the last. `extent` (x0, y0, x1, y1) in data coordinates is fitted instead of either.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Panel:
     frame_names: tuple[str, ...] = ()
     note: str = ""
     blank: bool = False
+    extent: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"
@@ -122,6 +123,14 @@ class Attended:
     def row_depths(self) -> tuple[float, ...]:
         """The depth of each row."""
         return tuple(map(float, range(len(self.indices)))) if self.depths is None else self.depths
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A token that Python pins. With another `revision` it does so again, even if the user has pinned one meanwhile."""
+
+    index: int
+    revision: int
 
 
 def _nothing() -> NDArray[np.intp]:

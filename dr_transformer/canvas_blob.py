@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_transformer.blob import Blob, digest, pack_frames
+from dr_transformer.canvas_parts import MAX_CLASSES, Attended, Colouring, Panel, Pin
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
-from dr_transformer.ui.blob import Blob, digest, pack_frames
-from dr_transformer.ui.canvas_parts import MAX_CLASSES, Attended, Colouring, Panel
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.
 PALETTES = {"colour-blind safe": PETROFF10, "paper (tab10)": TAB10}
@@ -36,8 +36,10 @@ def pack_canvas(
     opacity: float | None = None,
     revision: int = 0,
     selection: NDArray[np.integer[Any]] | None = None,
+    pinned: Pin | None = None,
     visible: NDArray[np.bool_] | None = None,
     attention_panel: int = -1,
+    shows_way: bool = False,
     content_key: str = "",
     key: str = "latent_canvas",
 ) -> bytes:
@@ -50,6 +52,7 @@ def pack_canvas(
     assert n_classes <= MAX_CLASSES, f"at most {MAX_CLASSES} classes, but there are {n_classes}"
     assert labels.min() >= 0, "labels are indices into class_names"
     assert labels.max() < n_classes, "labels are indices into class_names"
+    assert pinned is None or 0 <= pinned.index < n, "the pinned token is one of those drawn"
     blob = Blob()
     header = {
         "key": key,
@@ -76,12 +79,15 @@ def pack_canvas(
                 "frame_names": list(panel.frame_names),
                 "note": panel.note,
                 "blank": panel.blank,
+                "fixed_extent": None if panel.extent is None else list(panel.extent),
             }
             for panel in panels
         ],
         "sequential": list(SEQUENTIAL),
         "selection": None if selection is None else _place(blob, selection_bits(selection, n)),
+        "pinned": None if pinned is None else {"index": pinned.index, "revision": pinned.revision},
         "attention_panel": attention_panel,
+        "shows_way": shows_way,
         "content_key": content_key,
     }
     return blob.pack(header)
@@ -173,14 +179,19 @@ def pack_images(images: NDArray[np.uint8], dataset_key: str) -> bytes:
     assert images.ndim == 3, f"images must be (n, h, w), but are {images.shape}"
     cache_key = (dataset_key, images.shape)
     if cache_key not in _packed_images:
-        blob = Blob()
-        compressed = np.frombuffer(zlib.compress(np.ascontiguousarray(images).data, level=1), dtype=np.uint8)
-        n, rows, columns = images.shape
-        header = {"dataset_key": dataset_key, "n": n, "height": rows, "width": columns, "images": blob.add(compressed)}
-        _packed_images[cache_key] = blob.pack(header)
+        _packed_images[cache_key] = compress_images(images, dataset_key, level=1)
         while len(_packed_images) > 4:
             _packed_images.popitem(last=False)
     return _packed_images[cache_key]
+
+
+def compress_images(images: NDArray[np.uint8], dataset_key: str, level: int) -> bytes:
+    """`pack_images` at any of zlib's levels, 1 … 9, and without keeping the result."""
+    blob = Blob()
+    compressed = np.frombuffer(zlib.compress(np.ascontiguousarray(images).data, level), dtype=np.uint8)
+    n, rows, columns = images.shape
+    header = {"dataset_key": dataset_key, "n": n, "height": rows, "width": columns, "images": blob.add(compressed)}
+    return blob.pack(header)
 
 
 def default_point_size(n: int) -> float:

@@ -11,10 +11,11 @@ import torch
 
 from dr_transformer import views
 from dr_transformer.attention import attention_rows
+from dr_transformer.canvas_parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.run import Run, Trajectory
-from dr_transformer.ui.canvas import Attended, Colouring, Panel
 
+KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
 N_ATTENDED = 8  # most attended tokens shown of a clicked one
 
 Array = npt.NDArray[np.floating]
@@ -116,13 +117,20 @@ def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
 
 
 def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
-    projection = "Random projection of the pixels, Y W" if run.config.projection == "gaussian" else "PCA of the pixels"
+    return labelled_panels(run.config, view, drawn.start, drawn.moving, drawn.depths, drawn.names)
+
+
+def labelled_panels(
+    config: Config, view: ViewConfig, start: Array, moving: Array, depths: tuple[float, ...], names: tuple[str, ...]
+) -> list[Panel]:
+    """The two panels of a run: `start` (1, n, 2) of Y W_proj, and `moving` (F, n, 2) with its frames' depths and names."""
+    projection = "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
-        chosen = _axes(run.config, view)
+        chosen = _axes(config, view)
         axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in chosen]
     else:
         axes = ["principal component 1", "principal component 2"] * 2
-    fixed = min(view.view_block, run.config.n_blocks)
+    fixed = min(view.view_block, config.n_blocks)
     title = {
         "axes": "Latents after {frame}",
         "pca": "Latents after {frame}, its own principal components",
@@ -130,8 +138,8 @@ def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
         "aligned-pca": "Latents after {frame}, principal components turned to those before",
     }[view.view]
     return [
-        Panel(projection, drawn.start, (0.0,), axes[0], axes[1], scale=view.scale),
-        Panel(title, drawn.moving, drawn.depths, axes[2], axes[3], scale=view.scale, frame_names=drawn.names),
+        Panel(projection, start, (0.0,), axes[0], axes[1], scale=view.scale),
+        Panel(title, moving, depths, axes[2], axes[3], scale=view.scale, frame_names=names),
     ]
 
 
@@ -153,7 +161,7 @@ def colourings(run: Run) -> list[Colouring]:
         found.append(Colouring("tokens attended to, in effect", values, low=1.0, high=float(np.quantile(values, 0.99))))
     if len(analysis.preservation) == complete > 0:
         values = np.stack(analysis.preservation)
-        found.append(Colouring("share of 10 pixel neighbours kept", values, low=0.0, high=1.0))
+        found.append(Colouring(KEPT, values, low=0.0, high=1.0))
     return found
 
 

@@ -1,0 +1,129 @@
+"""A picture of classes in words: which stand apart, which have merged, and at which block.
+
+What is measured is how many of two classes' tokens lie nearer to the centre of the other class than to that of their
+own. It is 0 where the two are apart and one half where the centres tell nothing; shrinking or turning all latents
+changes nothing. A token's own centre is taken without the token itself, which would pull it near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dr_transformer.metrics import subsample
+
+SAMPLE = 2000  # tokens that are looked at
+APART = 0.10  # a class all of whose shares are lower stands apart
+MERGED = 0.25  # halfway to one half
+MEANING = (
+    "Overlap is the share of two classes' tokens that lie nearer to the other's centre: 0% where they are apart, 50% "
+    f"where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
+)
+_MOST = 4  # pairs or classes that a sentence lists
+
+Array = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.integer]
+
+
+def describe(
+    latents: Sequence[Array], labels: Labels | None, class_names: Sequence[str], depth: float, random_state: int = 42
+) -> str:
+    """One to three sentences about the latents (n, q) at the last block up to `depth`; `latents` has one for each.
+
+    `labels` (n,) index `class_names`. A seeded subsample of `SAMPLE` tokens is looked at.
+    """
+    if labels is None or len(np.unique(labels)) < 2:
+        return "The tokens have no classes, so there are none to stand apart or to merge."
+    return sentences(overlaps(latents, labels, len(class_names), random_state), class_names, depth)
+
+
+def overlaps(latents: Sequence[Array], labels: Labels, n_classes: int, random_state: int = 42) -> list[Array]:
+    """`overlap` at each block, of a seeded subsample of the tokens."""
+    rows = subsample(len(labels), SAMPLE, random_state)
+    return [overlap(X[rows], labels[rows], n_classes) for X in latents]
+
+
+def overlap(X: Array, labels: Labels, n_classes: int) -> Array:
+    """The share (n_classes, n_classes) of two classes' tokens that lie nearer to the other's centre; X is (n, q).
+
+    Symmetric: the mean of the two classes' shares. NaN on the diagonal and for classes of fewer than two tokens.
+    """
+    X = X - X.mean(axis=0, dtype=np.float64)  # distances are the same, their rounding is smaller
+    of_class = np.eye(n_classes)[labels]
+    counts = of_class.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # classes without tokens become NaN
+        centres = (of_class.T @ X) / counts[:, None]
+        distances = np.square(X).sum(axis=1)[:, None] + np.square(centres).sum(axis=1) - 2 * X @ centres.T
+        own = distances[np.arange(len(X)), labels] * (counts / (counts - 1))[labels] ** 2
+        shares = (of_class.T @ (distances < own[:, None])) / counts[:, None]
+    shares[counts < 2], shares[:, counts < 2] = np.nan, np.nan
+    np.fill_diagonal(shares, np.nan)
+    return (shares + shares.T) / 2
+
+
+def sentences(overlap_by_block: Sequence[Array], class_names: Sequence[str], depth: float) -> str:
+    """One to three sentences about the block passed last at `depth`, and when what is merged there came together."""
+    block = max(0, min(int(depth), len(overlap_by_block) - 1))
+    now = overlap_by_block[block]
+    merged = _pairs(now)
+    told = [
+        f"{_pair(pair, class_names)} ({now[pair]:.0%}, {_since(overlap_by_block, pair, block)})"
+        for pair in merged[:_MOST]
+    ]
+    if more := len(merged) - len(told):
+        told.append(f"{more} more pair{'s' * (more > 1)}")
+    said = f"Merged are {_listed(told)}" if merged else "No two classes have merged"
+    later = _later(overlap_by_block, block)
+    if later:
+        pair, at = later
+        said += f"; {'the next' if merged else 'the first'} to merge, at block {at}, are {_pair(pair, class_names)}"
+    return f"Block {block}: {_apart(now, class_names)}. {said}. {MEANING}"
+
+
+def _apart(now: Array, class_names: Sequence[str]) -> str:
+    present = np.flatnonzero(np.isfinite(now).any(axis=1))
+    worst = {int(c): float(np.nanmax(now[c])) for c in present}
+    apart = [c for c, share in worst.items() if share < APART]
+    if not apart:
+        return "no class stands apart from all others"
+    bound = f"overlap with any other at most {max(worst[c] for c in apart):.0%}"
+    if len(apart) == len(present):
+        return f"all classes stand apart ({bound})"
+    if len(apart) > 3 * _MOST:
+        return f"{len(apart)} of {len(present)} classes stand apart ({bound})"
+    names = _listed([class_names[c] for c in apart])
+    return f"{names} stand{'s' * (len(apart) == 1)} apart from all other classes ({bound})"
+
+
+def _pairs(now: Array) -> list[tuple[int, int]]:
+    """The pairs that have merged, the most merged first."""
+    pairs = [(int(a), int(b)) for a, b in np.argwhere(now >= MERGED) if a < b]
+    return sorted(pairs, key=lambda pair: -now[pair])
+
+
+def _since(overlap_by_block: Sequence[Array], pair: tuple[int, int], block: int) -> str:
+    """Since when, up to this block, a pair has been merged without a break."""
+    first = block
+    while first > 0 and overlap_by_block[first - 1][pair] >= MERGED:
+        first -= 1
+    return "from the start" if first == 0 else f"since block {first}"
+
+
+def _later(overlap_by_block: Sequence[Array], block: int) -> tuple[tuple[int, int], int] | None:
+    """The pair that merges next, and at which block."""
+    here = set(_pairs(overlap_by_block[block]))
+    for at in range(block + 1, len(overlap_by_block)):
+        new = [pair for pair in _pairs(overlap_by_block[at]) if pair not in here]
+        if new:
+            return new[0], at
+    return None
+
+
+def _pair(pair: tuple[int, int], class_names: Sequence[str]) -> str:
+    return f"{class_names[pair[0]]} and {class_names[pair[1]]}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

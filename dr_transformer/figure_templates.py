@@ -1,0 +1,157 @@
+"""What a figure can show, and how matplotlib draws it: maps of tokens here, charts in `figure_charts.py`.
+
+A drawing holds numbers and words alone; `figures.py` gives it a `Figure`, a palette and a file format.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dr_transformer.figure_config import PALETTES, FigureConfig
+
+_TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
+
+Array = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.integer]
+
+
+class Drawing(Protocol):
+    """What `figures.render` draws."""
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Its own width and height in inches."""
+        ...
+
+    @property
+    def n_points(self) -> int:
+        """How many points it has in all."""
+        ...
+
+    def draw(self, figure: Figure, options: FigureConfig) -> None:
+        """Draw it. Points beyond `options.max_vector_points` are to be rasterised."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One panel: `points` (n, 2); None keeps its place empty, under a title that says why."""
+
+    title: str
+    points: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Panels of the same tokens in rows of `columns`, each `side` inches wide and high, coloured by class.
+
+    `as_paper`: each panel fills its box, as in the paper's figure; otherwise both axes have one scale. `same_scale`:
+    all panels have that of the last.
+    """
+
+    panels: Sequence[Map]
+    labels: Labels | None
+    class_names: Sequence[str]
+    columns: int
+    side: float
+    as_paper: bool = False
+    same_scale: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return math.ceil(len(self.panels) / self.columns)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches."""
+        if self.as_paper:
+            return 8, 4
+        gaps = _GAP_INCHES * (self.columns - 1), _GAP_INCHES * (self.rows - 1)
+        return (
+            self.columns * self.side + gaps[0],
+            self.rows * (self.side + _TITLE_INCHES) + gaps[1] + _LEGEND_INCHES * self.has_legend("tab10"),
+        )
+
+    @property
+    def n_points(self) -> int:
+        """How many points, in all panels."""
+        return sum(len(panel.points) for panel in self.panels if panel.points is not None)
+
+    def has_legend(self, palette: str) -> bool:
+        """Whether a legend can tell the classes apart."""
+        return self.labels is not None and 1 < len(self.class_names) <= len(PALETTES[palette])
+
+    def draw(self, figure: Figure, options: FigureConfig) -> None:
+        """Draw the panels, and with titles a legend under them."""
+        palette = np.array(PALETTES[options.palette])
+        if self.as_paper and not options.titled:
+            figure.set_layout_engine("tight")
+            grid: dict[str, float] = {}
+        else:
+            grid = self._grid(options)
+        axes = figure.subplots(self.rows, self.columns, squeeze=False, gridspec_kw=grid).ravel()
+        for number, (place, panel) in enumerate(zip(axes, self.panels, strict=False)):
+            if options.titled:
+                place.set_title(panel.title, fontsize=8, pad=3)
+            if panel.points is None:
+                continue
+            colours = palette[np.zeros(len(panel.points), int) if self.labels is None else self.labels % len(palette)]
+            dots = place.scatter(
+                panel.points[:, 0], panel.points[:, 1], c=colours, s=options.point_size**2, linewidths=0
+            )
+            dots.set_gid(f"points-{number}")  # the name of the group in an SVG
+            dots.set_rasterized(self.n_points > options.max_vector_points)
+            if not self.as_paper:
+                self._fit(place, panel.points)
+        for place in axes:
+            place.set_axis_off()
+        if options.titled and self.has_legend(options.palette):
+            self._legend(figure, palette)
+
+    def _fit(self, place: Any, points: Array) -> None:
+        shown = [panel.points for panel in self.panels if panel.points is not None]
+        low, high = (op(shown[-1] if self.same_scale else points, axis=0) for op in (np.min, np.max))
+        reach = 0.52 * float((high - low).max()) or 1.0
+        (x, y) = (low + high) / 2
+        place.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal")
+
+    def _grid(self, options: FigureConfig) -> dict[str, float]:
+        """Margins and gaps as matplotlib counts them, from inches."""
+        width, height = options.size(self.size)
+        title = _TITLE_INCHES * options.titled
+        legend = _LEGEND_INCHES * (options.titled and self.has_legend(options.palette))
+        side_x = (width - _GAP_INCHES * (self.columns - 1)) / self.columns
+        side_y = max((height - legend - _GAP_INCHES * (self.rows - 1)) / self.rows - title, 0.1)
+        return {
+            "left": 0,
+            "right": 1,
+            "bottom": legend / height,
+            "top": 1 - title / height,
+            "wspace": _GAP_INCHES / side_x,
+            "hspace": (title + _GAP_INCHES) / side_y,
+        }
+
+    def _legend(self, figure: Figure, palette: npt.NDArray[np.str_]) -> None:
+        dots = [
+            Line2D([], [], marker="o", markersize=4, linestyle="", color=palette[i], label=name)
+            for i, name in enumerate(self.class_names)
+        ]
+        figure.legend(
+            handles=dots,
+            loc="lower center",
+            ncols=len(dots),
+            frameon=False,
+            fontsize=7,
+            handletextpad=0.1,
+            columnspacing=1.0,
+            borderpad=0.2,
+        )

@@ -1,0 +1,142 @@
+"""What every sub-step of a run does, in figures: to the rows of the latents, to the objective, to its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dr_transformer import metrics
+from dr_transformer.adjacency_run import attention_settings
+from dr_transformer.config import Config
+from dr_transformer.jobs import Background
+from dr_transformer.model import SUB_STEPS, Step, after_attention, resolve_device
+from dr_transformer.objective import data_gradients
+from dr_transformer.objective_terms import Terms, terms
+from dr_transformer.run import STRETCHES, Run, Trajectory
+
+Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.Step`
+
+_DEPTHS = dict(zip(SUB_STEPS, (*STRETCHES.values(), 1.0), strict=True))
+
+
+class LatentFigures(NamedTuple):
+    """What a LayerNorm holds fixed of latents X (n, q), and what it does not; lengths in the units of X.
+
+    `norms`: the least, mean and largest norm of a row. `mean_norm`: the norm of the mean row. `coordinate_mean`: the
+    largest mean over the coordinates of a row, without its sign. `effective_rank`: as in `metrics`.
+    """
+
+    norms: tuple[float, float, float]
+    mean_norm: float
+    coordinate_mean: float
+    effective_rank: float
+
+
+class Cosines(NamedTuple):
+    """Of the angle between 2 L̃ X and ∂L_data/∂X, as in `objective.DataGradients`."""
+
+    cosine: float
+    tangent_cosine: float
+    norm_ratio: float
+
+
+def latent_figures(X: npt.NDArray[np.floating]) -> LatentFigures:
+    """The figures of latents X (n, q), in float64. O(n q²) time."""
+    X = X.astype(np.float64)
+    norms = np.linalg.norm(X, axis=1)
+    return LatentFigures(
+        (float(norms.min()), float(norms.mean()), float(norms.max())),
+        float(np.linalg.norm(X.mean(axis=0))),
+        float(np.abs(X.mean(axis=1)).max()),
+        metrics.effective_rank(X),
+    )
+
+
+def depth_of(block: int, name: str) -> float:
+    """Where on the depth axis a sub-step lies: at the end of a block a whole number, as in `run.STRETCHES`."""
+    return float(block) if block == 0 else block - 1 + _DEPTHS[name]
+
+
+def sub_steps(trajectory: Trajectory, config: Config, first_block: int = 0) -> Iterator[Step]:
+    """Every sub-step that the trajectory holds so far, as `model.unroll` yields them, from a block on (0: its latents).
+
+    The trajectory is of a run that keeps its sub-steps. One block is held at a time.
+    """
+    latents = list(trajectory.latents)  # a block may arrive meanwhile
+    for block, X in enumerate(latents[first_block:], start=first_block):
+        if block == 0:
+            yield Step(0, "layer_norm_0", torch.from_numpy(X))
+            continue
+        AX = torch.from_numpy(trajectory.attention[block - 1])
+        yield Step(block, "attention", AX)
+        for name, inside in after_attention(AX, len(X), config):
+            yield Step(block, name, torch.from_numpy(X) if name == SUB_STEPS[-1] else inside)
+
+
+@dataclass(eq=False)
+class InsideRun(Background):
+    """A job of `jobs.Runner`, which waits for the run; its run keeps its sub-steps.
+
+    `figures`, by block and name of sub-step. `undone`: of each block, how far the latents at its end are from those
+    before its feed-forward step (from their mirror image, where η > ½ makes it so), by `difference`. `places` and
+    `terms`: at each sub-step, block 0's latents first, the terms of the objective. `cosines`: at the latents after each
+    block.
+    """
+
+    run: Run
+    figures: dict[Place, LatentFigures] = field(default_factory=dict)
+    undone: dict[int, float] = field(default_factory=dict)
+    places: list[Place] = field(default_factory=list)
+    terms: list[Terms] = field(default_factory=list)
+    cosines: list[Cosines] = field(default_factory=list)
+
+    @property
+    def progress(self) -> float:
+        """0 … 1: of the objective and its gradients."""
+        n_blocks = self.run.config.n_blocks
+        done = len(self.terms) + 4 * len(self.cosines)  # a gradient takes as long as the terms four times
+        return done / (1 + 4 * n_blocks + 4 * (n_blocks + 1))
+
+    def _work(self) -> None:
+        while not self.run.done.wait(0.1):
+            self._check()
+        self.error = self.run.error
+        if self.error is not None:
+            return
+        c, before = self.run.config, torch.empty(0)
+        sign = -1 if c.activation == "none" and c.eta > 0.5 else 1
+        for step in sub_steps(self.run.full, self.run.config):
+            self._check()
+            self.figures[step.block, step.name] = latent_figures(step.X.numpy())
+            if step.name == "layer_norm_1":
+                before = step.X
+            elif step.name == "layer_norm_2":
+                self.undone[step.block] = difference(step.X.numpy(), sign * before.numpy())
+        self._objective()
+        self.complete = True
+
+    def _objective(self) -> None:
+        """Go on where an earlier try was stopped."""
+        config = self.run.config
+        settings, device = attention_settings(config), resolve_device(config)
+        for number, step in enumerate(sub_steps(self.run.full, config)):
+            if number < len(self.terms):
+                continue
+            self._check()
+            X = step.X.to(device)
+            gradients = data_gradients(X, **settings, check=self._check) if step.ends_block else None
+            found = terms(X, **settings, check=self._check)
+            self.places.append((step.block, step.name))  # first: who reads takes as many as there are terms
+            self.terms.append(found)
+            if gradients is not None:
+                self.cosines.append(Cosines(gradients.cosine, gradients.tangent_cosine, gradients.norm_ratio))
+
+
+def difference(X: npt.NDArray[np.floating], reference: npt.NDArray[np.floating]) -> float:
+    """The largest difference of a coordinate, over the largest coordinate of the reference."""
+    return float(np.abs(X.astype(np.float64) - reference).max() / np.abs(reference).max())

@@ -1,0 +1,118 @@
+"""`script.py`: a few lines of the package's public functions that give the numbers of a saved embedding again."""
+
+from __future__ import annotations
+
+from dr_transformer import __version__
+from dr_transformer.config import BaselineConfig, Config, ViewConfig
+from dr_transformer.data import Dataset
+from dr_transformer.errors import InputError
+from dr_transformer.parameters import Declared
+
+METHODS = ("transformer", "laplacian", "umap", "pca")
+
+
+def script(
+    config: Config,
+    dataset: Dataset,
+    method: str = "transformer",
+    *,
+    block: int | None = None,
+    view: ViewConfig | None = None,
+    baselines: BaselineConfig | None = None,
+) -> str:
+    """Python source that computes `embedding` and writes it, with labels, to latents.npz in the current folder.
+
+    `block` is the transformer's, by default its last; `view` asks for the plane (n, 2) that it shows, None for all
+    coordinates. What differs from the defaults is spelt out. A user's file is named without its folder. Raises
+    `InputError` for a method or a block that there is not.
+    """
+    if method not in METHODS:
+        raise InputError(f"method must be one of {', '.join(METHODS)}, but is {method!r}.")
+    chosen = baselines or BaselineConfig()
+    if method == "transformer":
+        block = config.n_blocks if block is None else block
+        if not 0 <= block <= config.n_blocks:
+            raise InputError(f"block = {block} is not there: this run has the blocks 0 to {config.n_blocks}.")
+        imports, body = _transformer(config, block, view)
+    else:
+        imports, body = {"laplacian": _laplacian, "pca": _pca, "umap": _umap}[method](config, chosen)
+    seed = config.random_state
+    lines = [
+        f'"""The embedding saved by dr-transformer {__version__}: pip install dr-transformer=={__version__}."""',
+        "",
+        *sorted({*imports, "import numpy as np"}, key=lambda line: (line.startswith("from dr"), line)),
+        "",
+        f"data = load({dataset.name!r}, n_samples={dataset.n_samples}, random_state={seed})",
+        f"assert data.key == {dataset.key!r}, 'these are other tokens'",
+        *body,
+        'np.savez("latents.npz", embedding=embedding, **({} if data.labels is None else {"labels": data.labels}))',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _call(settings: Declared) -> str:
+    """The constructor's call, with what differs from the defaults."""
+    defaults = {name: parameter.default for name, parameter in settings.parameters().items()}
+    changed = [f"{name}={value!r}" for name, value in settings.to_dict().items() if value != defaults[name]]
+    return f"{type(settings).__name__}({', '.join(changed)})"
+
+
+def _transformer(config: Config, block: int, view: ViewConfig | None) -> tuple[list[str], list[str]]:
+    imports = ["from dr_transformer import Config, load, unroll"]
+    body = [
+        f"config = {_call(config)}",
+        "latents = [step.X.cpu().numpy() for step in unroll(data.Y, config) if step.ends_block]",
+    ]
+    if view is None:
+        return imports, [*body, f"embedding = latents[{block}]"]
+    imports += ["from dr_transformer.config import ViewConfig", "from dr_transformer.view_frames import blocks_in_view"]
+    drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
+    return imports, [
+        *body,
+        f"embedding = blocks_in_view(dict(enumerate(latents)), {_call(drawn)}, config.n_blocks)[{block}]",
+    ]
+
+
+def _laplacian(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]:
+    beta = chosen.beta if chosen.scaling == "probdr" else None
+    arguments = f"{chosen.baseline_components}, n_neighbors={chosen.n_neighbors}, beta={beta!r}"
+    return (
+        ["from dr_transformer import LaplacianEigenmaps, load"],
+        [f"embedding = LaplacianEigenmaps({arguments}, random_state={config.random_state}).fit_transform(data.Y)"],
+    )
+
+
+def _pca(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]:
+    del config
+    return (
+        ["from dr_transformer import load", "from dr_transformer.baselines import pca"],
+        [f"embedding = pca(data.Y, {chosen.baseline_components}).scores"],
+    )
+
+
+def _umap(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]:
+    settings = (
+        f"UMAPSettings(n_components={chosen.baseline_components}, n_neighbors={chosen.n_neighbors + 1}, "
+        f"min_dist={chosen.min_dist!r}, random_state={config.random_state if chosen.umap_seeded else None!r})"
+    )
+    said = [] if chosen.umap_seeded else ["# Without a seed no two layouts of UMAP are the same."]
+    return (
+        [
+            "from contextlib import closing",
+            "from dr_transformer import load",
+            "from dr_transformer.graph import knn_graph",
+            "from dr_transformer.umap_fit import UMAPSettings",
+            "from dr_transformer.umap_worker import UMAPWorker",
+        ],
+        [
+            *said,
+            f"settings = {settings}  # umap-learn counts the token itself among its neighbours",
+            "with closing(UMAPWorker()) as worker:",
+            f"    graph = knn_graph(data.Y, {chosen.n_neighbors})",
+            '    run = worker.submit(data.Y, graph, settings, data.key, "script")',
+            "    run.wait()",
+            "assert run.error is None, run.error",
+            "embedding = run.frames[-1]",
+        ],
+    )

@@ -1,0 +1,144 @@
+"""A run as a web page: its panels, colourings, images, attention and description, in one file.
+
+`WebPageJob` makes it in the background, for the app; `run_page` at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dr_transformer.attended_table import AttendedTable, attended_table
+from dr_transformer.baseline_run import Baseline, BaselineRun
+from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.config import ViewConfig
+from dr_transformer.data_sources import FAMILIES
+from dr_transformer.describe import describe
+from dr_transformer.errors import InputError
+from dr_transformer.export import settings
+from dr_transformer.jobs import Background
+from dr_transformer.picture import KEPT, colourings, picture
+from dr_transformer.run import Run
+from dr_transformer.web_page import web_page
+
+MAX_ATTENDED = 20_000  # tokens; of more, whom each attends to would take minutes and tens of megabytes
+_N_ATTENDED = 5  # each more makes the file of 10 000 tokens and eight blocks 0.3 MB larger
+
+Check = Callable[[], None]
+
+
+def run_page(
+    run: Run,
+    view: ViewConfig,
+    *,
+    depth: float | None = None,
+    baselines: BaselineRun | None = None,
+    check: Check | None = None,
+) -> bytes:
+    """The page of a finished run in this view, opened at `depth` (by default the last block).
+
+    With the maps of `baselines`, as far as computed, beside it. Frames are those of whole blocks. `check` is called
+    often, and may raise to stop. Raises `InputError` for a run that is not done.
+    """
+    if not run.done.is_set() or run.error is not None:
+        raise InputError("the run is not finished, so there is nothing to save yet; wait for its last block.")
+    dataset, config, latents = run.dataset, run.config, list(run.full.latents)
+    shown = picture(run, view, float(config.n_blocks))
+    assert shown is not None
+    labels = np.zeros(dataset.n_samples, dtype=np.intp) if dataset.labels is None else dataset.labels
+    parts = {"view": view} if baselines is None else {"view": view, "baselines": baselines.baselines}
+    names = dataset.class_names
+    methods = [each for each in baselines.methods.values() if each.embedding is not None] if baselines else []
+    return web_page(
+        [whole_blocks(panel) for panel in shown.panels] + [_baseline_panel(method, view) for method in methods],
+        title=f"{_title(dataset.name)}: {dataset.n_samples} tokens in a transformer that was never trained",
+        lead=f"Each point is a token. Drag the depth, or press play: {config.n_blocks} blocks of attention, nothing "
+        "of which was learned.",
+        labels=labels,
+        class_names=names if dataset.labels is not None else ("token",),
+        n_blocks=config.n_blocks,
+        depth=float(config.n_blocks) if depth is None else min(depth, float(config.n_blocks)),
+        images=dataset.images,
+        colourings=[_for_panels(colouring, methods) for colouring in colourings(run)],
+        attended=_attended(run, check),
+        descriptions=[
+            describe(latents, dataset.labels, names, block, config.random_state) for block in range(len(latents))
+        ],
+        notes=_notes(run),
+        settings=settings(config, dataset, **parts),
+    )
+
+
+def whole_blocks(panel: Panel) -> Panel:
+    """The panel without the frames of sub-steps, which would make the file three times larger."""
+    kept = [i for i, depth in enumerate(panel.depths) if depth == int(depth)]
+    return replace(
+        panel,
+        frames=panel.frames[kept],
+        depths=tuple(panel.depths[i] for i in kept),
+        frame_names=tuple(panel.frame_names[i] for i in kept) if panel.frame_names else (),
+    )
+
+
+@dataclass(eq=False)
+class WebPageJob(Background):
+    """`run_page` in the background: `content`, once `complete`."""
+
+    run: Run
+    view: ViewConfig
+    depth: float
+    baselines: BaselineRun | None = None
+    content: bytes | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return len(self.content or b"")
+
+    def _work(self) -> None:
+        self.content = run_page(self.run, self.view, depth=self.depth, baselines=self.baselines, check=self._check)
+        self.complete = True
+
+
+def _attended(run: Run, check: Check | None) -> AttendedTable | None:
+    if run.dataset.n_samples > MAX_ATTENDED:
+        return None
+    return attended_table(run.full.latents, run.config, _N_ATTENDED, check)
+
+
+def _title(name: str) -> str:
+    return FAMILIES[name].title if name in FAMILIES else name
+
+
+def _baseline_panel(method: Baseline, view: ViewConfig) -> Panel:
+    assert method.embedding is not None
+    note = " · ".join([f"{method.seconds:.1f} s", *method.notes])
+    frame = method.embedding[None, :, :2]
+    return Panel(method.name, frame, (0.0,), "coordinate 0", "coordinate 1", scale=view.scale, note=note)
+
+
+def _for_panels(colouring: Colouring, methods: Sequence[Baseline]) -> Colouring:
+    """Values of the transformer's blocks are none of the baselines', which have their own, or none."""
+    if not methods or colouring.class_names is not None or isinstance(colouring.values, tuple):
+        return colouring
+    none = np.full(colouring.values.shape[-1], np.nan)
+    theirs = [
+        method.preservation if colouring.name == KEPT and method.preservation is not None else none
+        for method in methods
+    ]
+    return replace(colouring, values=(colouring.values, colouring.values, *theirs))
+
+
+def _notes(run: Run) -> list[str]:
+    where = f"{run.precision} on {'GPU' if run.device == 'cuda' else 'CPU'}, {run.seconds:.1f} s"
+    found = [
+        f"Computed in {where}. Between two blocks points move in a straight line. Positions are stored to 1/65534 of "
+        "the picture's extent.",
+    ]
+    if run.dataset.n_samples > MAX_ATTENDED:
+        found.append(f"Whom a token attends to is kept for at most {MAX_ATTENDED} tokens, so it is not in this page.")
+    else:
+        found.append("Of a pinned token the most attended are kept, with weights to 1/255 of the greatest.")
+    return found

@@ -1,0 +1,124 @@
+"""The parts both models share: attention with its one term that differs, the feed-forward part, the pre-norm block.
+
+Names and shapes are nanoGPT's. Shapes in comments: B batch, T tokens, C = n_embd, H = n_head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dr_transformer.errors import InputError
+from dr_transformer.training.settings import ATTENTIONS, Settings
+
+INIT_STD = 0.02  # of GPT-2's weights
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention; returns (B, T, C). The variants differ in the subtraction after `att @ v` alone.
+
+    `a` is None for standard attention (A), 1 for the graph Laplacian's negative (A − I), or the scalar parameter a of
+    A − aI, shape (). With dropout, entries of A are dropped, never those of I.
+    """
+
+    def __init__(self, settings: Settings, a: nn.Parameter | float | None, *, causal: bool) -> None:
+        super().__init__()
+        self.n_head, self.dropout, self.causal = settings.n_head, settings.dropout, causal
+        self.c_attn = nn.Linear(settings.n_embd, 3 * settings.n_embd, bias=settings.bias)
+        self.c_proj = nn.Linear(settings.n_embd, settings.n_embd, bias=settings.bias)
+        self.resid_dropout = nn.Dropout(settings.dropout)
+        self.a = a
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C)."""
+        B, T, C = x.shape
+        q, k, v = (part.view(B, T, self.n_head, -1).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2))
+        dropout = self.dropout if self.training else 0.0
+        y = functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=self.causal)  # (B, H, T, C/H)
+        if self.a is not None:
+            y = y - self.a * v
+        return self.resid_dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
+
+
+class MLP(nn.Module):
+    """The feed-forward part, C → 4C → C, with GELU."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(settings.n_embd, 4 * settings.n_embd, bias=settings.bias)
+        self.c_proj = nn.Linear(4 * settings.n_embd, settings.n_embd, bias=settings.bias)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C)."""
+        return self.dropout(self.c_proj(functional.gelu(self.c_fc(x))))
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed-forward(norm(x))."""
+
+    def __init__(self, settings: Settings, a: nn.Parameter | float | None, *, causal: bool) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(settings.n_embd, bias=settings.bias)
+        self.attn = SelfAttention(settings, a, causal=causal)
+        self.ln_2 = nn.LayerNorm(settings.n_embd, bias=settings.bias)
+        self.mlp = MLP(settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) → (B, T, C)."""
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+def make_blocks(settings: Settings, attention: str, *, causal: bool) -> nn.ModuleList:
+    """All blocks of a model. "learned": one scalar a for all of them, or one each, as `settings.a_per_layer` says."""
+    if attention not in ATTENTIONS:
+        raise InputError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}.")
+
+    def scalar() -> nn.Parameter:
+        return nn.Parameter(torch.empty(()), requires_grad=settings.a_learned)
+
+    one_for_all = scalar() if attention == "learned" and not settings.a_per_layer else None
+
+    def term() -> nn.Parameter | float | None:
+        if attention == "learned":
+            return scalar() if one_for_all is None else one_for_all
+        return 1.0 if attention == "laplacian" else None
+
+    return nn.ModuleList([Block(settings, term(), causal=causal) for _ in range(settings.n_layer)])
+
+
+def initialise(model: nn.Module, settings: Settings, generator: torch.Generator) -> None:
+    """GPT-2's initial weights, drawn from `generator` alone: N(0, 0.02²), biases 0, norms 1, a at its start.
+
+    The projections back into the residual stream are drawn with 0.02 / √(2 n_layer). The scalar a is not drawn, so for
+    one state of the generator all variants get the same weights.
+    """
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            *_, owner, kind = name.split(".") if "." in name else ("", name)
+            if kind == "a":
+                parameter.fill_(settings.a_start)
+            elif kind == "bias":
+                parameter.zero_()
+            elif owner.startswith("ln_"):
+                parameter.fill_(1.0)
+            else:
+                std = INIT_STD / math.sqrt(2 * settings.n_layer) if owner == "c_proj" else INIT_STD
+                # Drawn on the CPU in float32, so that every device and precision starts from the same numbers.
+                drawn = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, std, generator=generator)
+                parameter.copy_(drawn)
+
+
+def learned_a(model: nn.Module) -> list[float] | None:
+    """The scalars a of A − aI in the order of the blocks (one, if all share it); None for the other variants."""
+    values = [float(p.detach()) for name, p in model.named_parameters() if name.rpartition(".")[2] == "a"]
+    return values or None
+
+
+def attentions(model: nn.Module) -> list[SelfAttention]:
+    """The attention of each block."""
+    return [module for module in model.modules() if isinstance(module, SelfAttention)]

@@ -1,0 +1,75 @@
+"""AdamW, its learning rate over the iterations, and the precision of a step."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from dr_transformer.errors import InputError
+from dr_transformer.training.settings import RunConfig, Settings
+
+
+def learning_rate(settings: Settings, iteration: int, n_iterations: int) -> float:
+    """At an iteration from 0: a linear warm-up, then a cosine down to `min_lr`, as in nanoGPT."""
+    if iteration < settings.warmup_iters:
+        return settings.learning_rate * (iteration + 1) / (settings.warmup_iters + 1)
+    ratio = (iteration - settings.warmup_iters) / max(1, n_iterations - settings.warmup_iters)
+    return settings.min_lr + 0.5 * (1 + math.cos(math.pi * ratio)) * (settings.learning_rate - settings.min_lr)
+
+
+def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices and embeddings alone."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.dim() >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    betas = (settings.beta1, settings.beta2)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, betas=betas, fused=True)
+
+
+def resolve_precision(run: RunConfig, device: torch.device) -> str:
+    """The precision that `run.precision` means on a device."""
+    if run.precision == "auto":
+        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return run.precision
+
+
+def resolve_device(run: RunConfig) -> torch.device:
+    """The device that `run.device` means on this machine; `InputError` for a GPU that is not there."""
+    available = torch.cuda.is_available()
+    if run.device == "cuda" and not available:
+        raise InputError("device = 'cuda', but PyTorch finds no CUDA GPU on this machine; use 'auto' or 'cpu'.")
+    if available and run.device != "cpu":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+def resolve_compile(run: RunConfig, device: torch.device) -> bool:
+    """Whether to use torch.compile."""
+    return run.compile == "yes" or (run.compile == "auto" and device.type == "cuda")
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context of a forward pass."""
+    if precision == "bfloat16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def dropout_masks(settings: Settings, device: torch.device, seed: int) -> Iterator[None]:
+    """Dropout inside is drawn from `seed`; torch's own random state is afterwards what it was before."""
+    if settings.dropout == 0:
+        yield
+        return
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if device.type == "cuda":
+            torch.cuda.default_generators[device.index].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+        yield

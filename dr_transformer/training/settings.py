@@ -1,0 +1,164 @@
+"""What is trained and how: every setting once, for the terminal, the app and the rows of results.
+
+Names are nanoGPT's. The three values of `attention` are not among the settings: they are what is compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dr_transformer.config import DEVICES
+from dr_transformer.errors import InputError
+from dr_transformer.parameters import Declared, declare
+
+ATTENTIONS = ("standard", "laplacian", "learned")
+"""`att @ v` (A), `att @ v − v` (A − I), and `att @ v − a v` (A − aI) with one learned scalar a."""
+
+
+@dataclass(frozen=True)
+class Settings(Declared):
+    """What both tasks share. Defaults are those of the preset `minute`."""
+
+    n_layer: int = declare(4, "Blocks", "Depth: how many transformer blocks.", "architecture", minimum=1, maximum=1000)
+    n_head: int = declare(4, "Heads", "Attention heads in each block.", "architecture", minimum=1, maximum=1000)
+    n_embd: int = declare(64, "Width", "Dimensions of a token inside the model.", "architecture", minimum=1)
+    dropout: float = declare(
+        0.0,
+        "Dropout",
+        "Share of activations set to 0 in training: in attention, after both parts of a block, after the embedding.",
+        "architecture",
+        minimum=0,
+        maximum=0.99,
+    )
+    bias: bool = declare(False, "Biases", "Whether linear layers and layer norms have biases.", "architecture")
+    a_start: float = declare(
+        0.5, "Start of a", "Where the scalar a of A − aI starts; 0 is standard attention, 1 is A − I.", "architecture"
+    )
+    a_learned: bool = declare(True, "Learn a", "Whether training changes a, or it stays at its start.", "architecture")
+    a_per_layer: bool = declare(
+        False, "One a for each block", "A scalar a for each block, instead of one for the whole model.", "architecture"
+    )
+    batch_size: int = declare(32, "Batch size", "Sequences or images in one micro-batch.", "training", minimum=1)
+    gradient_accumulation_steps: int = declare(
+        1,
+        "Micro-batches",
+        "Micro-batches whose gradients make one iteration, over all processes.",
+        "training",
+        minimum=1,
+    )
+    max_iters: int = declare(1000, "Iterations", "Steps of the optimiser.", "training", minimum=1)
+    learning_rate: float = declare(
+        1e-3, "Learning rate", "The largest of AdamW, after the warm-up.", "training", minimum=0, exclusive_minimum=True
+    )
+    min_lr: float = declare(1e-4, "Last learning rate", "Where the cosine schedule ends.", "training", minimum=0)
+    warmup_iters: int = declare(
+        100, "Warm-up", "Iterations over which the learning rate rises to its largest.", "training", minimum=0
+    )
+    weight_decay: float = declare(
+        0.1, "Weight decay", "AdamW's, of matrices and embeddings; vectors and a have none.", "training", minimum=0
+    )
+    beta1: float = declare(0.9, "β₁", "AdamW's memory of the gradient.", "training", minimum=0, maximum=0.9999999)
+    beta2: float = declare(0.99, "β₂", "AdamW's memory of its square.", "training", minimum=0, maximum=0.9999999)
+    grad_clip: float = declare(
+        1.0, "Gradient clipping", "Largest norm of the gradient; 0 does not clip.", "training", minimum=0
+    )
+    eval_interval: int = declare(
+        100,
+        "Evaluation interval",
+        "Iterations from one evaluation on the validation set to the next.",
+        "training",
+        minimum=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_embd % self.n_head:
+            raise InputError(
+                f"n_head = {self.n_head} does not divide n_embd = {self.n_embd}; choose a width that is a multiple."
+            )
+
+    def iterations(self, n_train: int) -> int:  # noqa: ARG002 - a subclass counts in epochs
+        """How many steps the optimiser takes on `n_train` training samples."""
+        return self.max_iters
+
+
+@dataclass(frozen=True)
+class LMSettings(Settings):
+    """A decoder language model (GPT-2 as in nanoGPT)."""
+
+    block_size: int = declare(64, "Context", "Tokens the model sees at once.", "architecture", minimum=1)
+    vocab_size: int | None = declare(
+        None, "Vocabulary", "Number of different tokens; none: the characters of the text.", "architecture", minimum=2
+    )
+    eval_windows: int | None = declare(
+        None,
+        "Validation windows",
+        "Contexts of the validation set that are evaluated, evenly spread; none: all of them.",
+        "training",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True)
+class ViTSettings(Settings):
+    """A vision transformer: square patches, a class token, learned positions."""
+
+    batch_size: int = declare(64, "Batch size", "Sequences or images in one micro-batch.", "training", minimum=1)
+    patch_size: int = declare(
+        4, "Patch", "Pixels along the side of a patch; each patch is a token.", "architecture", minimum=1
+    )
+    epochs: int | None = declare(
+        None, "Epochs", "Passes over the training images, instead of a number of iterations.", "training", minimum=1
+    )
+
+    def iterations(self, n_train: int) -> int:
+        """`epochs` passes of whole batches, or `max_iters`."""
+        a_pass = n_train // (self.batch_size * self.gradient_accumulation_steps)
+        return self.max_iters if self.epochs is None else self.epochs * max(a_pass, 1)
+
+
+@dataclass(frozen=True)
+class RunConfig(Declared):
+    """How runs are made on this machine; what is compared does not depend on it but for rounding."""
+
+    device: str = declare(
+        "auto", "Device", "Where to train: a CUDA GPU if there is one, or as said.", "run", choices=DEVICES
+    )
+    precision: str = declare(
+        "auto",
+        "Precision",
+        "Of activations; auto: bfloat16 (autocast) on a GPU that has it, else float32.",
+        "run",
+        choices=("auto", "float32", "bfloat16", "float64"),
+    )
+    compile: str = declare(
+        "auto", "Compile", "Whether torch.compile is used; auto: on a GPU.", "run", choices=("auto", "yes", "no")
+    )
+    checkpoint_seconds: float = declare(
+        120.0, "Checkpoint interval", "Seconds after which a run under way is saved again.", "run", minimum=0
+    )
+
+
+TASKS: dict[str, type[Settings]] = {"lm": LMSettings, "vit": ViTSettings}
+
+
+def task_of(settings: Settings) -> str:
+    """The task these settings are of."""
+    return next(name for name, kind in TASKS.items() if type(settings) is kind)
+
+
+def from_dict(task: str, values: Mapping[str, Any]) -> Settings:
+    """The inverse of `Settings.to_dict`."""
+    if task not in TASKS:
+        raise InputError(f"the task must be {' or '.join(TASKS)}, but is {task!r}.")
+    return TASKS[task].from_dict(values)
+
+
+def settings_hash(task: str, settings: Settings, data_sha256: str) -> str:
+    """What identifies runs that may be compared: task, settings and data, in 16 hexadecimal digits."""
+    content = json.dumps([task, settings.to_dict(), data_sha256], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

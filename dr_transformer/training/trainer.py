@@ -1,0 +1,247 @@
+"""The model, the optimiser and the history of one run, and what an iteration does to them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dr_transformer import __version__
+from dr_transformer.bench import machine
+from dr_transformer.errors import InputError
+from dr_transformer.training.blocks import initialise, learned_a
+from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
+from dr_transformer.training.data import TaskData, dropout_seed, init_generator
+from dr_transformer.training.history import Evaluation, History, rounded
+from dr_transformer.training.optimisation import (
+    autocast,
+    dropout_masks,
+    learning_rate,
+    make_optimizer,
+    resolve_compile,
+    resolve_device,
+    resolve_precision,
+)
+from dr_transformer.training.parallel import Processes
+from dr_transformer.training.results import Row
+from dr_transformer.training.settings import RunConfig, Settings, settings_hash, task_of
+
+_LOG_EVERY = 10  # iterations after which a GPU is asked what the losses were
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `evaluated` says whether the history has a new evaluation; the history goes on changing."""
+
+    iteration: int
+    n_iterations: int
+    seconds: float
+    history: History
+    evaluated: bool
+
+
+class Trainer:
+    """Model, optimiser and history of one run, between two iterations."""
+
+    def __init__(
+        self, settings: Settings, attention: str, seed: int, data: TaskData, run: RunConfig, processes: Processes
+    ) -> None:
+        data.check(settings)
+        processes.check(settings)
+        self.settings, self.attention, self.seed, self.data = settings, attention, seed, data
+        self.run, self.processes = run, processes
+        self.device = resolve_device(run)
+        self.precision = resolve_precision(run, self.device)
+        self.compiled = resolve_compile(run, self.device)
+        self.n_iterations = settings.iterations(data.info.n_train)
+        self.model = make_model(settings, attention, seed, data)
+        self.model.to(self.device, torch.float64 if self.precision == "float64" else torch.float32)
+        self.optimizer = make_optimizer(self.model, settings)
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        forward = torch.compile(self.model) if self.compiled else self.model
+        self._forward: Callable[[Tensor], Tensor] = processes.wrap(forward, self.device)
+        self.iteration = 0
+        self.history = History()
+        self._unread: list[Tensor] = []  # losses that may still be on the GPU
+        self._seconds_before, self._began = 0.0, time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this run, here and before its checkpoint."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    @property
+    def task(self) -> str:
+        """The task these settings are of."""
+        return task_of(self.settings)
+
+    @property
+    def due_to_log(self) -> bool:
+        """Whether the losses are read now: reading them makes the processor wait for the GPU."""
+        return self.device.type == "cpu" or self.iteration % _LOG_EVERY == 0
+
+    def step(self) -> None:
+        """One iteration."""
+        settings = self.settings
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, self.iteration, self.n_iterations)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.train()
+        own = self.processes.own_micro_batches(settings)
+        losses = []
+        for micro in own:
+            x, y = self._on_device(*self.data.batch(settings, self.seed, self.iteration, micro))
+            with (
+                self.processes.gradients(self._forward, together=micro == own[-1]),
+                dropout_masks(settings, self.device, dropout_seed(self.seed, self.iteration, micro)),
+            ):
+                with autocast(self.precision, self.device):
+                    loss = cross_entropy(self._forward(x), y)
+                (loss / len(own)).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        if settings.grad_clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, settings.grad_clip)
+        self.optimizer.step()
+        self._unread.append(self.processes.mean(torch.stack(losses).mean()))
+        self.iteration += 1
+        if self.due_to_log or self.iteration == self.n_iterations:
+            self._read_losses()
+
+    @torch.no_grad()
+    def evaluate_if_due(self) -> bool:
+        """Evaluate every `eval_interval` iterations and at the end, on the whole fixed validation set."""
+        done = bool(self.history.evaluations) and self.history.evaluations[-1].step == self.iteration
+        if done or (self.iteration % self.settings.eval_interval and self.iteration != self.n_iterations):
+            return False
+        self._read_losses()
+        self.model.eval()
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, right, all
+        for x, y in self.data.validation(self.settings, self.processes.rank, self.processes.size):
+            x, y = self._on_device(x, y)
+            with autocast(self.precision, self.device):
+                logits = self.model(x)
+            sums[0] += cross_entropy(logits, y, reduction="sum").double()
+            sums[1] += (logits.argmax(-1) == y).sum() if self.data.classify else 0
+            sums[2] += y.numel()
+        loss, right, n = self.processes.sum(sums).tolist()
+        self._check_finite(loss)
+        accuracy = right / n if self.data.classify else None
+        self.history.evaluations.append(Evaluation(self.iteration, rounded(loss / n), accuracy, learned_a(self.model)))
+        return True
+
+    def progress(self, evaluated: bool) -> Progress:
+        """For who watches."""
+        return Progress(self.iteration, self.n_iterations, self.seconds, self.history, evaluated)
+
+    def save(self, path: Path) -> None:
+        """Write all that the next iteration depends on, by the first process alone."""
+        self._read_losses()
+        if self.processes.rank == 0:
+            save_checkpoint(
+                path,
+                {
+                    "run": self._identity(),
+                    "iteration": self.iteration,
+                    "seconds": self.seconds,
+                    "history": self.history.to_dict(),
+                    "model": self.model.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                },
+            )
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint, if there is one. Raises `InputError` for one of another run."""
+        content = load_checkpoint(path, self.device)
+        if content is not None:
+            if content["run"] != self._identity():
+                raise InputError(f"the checkpoint {path} is of another run; delete it to begin this run anew.")
+            self.model.load_state_dict(content["model"])
+            self.optimizer.load_state_dict(content["optimizer"])
+            self.iteration, self._seconds_before = content["iteration"], content["seconds"]
+            self.history = History.from_dict(content["history"])
+        self.processes.check_equal("the checkpoint", self.iteration)
+
+    def row(self, preset: str) -> Row:
+        """Of the finished run."""
+        self._read_losses()
+        evaluations = self.history.evaluations
+        best, last = min(evaluations, key=lambda evaluation: evaluation.val_loss), evaluations[-1]
+        accuracies = [e.val_accuracy for e in evaluations if e.val_accuracy is not None]
+        return Row(
+            task=self.task,
+            preset=preset,
+            settings=self.settings.to_dict(),
+            settings_hash=settings_hash(self.task, self.settings, self.data.info.sha256),
+            attention=self.attention,
+            seed=self.seed,
+            data=self.data.info.to_dict(),
+            versions={"dr-transformer": __version__} | {name: version(name) for name in ("numpy", "torch")},
+            device=self._device_info(),
+            iterations=self.n_iterations,
+            n_parameters=sum(parameter.numel() for parameter in self.model.parameters()),
+            curve=self.history.curve(),
+            train=self.history.averaged(),
+            best_val_loss=best.val_loss,
+            best_step=best.step,
+            final_val_loss=last.val_loss,
+            best_val_accuracy=max(accuracies, default=None),
+            final_val_accuracy=last.val_accuracy,
+            seconds=round(self.seconds, 3),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _device_info(self) -> dict[str, Any]:
+        found = machine()
+        kept = {name: found[name] for name in ("processor", "cores", "threads", "capability", "python")}
+        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        how = {"precision": self.precision, "compiled": self.compiled, "processes": self.processes.size}
+        return kept | {"gpu": gpu} | how
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "settings_hash": settings_hash(self.task, self.settings, self.data.info.sha256),
+            "attention": self.attention,
+            "seed": self.seed,
+        }
+
+    def _on_device(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        if self.device.type == "cuda":
+            x, y = (part.pin_memory().to(self.device, non_blocking=True) for part in (x, y))
+        return x.double() if self.precision == "float64" and x.is_floating_point() else x, y
+
+    def _read_losses(self) -> None:
+        if self._unread:
+            losses = torch.stack(self._unread).tolist()
+            self._unread.clear()
+            self.history.losses += losses
+            self._check_finite(sum(losses))
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss of {self.attention} attention, seed {self.seed}, is no longer finite after iteration "
+                f"{self.iteration}; choose a smaller learning_rate."
+            )
+
+
+def make_model(settings: Settings, attention: str, seed: int, data: TaskData) -> nn.Module:
+    """The model of a run with its initial weights, float32 on the CPU: the same for all variants."""
+    with torch.random.fork_rng(devices=[]):  # torch's own initial values, which draw from its global generator
+        model = data.model(settings, attention)
+    initialise(model, settings, init_generator(seed))
+    return model
+
+
+def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+    """In nats, over all tokens or images; at least in float32."""
+    precise = logits if logits.dtype == torch.float64 else logits.float()
+    return functional.cross_entropy(precise.view(-1, precise.shape[-1]), y.view(-1), reduction=reduction)

@@ -1,0 +1,107 @@
+"""`dr-transformer transform`: a picture of a digit as a new token of a saved model.
+
+Imports torch only once it works, as `cli.py` does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dr_transformer.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from dr_transformer.new_token import NewToken
+    from dr_transformer.saved_model import SavedModel
+
+_SHOWN = 5  # of the attended tokens, on a line
+
+Say = Callable[[str], None]
+
+
+def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) -> None:
+    """Say, block by block, to which class the token of `image_file` comes nearest and whom it attends to.
+
+    With `out` also write `latents` (L + 1, q), `image` (28, 28), `attended` and `weights` (L + 1, k), `neighbours`
+    (L + 1, 5) and `settings` to that .npz file. Raises `InputError`.
+    """
+    if out is not None and out.suffix.lower() != ".npz":
+        raise InputError(f"cannot write {out.name!r}: the name must end in .npz.")
+    from dr_transformer.drawing import token_from_png
+    from dr_transformer.new_token import find_twin, new_token
+    from dr_transformer.saved_model import read_model
+
+    image = token_from_png(_read(image_file), image_file.name)
+    model = read_model(model_file)
+    y = image.reshape(-1)
+    twin = find_twin(y, model.images.reshape(len(model.images), -1))
+    found = new_token(y, list(model.trajectory), model.landmarks, twin)
+    for line in lines(found, model):
+        say(line)
+    if out is not None:
+        _save(out, image, found, model)
+        say(f"wrote {out}")
+
+
+def lines(found: NewToken, model: SavedModel) -> list[str]:
+    """What is printed: a line about the token, and one for each block."""
+    from dr_transformer.new_token import majority
+
+    data = model.settings.data
+    said = [f"{len(model.images)} tokens of {data.dataset}, {model.settings.config.n_blocks} blocks"]
+    if found.twin is not None:
+        said.append(f"the picture is token {found.twin} of the model")
+    if model.labels is None:
+        said.append("the tokens have no classes")
+    names = model.class_names
+    for block, near in enumerate(found.neighbours):
+        line = f"block {block}: "
+        if model.labels is not None:
+            nearest, votes = majority(model.labels[near])
+            line += f"nearest class {names[nearest]} ({votes} of {len(near)} neighbours), "
+        attended = [
+            (f"{names[model.labels[i]]} " if model.labels is not None else "") + f"#{i} {weight:.2g}"
+            for i, weight in zip(found.attended[block][:_SHOWN], found.weights[block], strict=False)
+        ]
+        said.append(f"{line}attends to {', '.join(attended)}")
+    return said
+
+
+def _read(path: Path) -> bytes:
+    from dr_transformer.drawing import MAX_BYTES
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(
+                f"{path.name} has more than {MAX_BYTES // 2**20} MB; save the digit alone, as a smaller PNG."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "").lower()
+        raise InputError(f"{str(path)!r} cannot be opened ({reason}); give a PNG picture of a digit.") from None
+
+
+def _save(out: Path, image: npt.NDArray[np.uint8], found: NewToken, model: SavedModel) -> None:
+    import numpy as np
+
+    from dr_transformer.export import whole_file
+
+    made_with = {
+        "config": model.settings.config.to_dict(),
+        "data": {**model.settings.data.to_dict(), "key": model.settings.data_key},
+    }
+    with whole_file(out) as target, target.open("wb") as file:
+        np.savez(
+            file,
+            latents=found.latents,
+            image=image,
+            attended=found.attended,
+            weights=found.weights,
+            neighbours=found.neighbours,
+            settings=np.array(json.dumps(made_with, ensure_ascii=False)),
+        )

@@ -1,0 +1,31 @@
+"""Text beside what it is about, where the page is wide enough; one under the other where not."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dr_transformer.paths import asset
+
+
+def begin() -> None:
+    """Once on a page, before the others of this module: their style."""
+    st.html(asset("log_normaliser.css"))
+
+
+def beside(name: str, *, wide: int = 1) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Two containers beside each other; the first (0) or the second one (1) is up to twice as wide as the other."""
+    row = st.container(key=f"beside_{name}")
+    first, second = (row.container(key=f"{'wide' if i == wide else 'narrow'}_{name}") for i in range(2))
+    return first, second
+
+
+def pair(name: str) -> DeltaGenerator:
+    """A container whose elements stand beside each other, equally wide."""
+    return st.container(key=f"pair_{name}")
+
+
+def show(chart: go.Figure, key: str) -> None:
+    """A chart of its own height, without tools."""
+    st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})

@@ -1,0 +1,91 @@
+"""The latents, A's eigenvectors and Laplacian Eigenmaps side by side on one depth axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.spectrum_run import N_MAPS, SpectrumRun
+from dr_transformer.ui.canvas import latent_canvas
+from dr_transformer.ui.remember import remembered
+from dr_transformer.views import aligned_pca_view
+
+CANVAS = "spectrum_canvas"
+_HEIGHT = 280
+
+Array = npt.NDArray[np.floating]
+
+
+def first_drawn(available: int) -> int:
+    """Which of the non-trivial eigenvectors, from 0, is drawn to the right; the next one upwards."""
+    state = st.session_state
+    pairs = list(range(max(1, available - 1)))
+    with remembered("spectrum pair", {"spectrum_pair": 0}):
+        state["spectrum_pair"] = min(state["spectrum_pair"], pairs[-1])
+        chosen = st.segmented_control(
+            "Eigenvectors drawn",
+            pairs,
+            required=True,
+            format_func=lambda j: f"{j + 2}, {j + 3}",
+            key="spectrum_pair",
+            help="Of I − A and of Laplacian Eigenmaps, by ascending eigenvalue; the first is constant.",
+        )
+    return chosen or 0
+
+
+def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> None:
+    """Latents, A's eigenvectors and Laplacian Eigenmaps, side by side, from the depth `start` on."""
+    n, dataset = run.dataset.n_samples, run.dataset
+    done = len(run.blocks)
+    labels = np.zeros(n, dtype=np.intp) if dataset.labels is None else dataset.labels
+    latent_canvas(
+        panels(run, done, first),
+        labels=labels,
+        class_names=("token",) if dataset.labels is None else dataset.class_names,
+        dataset_key=dataset.key,
+        n_blocks=run.config.n_blocks,
+        depth=start,
+        images=dataset.images,
+        height=_HEIGHT,
+        colourings=colourings(run, done),
+        content_key=f"{dataset.key} {run.config} {run.n_components} {run.n_neighbors}",
+        key=CANVAS,
+    )
+
+
+def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:
+    """The first `done` blocks: latents, two of A's eigenvectors from `first` on, and the same of the pixels' graph."""
+    assert run.eigenmaps is not None
+    depths, names = tuple(map(float, range(done))), tuple(f"block {b}" for b in range(done))
+    principal = aligned_pca_view(run.principal[:done])
+    maps = np.stack([_two(each, first) for each in run.maps[:done]])
+    reference = _two(run.eigenmaps.embedding, first)[None]
+    components = ("principal component 1", "principal component 2")
+    axes = (f"eigenvector {first + 2}", f"eigenvector {first + 3}")
+    return [
+        Panel("Latents after {frame}", principal, depths, *components, frame_names=names),
+        Panel("Eigenvectors of I − A, {frame}", maps, depths, *axes, frame_names=names),
+        Panel("Laplacian Eigenmaps of the pixels", reference, (0.0,), *axes),
+    ]
+
+
+def colourings(run: SpectrumRun, done: int) -> list[Colouring]:
+    """A's eigenvectors block by block, and those of the pixels' graph, to colour all panels by."""
+    assert run.eigenmaps is not None
+    found = []
+    for j in range(min(N_MAPS, run.n_components)):
+        values = np.stack([maps[:, j] for maps in run.maps[:done]])
+        found.append(Colouring(f"eigenvector {j + 2} of I − A", values, low=-1.0, high=1.0))
+    for j, column in enumerate(run.eigenmaps.embedding.T[:2]):
+        most = float(np.abs(column).max())
+        name = f"eigenvector {j + 2}, Laplacian Eigenmaps"
+        found.append(Colouring(name, column / most, low=-1.0, high=1.0))
+    return found
+
+
+def _two(maps: Array, first: int) -> Array:
+    """Two columns of maps (n, k) from `first` on; 0 for one that there is not."""
+    found = maps[:, first : first + 2]
+    return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))

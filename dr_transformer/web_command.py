@@ -1,0 +1,67 @@
+"""`dr-transformer web`: a run as one HTML file, without the app. Imports torch only once it works, as `cli.py` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dr_transformer.config import BaselineConfig, Config, ViewConfig
+from dr_transformer.errors import InputError
+
+if TYPE_CHECKING:
+    from dr_transformer.baseline_run import BaselineRun
+    from dr_transformer.data import Dataset
+
+Say = Callable[[str], None]
+
+
+def web(
+    out: Path,
+    config: Config,
+    view: ViewConfig,
+    baseline_config: BaselineConfig | None,
+    load: Callable[[], Dataset],
+    say: Say,
+) -> None:
+    """Write `out`, with Laplacian Eigenmaps, UMAP and PCA beside it if there is a `baseline_config`.
+
+    `say` is told what is being done. Raises `InputError`.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"cannot write {out.name!r}: the name must end in .html.")
+    from dr_transformer.export import whole_file
+    from dr_transformer.run import Run
+    from dr_transformer.run_page import run_page
+
+    with whole_file(out) as target:
+        dataset = load()
+        run = Run(dataset, config)
+        run.owners.add("web")
+        say(f"{dataset.n_samples} tokens pass through {config.n_blocks} blocks, and are measured …")
+        run.work()
+        if run.error is not None:
+            raise InputError(run.error)
+        baselines = None
+        if baseline_config is not None:
+            say("Laplacian Eigenmaps, PCA and UMAP follow; UMAP compiles at first, for some 20 seconds …")
+            baselines = _baselines(dataset, config, baseline_config)
+        target.write_bytes(run_page(run, view, baselines=baselines))
+    for method in baselines.methods.values() if baselines else ():
+        if method.error:
+            say(f"{method.name} is missing: {method.error}")
+
+
+def _baselines(dataset: Dataset, config: Config, baseline_config: BaselineConfig) -> BaselineRun:
+    from dr_transformer.baseline_run import BaselineRun
+    from dr_transformer.graph_store import GraphStore
+    from dr_transformer.umap_worker import UMAPWorker
+
+    with closing(UMAPWorker()) as worker:
+        baselines = BaselineRun(dataset, config, baseline_config, GraphStore(), worker)
+        baselines.owners.add("web")
+        baselines.work()
+    if baselines.error is not None:
+        raise InputError(baselines.error)
+    return baselines

@@ -1,0 +1,166 @@
+"""One HTML file with the latent canvas in it: it needs no server, no network and no other file.
+
+The same JavaScript as the app's, the same blobs, in base64. A Content-Security-Policy forbids the page any request, and
+any script but its own. Whatever comes from a user's file, such as the names of classes, is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dr_transformer import __version__
+from dr_transformer.attended_table import AttendedTable
+from dr_transformer.blob import Blob
+from dr_transformer.canvas_blob import compress_images, pack_canvas, pack_extras
+from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.canvas_source import CANVAS_JS, STYLE, source
+from dr_transformer.palette import PETROFF10
+from dr_transformer.paths import asset
+
+_KEY = "page"  # of canvas and tokens: there is one of each
+_HEIGHT = 440
+
+
+def web_page(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    labels: NDArray[Any],
+    class_names: Sequence[str],
+    n_blocks: float,
+    settings: Mapping[str, Any],
+    descriptions: Sequence[str],
+    depth: float = 0.0,
+    lead: str = "",
+    notes: Sequence[str] = (),
+    palette: Sequence[str] = PETROFF10,
+    images: NDArray[np.uint8] | None = None,
+    colourings: Sequence[Colouring] = (),
+    attended: AttendedTable | None = None,
+) -> bytes:
+    """The page, UTF-8. Panels, labels, class names, images and colourings are as of `ui.canvas.latent_canvas`.
+
+    `settings`, ready for JSON, stand in the page twice: as text, and whole in `<script id="settings">`. `descriptions`
+    say in words what is to be seen at block 0, 1, …; the one of the block passed last is shown. `lead` stands under the
+    title, and each of the `notes` at the foot. `attended` answers for the token that is pinned.
+    """
+    frames = pack_canvas(
+        panels,
+        labels=labels,
+        class_names=class_names,
+        dataset_key=_KEY,
+        n_blocks=n_blocks,
+        depth=depth,
+        palette=palette,
+        height=_HEIGHT,
+        attention_panel=min(1, len(panels) - 1),
+        key=_KEY,
+    )
+    blobs = {"frames": _packed(frames), "extras": _packed(pack_extras(colourings, None, len(labels), key=_KEY))}
+    if attended is not None:
+        blobs["attended"] = _packed(pack_attended(attended))
+    if images is not None:
+        blobs["images"] = compress_images(images, _KEY, level=9)  # compressed within
+    script = "\n".join([source(CANVAS_JS), _asset("page.js")])
+    style = "\n".join([source([STYLE]), _asset("page.css")])
+    _check_inlined(script, style)
+    block = max(0, min(int(depth), len(descriptions) - 1))
+    page = {"key": _KEY, "descriptions": list(descriptions)}
+    return (
+        Template(_asset("page.html"))
+        .substitute(
+            title=html.escape(title),
+            lead=html.escape(lead),
+            generator=f"dr-transformer {__version__}",
+            description=html.escape(descriptions[block]),
+            notes="\n".join(f"<p>{html.escape(note)}</p>" for note in notes),
+            settings="".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in _listed(settings)),
+            settings_json=_json(settings),
+            page_json=_json(page),
+            blobs="\n".join(_blob_element(name, content) for name, content in blobs.items()),
+            script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script=script,
+            style=style,
+        )
+        .encode()
+    )
+
+
+def save(target: Path | BinaryIO, panels: Sequence[Panel], **page: Any) -> int:
+    """Write `web_page(panels, **page)` to a path or a file open for bytes; returns its size in bytes."""
+    content = web_page(panels, **page)
+    if isinstance(target, Path):
+        return target.write_bytes(content)
+    return target.write(content)
+
+
+def pack_attended(table: AttendedTable) -> bytes:
+    """The blob of whom each token attends to.
+
+    Slot by slot, block by block, token by token, which compresses best: indices as uint16 (uint32 from 65 536 tokens
+    on), the greatest weight in half precision (right to 0.05 %), and all weights in shares of it, in steps of 1/255.
+    """
+    n_rows, n, k = table.indices.shape
+    most = table.weights[..., :1].astype(np.float16)
+    shares = np.rint(255 * table.weights / np.maximum(table.weights[..., :1], np.finfo(np.float32).tiny))
+    blob = Blob()
+    wide = n > 2**16
+    return blob.pack(
+        {
+            "n": n,
+            "k": k,
+            "depths": list(map(float, range(n_rows))),
+            "wide": wide,
+            "indices": blob.add(np.moveaxis(table.indices, 2, 0).astype(np.uint32 if wide else np.uint16)),
+            "most": blob.add(most.view(np.uint16)),
+            "shares": blob.add(np.moveaxis(shares, 2, 0).astype(np.uint8)),
+        }
+    )
+
+
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)  # no date, so that the same settings give the same file
+
+
+def _asset(name: str) -> str:
+    return asset(f"web_page/{name}").read_text(encoding="utf-8")
+
+
+def _check_inlined(script: str, style: str) -> None:
+    # Either would end its element early, whatever stands around it.
+    assert not re.search(r"</script|<!--", script, re.IGNORECASE), "the script cannot be put into a page"
+    assert "</style" not in style.lower(), "the style cannot be put into a page"
+
+
+def _blob_element(name: str, content: bytes) -> str:
+    kind = "application/octet-stream;base64"
+    return f'<script type="{kind}" id="{name}">{base64.b64encode(content).decode()}</script>'
+
+
+def _json(value: Any) -> str:
+    """JSON that an HTML parser cannot take for markup: `<`, `>` and `&` only occur within strings, escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _listed(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Name and value of each setting, those of a group with the group's name before theirs."""
+    found: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found += _listed(value, f"{prefix}{name}: ")
+        elif value is not None:
+            found.append((f"{prefix}{name}", str(value)))
+    return found

@@ -1,0 +1,14 @@
+"""What a block does: its sub-steps, the objective they step on, attention as a graph, the phase diagram."""
+
+import streamlit as st
+
+from dr_transformer.ui.inside import inside
+from dr_transformer.ui.page import begin_page
+
+settings = begin_page("Inside a block")
+st.title("Inside a block", anchor=False)
+st.markdown(
+    "The paper reads a block as a gradient step of an objective, and attention as a neighbour graph. "
+    "**Here each of these claims can be tried, and where it stops being true.**"
+)
+inside(settings)

@@ -1,0 +1,10 @@
+"""Attention as the gradient of a log normaliser, and where that stops."""
+
+import streamlit as st
+
+from dr_transformer.ui.log_normaliser import log_normaliser
+from dr_transformer.ui.page import begin_page
+
+begin_page("Log-normaliser")
+st.title("Attention is the gradient of a log normaliser", anchor=False)
+log_normaliser()
