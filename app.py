@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dr_transformer.ui.explorer import explorer
+from dr_transformer.ui.exports import export_panel
 from dr_transformer.ui.page import begin_page
 
 settings = begin_page("A transformer that was never trained")
@@ -12,3 +13,5 @@ st.markdown(
     "then block after block of attention. **Drag the depth, or press play, and watch the classes gather.**"
 )
 explorer(settings)
+if "last_run" in st.session_state:
+    export_panel(st.session_state["last_run"], settings)

@@ -48,8 +48,6 @@ class Board {
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !event.isPrimary) return;
       canvas.setPointerCapture(event.pointerId);
-      canvas.focus({ preventScroll: true });
-      event.preventDefault();
       this.byKey = this.down = false;
       this.begin(at(event));
     });

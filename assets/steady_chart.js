@@ -8,6 +8,7 @@ const guards = new Map(); // name of the container -> Guard
 class Guard {
   constructor(container) {
     this.container = container;
+    container.style.position = "relative";
     // Told before the browser paints, so that not one frame is empty.
     this.observer = new MutationObserver(() => this.#changed());
     this.observer.observe(container, { childList: true, subtree: true, attributeFilter: ["class", "style"] });
@@ -44,7 +45,6 @@ class Guard {
     this.copy.style.cssText += `; position: absolute; left: ${from.left - to.left}px; top: ${from.top - to.top}px;`;
     this.copy.style.pointerEvents = "none";
     for (const hover of this.copy.querySelectorAll(".hoverlayer")) hover.replaceChildren();
-    this.container.style.position = "relative";
   }
 
   #forget() {

@@ -28,11 +28,11 @@ class AttendedTable:
 
 
 def attended_table(
-    latents: Sequence[npt.NDArray[np.floating]], config: Config, k: int, check: Callable[[], None] | None = None
+    latents: Sequence[npt.NDArray[np.floating]], config: Config, k: int, report: Callable[[float], object] | None = None
 ) -> AttendedTable:
     """The k tokens that each of n attends to most, at the latents (n, q) of each block. O(F n² q) time, O(n) memory.
 
-    `check` is called every few milliseconds, and may raise to stop.
+    `report` is called often, with the share that is done, and may raise to stop.
     """
     n = len(latents[0])
     k = min(k, n - 1)
@@ -41,8 +41,8 @@ def attended_table(
     for block, each in enumerate(latents):
         X = torch.from_numpy(each)
         for start in range(0, n, step):
-            if check is not None:
-                check()
+            if report is not None:
+                report((block + start / n) / len(latents))
             rows = torch.arange(start, min(start + step, n))
             A = attention_rows(X, rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self)
             top = torch.topk(A, k)

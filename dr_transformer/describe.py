@@ -18,9 +18,10 @@ SAMPLE = 2000  # tokens that are looked at
 APART = 0.10  # a class all of whose shares are lower stands apart
 MERGED = 0.25  # halfway to one half
 MEANING = (
-    "Overlap is the share of two classes' tokens that lie nearer to the other's centre: 0% where they are apart, 50% "
+    "Overlap, in all latent dimensions, is the share of two classes' tokens that lie nearer to the other's centre: 0% where they are apart, 50% "
     f"where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
 )
+NO_CLASSES = "The tokens have no classes, so there are none to stand apart or to merge."
 _MOST = 4  # pairs or classes that a sentence lists
 
 Array = npt.NDArray[np.floating]
@@ -34,9 +35,15 @@ def describe(
 
     `labels` (n,) index `class_names`. A seeded subsample of `SAMPLE` tokens is looked at.
     """
-    if labels is None or len(np.unique(labels)) < 2:
-        return "The tokens have no classes, so there are none to stand apart or to merge."
+    if not has_classes(labels):
+        return NO_CLASSES
+    assert labels is not None
     return sentences(overlaps(latents, labels, len(class_names), random_state), class_names, depth)
+
+
+def has_classes(labels: Labels | None) -> bool:
+    """Whether there are two classes to compare."""
+    return labels is not None and len(np.unique(labels)) > 1
 
 
 def overlaps(latents: Sequence[Array], labels: Labels, n_classes: int, random_state: int = 42) -> list[Array]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dr_transformer.errors import InputError
 
@@ -23,6 +24,7 @@ BOX = 20
 CENTRE = 14
 MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 16_000_000
+_RASTER = 560  # pixels along a side of what strokes are drawn into: 20 for each of the token
 _FAINT = 25  # of 255: what is fainter is no ink, but the grain of a scan or the rim of a stroke
 _LEAST_CONTRAST = 48  # of 255: between the ground and the strongest ink
 
@@ -60,6 +62,32 @@ def token_from_ink(ink: Pixels, name: str = "the drawing") -> Pixels:
     field = np.zeros((SIDE + 2 * BOX, SIDE + 2 * BOX))  # with room for what a lopsided drawing leaves outside
     field[BOX + top : BOX + top + height, BOX + left : BOX + left + width] = scaled * (255 / scaled.max())
     return np.rint(field[BOX : BOX + SIDE, BOX : BOX + SIDE]).astype(np.uint8)
+
+
+def ink_from_strokes(strokes: Sequence[npt.NDArray[np.floating]], size: float, pen: float) -> Pixels | None:
+    """Strokes, each (m, 2) of x and y on a board of `size` × `size`, as ink (h, w) of a round `pen`; None without any.
+
+    Drawn here rather than by the browser: some browsers, for privacy, falsify the pixels that a page reads back.
+    """
+    if not strokes:
+        return None
+    scale = _RASTER / size
+    field = Image.new("L", (_RASTER, _RASTER))
+    draw = ImageDraw.Draw(field)
+    radius = pen * scale / 2
+    for stroke in strokes:
+        places = [(float(x), float(y)) for x, y in stroke * scale]
+        draw.line(places, fill=255, width=round(2 * radius))
+        for x, y in places:
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(field)
+
+
+def png(image: Pixels) -> bytes:
+    """An image (h, w) as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def read_png(content: bytes, name: str = "the picture") -> Pixels:

@@ -60,7 +60,8 @@ def figure(out: Path, saved_file: Path | None, given: Given, load: Load, say: Sa
         if saved_file is not None and not given.keys() & {"dataset", "n_samples", "random_state"}:
             _compare(saved, dataset, saved_file, say)
         drawing = _drawing(dataset, config, view, baselines, options, needed, say)
-        made_with = settings(config, dataset, view=view, baselines=baselines, figure=options)
+        compared: Any = {"baselines": baselines} if options.template == "methods" else {}
+        made_with = settings(config, dataset, view=view, figure=options, **compared)
         rendered = figures.render(drawing, options, kind, made_with)
         target.write_bytes(rendered.content)
     if rendered.note:

@@ -123,7 +123,7 @@ def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
 def labelled_panels(
     config: Config, view: ViewConfig, start: Array, moving: Array, depths: tuple[float, ...], names: tuple[str, ...]
 ) -> list[Panel]:
-    """The two panels of a run: `start` (1, n, 2) of Y W_proj, and `moving` (F, n, 2) with its frames' depths and names."""
+    """The two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
     projection = "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
         chosen = _axes(config, view)

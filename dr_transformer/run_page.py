@@ -26,7 +26,7 @@ from dr_transformer.web_page import web_page
 MAX_ATTENDED = 20_000  # tokens; of more, whom each attends to would take minutes and tens of megabytes
 _N_ATTENDED = 5  # each more makes the file of 10 000 tokens and eight blocks 0.3 MB larger
 
-Check = Callable[[], None]
+Report = Callable[[float], object]
 
 
 def run_page(
@@ -35,12 +35,12 @@ def run_page(
     *,
     depth: float | None = None,
     baselines: BaselineRun | None = None,
-    check: Check | None = None,
+    report: Report | None = None,
 ) -> bytes:
     """The page of a finished run in this view, opened at `depth` (by default the last block).
 
-    With the maps of `baselines`, as far as computed, beside it. Frames are those of whole blocks. `check` is called
-    often, and may raise to stop. Raises `InputError` for a run that is not done.
+    With the maps of `baselines`, as far as computed, beside it. Frames are those of whole blocks. `report` is
+    called often, with the share that is done, and may raise to stop. Raises `InputError` for a run that is not done.
     """
     if not run.done.is_set() or run.error is not None:
         raise InputError("the run is not finished, so there is nothing to save yet; wait for its last block.")
@@ -62,7 +62,7 @@ def run_page(
         depth=float(config.n_blocks) if depth is None else min(depth, float(config.n_blocks)),
         images=dataset.images,
         colourings=[_for_panels(colouring, methods) for colouring in colourings(run)],
-        attended=_attended(run, check),
+        attended=_attended(run, report),
         descriptions=[
             describe(latents, dataset.labels, names, block, config.random_state) for block in range(len(latents))
         ],
@@ -84,13 +84,15 @@ def whole_blocks(panel: Panel) -> Panel:
 
 @dataclass(eq=False)
 class WebPageJob(Background):
-    """`run_page` in the background: `content`, once `complete`."""
+    """`run_page` in the background: `content`, once `complete`. `progress` (0 … 1) is how far it is."""
 
     run: Run
     view: ViewConfig
     depth: float
     baselines: BaselineRun | None = None
     content: bytes | None = None
+    current: str = "finding whom each token attends to"
+    progress: float = 0.0
 
     @property
     def n_bytes(self) -> int:
@@ -98,14 +100,18 @@ class WebPageJob(Background):
         return len(self.content or b"")
 
     def _work(self) -> None:
-        self.content = run_page(self.run, self.view, depth=self.depth, baselines=self.baselines, check=self._check)
+        self.content = run_page(self.run, self.view, depth=self.depth, baselines=self.baselines, report=self._report)
         self.complete = True
 
+    def _report(self, share: float) -> None:
+        self._check()
+        self.progress = share
 
-def _attended(run: Run, check: Check | None) -> AttendedTable | None:
+
+def _attended(run: Run, report: Report | None) -> AttendedTable | None:
     if run.dataset.n_samples > MAX_ATTENDED:
         return None
-    return attended_table(run.full.latents, run.config, _N_ATTENDED, check)
+    return attended_table(run.full.latents, run.config, _N_ATTENDED, report)
 
 
 def _title(name: str) -> str:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dr_transformer.ui.compare import compare
+from dr_transformer.ui.exports import export_comparison
 from dr_transformer.ui.page import begin_page
 
 settings = begin_page("Compare", baselines=True)
@@ -12,3 +13,5 @@ st.markdown(
     "on the same tokens. **Play moves all panels at once; what you select in one is selected in all.**"
 )
 compare(settings)
+if "last_comparison" in st.session_state:
+    export_comparison(*st.session_state["last_comparison"], settings)

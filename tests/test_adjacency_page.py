@@ -1,5 +1,6 @@
 """The section "Attention is a graph" by AppTest: what it says and draws is what the model computes."""
 
+import base64
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.adjacency_run import AdjacencyRun
 from dr_transformer.alpha_tuning import tune_alpha
+from dr_transformer.attention_graph import class_order, fiedler_order
 from dr_transformer.graph import knn_graph
 from dr_transformer.ui import attention_jobs
 from dr_transformer.ui.alpha_section import usable
@@ -49,6 +50,14 @@ def charts(app: AppTest) -> list[Any]:
     return [plotly.io.from_json(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
+def numbers(value: Any) -> np.ndarray:
+    """An array of a chart, which travels as its bytes."""
+    if not isinstance(value, dict):
+        return np.asarray(value)
+    flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+    return flat.reshape([int(side) for side in value["shape"].split(",")]) if "shape" in value else flat
+
+
 def latents(block: int) -> torch.Tensor:
     steps = unroll(load("mnist", 300).Y, CONFIG)
     return next(step.X for step in steps if step.ends_block and step.block == block)
@@ -63,7 +72,7 @@ def dense(block: int) -> np.ndarray:
 
 def captions_under(app: AppTest, strip: int) -> list[str]:
     """What stands under the images of a strip."""
-    return [image.caption for image in app.get("imgs")[strip].proto.imgs]
+    return [image.caption for image in app.get("image")[strip].proto.imgs]
 
 
 def expected_captions(tokens: np.ndarray, row: np.ndarray) -> list[str]:
@@ -116,16 +125,11 @@ def test_figures_histogram_and_image_are_those_of_dense_a() -> None:
     matrix, histogram, *curves = charts(app)
     labels = load("mnist", 300).labels
     assert labels is not None
-    z = np.asarray(matrix.data[0].z).reshape(300, 300)
-    assert z.shape == (300, 300)  # no more tokens than pixels: A itself
-    in_class = np.kron(np.eye(10, dtype=bool), np.ones((30, 30), dtype=bool))  # 30 of each class
-    assert np.bincount(labels).tolist() == [30] * 10
-    share = np.where(in_class, 10.0**z, 0).sum() / (10.0**z).sum()
-    assert share == pytest.approx(
-        A[labels[:, None] == labels].sum() / 300, abs=0.02
-    )  # drawn from a tenth of uniform up
-    assert sum(histogram.data[0].y) == 300
-    drawn = {chart.layout.annotations[0].text: list(chart.data[0].y) for chart in curves[:4]}
+    order = class_order(labels, fiedler_order(knn_graph(load("mnist", 300).Y, 15)))
+    times_uniform = A[np.ix_(order, order)] * 299  # no more tokens than pixels: A itself
+    np.testing.assert_allclose(10 ** numbers(matrix.data[0].z), np.maximum(times_uniform, 0.1), rtol=1e-3)
+    assert numbers(histogram.data[0].y).sum() == 300
+    drawn = {chart.layout.annotations[0].text: numbers(chart.data[0].y) for chart in curves[:4]}
     assert drawn["median effective number"][2] == pytest.approx(np.median(effective), rel=1e-4)
     assert drawn["attention on the 15 nearest in pixels"][2] == pytest.approx(mass, abs=1e-5)
     assert len(drawn["attention inside the class"]) == 3
@@ -138,15 +142,15 @@ def test_the_order_of_the_rows_is_a_choice() -> None:
     for order in ("class", "given"):
         app.session_state["matrix_order"] = order
         settled(app.run())
-        far[order] = float(next(m.value for m in app.markdown if where in m.value).split()[6])
-    assert far["class"] < 0.2 < 0.3 < far["given"] < 0.37
+        far[order] = float(next(m.value for m in app.markdown if where in m.value).split()[5])
+    assert far["class"] < 0.27 < 0.3 < far["given"] < 0.37
 
 
 def test_k_is_that_of_every_page_and_of_the_link() -> None:
     app = open_page()
     app.number_input(key="n_neighbors").set_value(7).run()
     settled(app)
-    assert app.query_params["n_neighbors"] == ["7"]
+    assert app.query_params["n_neighbors"] in ("7", ["7"])
     assert any("lies on the 7 nearest in the pixels" in m.value for m in app.markdown)
     assert app.session_state["settings"]["n_neighbors"] == 7
 
@@ -160,13 +164,13 @@ def test_one_click_takes_the_best_alpha() -> None:
     said = next(m.value for m in app.markdown if "the best α is" in m.value)
     assert f"**the best α is {expected.best:.1f}**: cross-entropy {expected.best_cross_entropy:.2f} nats" in said
     assert "symmetrised 15-NN graph of 300 tokens" in said
-    curve = next(c for c in charts(app) if c.layout.annotations[0].text.startswith("cross-entropy"))
-    assert list(curve.data[1].y) == pytest.approx(list(expected.agreement.cross_entropy), rel=1e-6)
+    curve = next(c for c in charts(app) if any(a.text.startswith("cross-entropy") for a in c.layout.annotations))
+    np.testing.assert_allclose(numbers(curve.data[1].y), expected.agreement.cross_entropy, rtol=1e-6)
     assert curve.data[2].x[0] == pytest.approx(expected.best, rel=1e-6)
     assert curve.layout.shapes[0].x0 == 12
     app.button(key="alpha_use").click().run()
     assert app.slider(key="alpha").value == best
-    assert app.query_params["alpha"] == [f"{best:g}"]
+    assert app.query_params["alpha"] in (f"{best:g}", [f"{best:g}"])
     settled(app)
     assert app.session_state["token_of"] == load("mnist", 300).key
     assert app.button(key="alpha_use").disabled
@@ -215,7 +219,7 @@ def test_data_that_are_no_images_are_a_table(monkeypatch: pytest.MonkeyPatch) ->
     plain = replace(load("digits", 200), image_shape=None, labels=None, class_names=(), key="plain")
     monkeypatch.setattr(session, "dataset", lambda _: plain)
     app = open_page()
-    assert not app.get("imgs")
+    assert not app.get("image")
     tables = [frame.value for frame in app.dataframe]
     assert [list(table.columns) for table in tables] == [["token", "label", "weight"]] * 2
     assert (np.diff(tables[0]["weight"]) <= 0).all()
@@ -223,11 +227,10 @@ def test_data_that_are_no_images_are_a_table(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_leaving_the_page_stops_its_jobs() -> None:
     app = open_page()
-    found = app.session_state["matrix_shown"]
-    assert found.owners
+    found, me = app.session_state["matrix_shown"], app.session_state["session_name"]
+    assert (me, "matrix") in found.owners
     other = AppTest.from_file(str(PAGE.parent / "1_The_model.py"), default_timeout=60)
     for key in ("session_name", "page"):
         other.session_state[key] = app.session_state[key]
     other.run()
-    assert not found.owners
-    assert AdjacencyRun.__doc__
+    assert me not in {name for name, _ in found.owners}

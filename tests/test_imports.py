@@ -27,15 +27,15 @@ RANK = {
     "block_variants": 8, "convergence": 8, "phase_reading": 9, "phase_chart": 10,
     "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5, "particle_charts": 2, "theorem_charts": 6,
     "figure_config": 2, "saved_settings": 3, "view_frames": 3, "figure_templates": 3, "figure_charts": 3, "figure_metadata": 4, "figures": 5,
-    "session_file": 4, "figure_content": 7, "animation": 6, "data_export": 6, "reproduce": 6, "figure_command": 9,
-    "charts": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
+    "session_file": 4, "figure_content": 7, "animation": 6, "data_export": 6, "reproduce": 6, "figure_command": 9, "export_job": 9,
+    "charts": 5, "chart_table": 5, "export": 6, "analysis": 7, "run": 8, "baseline_run": 8, "reality": 8, "measurement": 9,
     "reference": 3, "bench_memory": 1, "bench": 2, "bench_transformer": 6, "bench_umap": 6, "bench_large": 7,
     "bench_cases": 7, "bench_job": 8, "bench_command": 8,
     "blob": 1, "canvas_parts": 1, "canvas_source": 1, "canvas_blob": 2, "picture": 9,
     "subset": 8, "alpha_run": 8, "adjacency_run": 9, "spectrum_run": 9, "attention_charts": 9,
     "drawing": 1, "describe": 6, "new_token": 6, "saved_model": 7, "transform_command": 8,
-    "attended_table": 4, "web_page": 5, "run_page": 10, "web_command": 11,
-    "cli": 12, "ui": 13,
+    "planes": 3, "drawn_run": 10, "attended_table": 4, "web_page": 5, "run_page": 10, "web_command": 11,
+    "training": 9, "diffusion_charts": 10, "training_charts": 11, "cli": 12, "ui": 13,
 }  # fmt: skip
 
 

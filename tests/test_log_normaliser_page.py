@@ -46,11 +46,11 @@ def text(app: AppTest) -> str:
     return "\n".join(element.value for kind in (app.markdown, app.caption) for element in kind)
 
 
-def finished(app: AppTest, kind: str) -> Background:
-    """Rerun until the section's job is done, as the page does by itself."""
+def finished(app: AppTest, kind: str, before: Background | None = None) -> Background:
+    """Rerun until the section shows another job than `before`, as the page does by itself."""
     for _ in range(300):
-        job = app.session_state[f"{kind}_shown"] if f"{kind}_shown" in app.session_state else None
-        if job is not None and not app.error:
+        job = app.session_state.get(f"{kind}_shown", None)
+        if job is not None and job is not before:
             return job
         time.sleep(0.1)
         app.run()
@@ -162,12 +162,10 @@ def test_the_slope_of_the_corollary_is_that_measured(open_page: Callable[..., Ap
     assert "= 11\u202f036 count" in said  # 30 000 / e
     assert "Beyond s² = 1" not in said
     app.slider(key="corollary_tilt").set_value(9.0).run()
-    for _ in range(100):
-        if job is not finished(app, "corollary"):
-            break
-        time.sleep(0.1)
-        app.run()
-    steep = finished(app, "corollary").over_samples  # type: ignore[attr-defined]
+    steeper = finished(app, "corollary", before=job)
+    assert isinstance(steeper, CorollaryRun)
+    steep = steeper.over_samples
+    assert steep is not None
     assert steep.tilt == pytest.approx(9)
     assert steep.slope > -0.35
     assert "Beyond s² = 1 the error falls more slowly, until N is far above $e^{s^2}$ = 8\u202f103" in text(app)
@@ -184,13 +182,8 @@ def test_for_how_many_steps_the_theorem_holds(open_page: Callable[..., AppTest])
     assert f"holds for **{plain.holds} of 5** steps compared with plain draws" in said
     assert f"for **{fitted.holds} of 5** steps compared with draws given exactly" in said
     assert f"moves by {np.median(plain.displacement[0]):.2g} standard deviations" in said
-    app.get("button_group")  # the renormalisation
-    app.session_state["theorem_how"] = "population"
-    app.run()
-    for _ in range(100):
-        other = finished(app, "theorem")
-        if other is not job:
-            break
+    app = open_page(theorem_how="population")
+    other = finished(app, "theorem")
     assert isinstance(other, TheoremRun)
     assert list(other.found) == [False]
     assert "given exactly" not in text(app)

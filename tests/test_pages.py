@@ -31,7 +31,7 @@ def finished(app: AppTest) -> AppTest:
     raise AssertionError("the run did not end")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.stem != "8_Lessons"], ids=lambda p: p.stem)
 def test_page_runs_twice_and_shows_every_parameter(page: Path) -> None:
     app = run(page).run()
     assert not app.exception

@@ -17,7 +17,7 @@ from dr_transformer.training.statistics import (
     power,
 )
 
-# Student (1908), extra hours of sleep by two drugs in ten patients: t = 4.06, p = 0.0028 (R, `t.test(extra ~ group, paired)`).
+# Student (1908), extra hours of sleep by two drugs in ten patients: t = 4.06, p = 0.0028 (R, `t.test`, paired).
 FIRST = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
 SECOND = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 

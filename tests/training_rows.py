@@ -76,5 +76,5 @@ def row(
 
 
 def rows(**losses: Sequence[float]) -> list[Row]:
-    """Runs of a language model by variant, with the seeds 0, 1, …: `rows(standard=[2.0, 2.1], laplacian=[2.2, 2.2])`."""
+    """Runs of a language model by variant, with the seeds 0, 1, …: `rows(standard=[2.0, 2.1], laplacian=[2.2])`."""
     return [row(attention, seed, loss) for attention, each in losses.items() for seed, loss in enumerate(each)]

@@ -14,7 +14,7 @@ _SHOWN = ("n_layer", "n_head", "n_embd", "block_size", "patch_size", "dropout", 
 
 
 def title(group: Group) -> str:
-    """ "Language model · minute · tiny Shakespeare · 10 seeds", for a list to choose from."""
+    """For a list to choose from: "Language model · minute · tiny Shakespeare · 10 seeds"."""
     n = len({row.seed for row in group.rows})
     changed = " (changed)" if changes(group) else ""
     seeds = "1 seed" if n == 1 else f"{n} seeds"

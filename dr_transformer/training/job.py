@@ -95,7 +95,7 @@ class TrainingJob(Background):
             finally:
                 _stop(process)
                 reader.join()
-            self._begin(None)
+                self._begin(None)
             if process.returncode:
                 raise InputError(_last_sentence(said, process.returncode))
         self.complete = True
@@ -199,6 +199,4 @@ def _last_sentence(said: IO[bytes], status: int) -> str:
     if status == 2 and last.startswith("dr-transformer: "):
         return last.removeprefix("dr-transformer: ")
     reason = f" ({last})" if last else ""
-    return (
-        f"the training process ended with status {status}{reason}; start it again, and it goes on from its last save."
-    )
+    return f"the training process ended with status {status}{reason}; start it again: it goes on from its last save."

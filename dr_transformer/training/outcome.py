@@ -135,12 +135,12 @@ def left_out(group: Group) -> Iterator[str]:
 
 
 def signed(difference: float, metric: Metric) -> str:
-    """ "0.0540 nats higher", "1.20 percentage points lower"."""
+    """Such as "0.0540 nats higher", or "1.20 percentage points lower"."""
     return f"{_number(difference, metric)} {metric.difference_unit} {_direction(difference)}"
 
 
 def span(interval: Interval, metric: Metric) -> str:
-    """ "0.0240 to 0.0830 higher", "0.0100 lower to 0.0200 higher"; nearest to 0 first where both are on one side."""
+    """Such as "0.0240 to 0.0830 higher" (nearest to 0 first), or "0.0100 lower to 0.0200 higher"."""
     low, high = interval
     if low < 0 < high:
         return f"{_number(low, metric)} lower to {_number(high, metric)} higher"
@@ -149,7 +149,7 @@ def span(interval: Interval, metric: Metric) -> str:
 
 
 def p_text(p: float) -> str:
-    """ "= 0.012", or "< 0.0001"."""
+    """Such as "= 0.012", or "< 0.0001"."""
     return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
 
 

@@ -113,8 +113,8 @@ class Group:
 class Comparison:
     """One variant against standard attention by one metric, over `seeds`.
 
-    `values` and `baseline` are (n,). `p` is corrected for the `n_tests` tests made of the group; `needed` is the number of
-    pairs at which an effect of the measured size would be seen with 80 % power, None if it is out of reach.
+    `values` and `baseline` are (n,). `p` is corrected for the `n_tests` tests made of the group; `needed` is the number
+    of pairs at which an effect of the measured size would be seen with 80 % power, None if it is out of reach.
     """
 
     metric: Metric
@@ -137,7 +137,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """ "better", "worse", "undecided", or "unknown" of fewer than two pairs."""
+        """One of "better", "worse", "undecided", and "unknown" (of fewer than two pairs)."""
         if self.statistics.n < 2:
             return "unknown"
         if not self.p < ALPHA:
@@ -231,7 +231,7 @@ def loss_difference(group: Group, attention: str, window: int = 1) -> LossDiffer
 
 
 def curves(rows: Sequence[Row], name: str) -> tuple[Array, Array]:
-    """Of runs that were evaluated at the same steps: the steps (k,) and one part of their curves, (n, k) or (n, k, layers).
+    """Steps (k,) and one part of the curves, (n, k) or (n, k, layers), of runs that were evaluated at the same steps.
 
     Rows without it, or with other steps than the first, are left out.
     """

@@ -30,6 +30,9 @@ class Reporter(Protocol):
     def finish(self, row: Row) -> None:
         """The run is in the file."""
 
+    def close(self) -> None:
+        """Nothing under way is shown any more."""
+
 
 class Terminal:
     """A bar for the run under way, with its losses, and a line for each that has ended."""
@@ -39,7 +42,7 @@ class Terminal:
         self._before = ""
 
     def say(self, sentence: str) -> None:  # noqa: D102
-        self._close()
+        self.close()
         print(sentence, file=sys.stderr)  # noqa: T201
 
     def found(self, rows: Sequence[Row], total: int, name: str) -> None:  # noqa: D102
@@ -65,7 +68,7 @@ class Terminal:
         accuracy = "" if row.best_val_accuracy is None else f", accuracy {row.best_val_accuracy:.2%}"
         self.say(f"{self._before}: best validation loss {row.best_val_loss:.4f}{accuracy}, {row.seconds:.0f} s")
 
-    def _close(self) -> None:
+    def close(self) -> None:  # noqa: D102
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -91,6 +94,9 @@ class Events:
 
     def finish(self, row: Row) -> None:  # noqa: D102
         self._send(event="finished", row=json.loads(row.to_json()))
+
+    def close(self) -> None:  # noqa: D102
+        pass
 
     def _send(self, **content: Any) -> None:
         print(json.dumps(content), flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""Whether rows of results hold what their fields promise: an uploaded file may have any values under the right names."""
+"""Whether rows of results hold what their fields promise: an upload may have any values under the right names."""
 
 from __future__ import annotations
 

@@ -86,11 +86,14 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
                 "gradient_accumulation_steps to make up for it."
             ) from error
         except LostRankError as error:
+            reporter.close()
             # Every process says so itself, for the first may be the one that died.
             here = f"rank {processes.rank} of {processes.size}"
             way_on = "the same command goes on from the last checkpoint"
             print(f"dr-transformer: {here} {error}; the run has ended, and {way_on}.", file=sys.__stderr__)
             raise SystemExit(1) from None
+        finally:
+            reporter.close()
 
 
 def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threading.Event) -> int:
@@ -107,6 +110,9 @@ def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threa
     reporter.found(found, len(plan.runs), plan.out.name)
     known = {(row.seed, row.attention) for row in found}
     left = [run for run in plan.runs if run not in known]
+    if first:
+        for seed, attention in known:  # left by a kill between the row and this
+            checkpoint_path(plan, data, attention, seed).unlink(missing_ok=True)
     while left:
         seed, attention = left.pop(0)
         checkpoint = checkpoint_path(plan, data, attention, seed)
@@ -266,7 +272,7 @@ def _stop_by_signal() -> Iterator[threading.Event]:
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
     """Whoever started this process has gone, or closed its input to stop it."""
-    with contextlib.suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(4096):
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):  # not sys.stdin, which the end of Python would wait for
             pass
     stop.set()

@@ -98,7 +98,7 @@ def bootstrap_interval(differences: npt.ArrayLike, random_state: int = 0) -> Int
 
 
 def _canonical(differences: Array) -> tuple[int, Array]:
-    """A sign, and sign · differences in ascending order: the same array for differences, −differences, and any order."""
+    """A sign, and sign · differences, ascending: the same array for differences, −differences, and any order."""
     ascending = np.sort(differences)
     turned = np.sort(-differences)
     return (1, ascending) if tuple(ascending) >= tuple(turned) else (-1, turned)
@@ -135,7 +135,7 @@ def needed_pairs(mean: float, sd: float, alpha: float = ALPHA) -> int | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number by Holm's method (1979), in the given order. NaN stays, and does not count."""
+    """p-values corrected for their number by Holm's method (1979), in the given order. NaN stays and does not count."""
     tested = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
     corrected = [math.nan] * len(p_values)
     largest = 0.0

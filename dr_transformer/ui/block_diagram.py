@@ -23,22 +23,26 @@ class _Step(NamedTuple):
     residual: bool
 
 
-def block_diagram(config: Config, block: int, key: str = "block_diagram") -> str:
-    """Draw block `block` and return the sub-step that is chosen, one of `SUB_STEPS`; it stays so on other pages."""
+def chosen_sub_step(key: str = "block_diagram") -> str:
+    """The sub-step that is chosen in this run, before the diagram is drawn; it stays so on other pages."""
     state = st.session_state.get(key)
     reported = None if state is None else state.get("step")
     if reported in SUB_STEPS:
         st.session_state["sub_step"] = reported
     chosen: str = st.session_state.setdefault("sub_step", SUB_STEPS[0])
+    return chosen
+
+
+def block_diagram(config: Config, block: int, key: str = "block_diagram") -> None:
+    """Draw block `block`; `chosen_sub_step` says what is chosen in it."""
     before = "block 0" if block == 1 else f"after block {block - 1}"
     data = {
         "before": {"symbol": "X", "label": before},
         "after": {"symbol": "X", "label": f"after block {block}"},
-        "chosen": chosen,
+        "chosen": chosen_sub_step(key),
         "steps": [step._asdict() for step in _steps(config)],
     }
     _component()(data=data, key=key, height="content", on_step_change=lambda: None)
-    return chosen
 
 
 def _steps(config: Config) -> list[_Step]:

@@ -75,7 +75,8 @@ def latent_canvas(
     have are uploaded. The same holds for a visit to another page, by `key` and `dataset_key`.
 
     `labels` (n,) are indices into `class_names`; with fewer than two names there is no legend. `dataset_key` names the
-    tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8. `n_blocks`
+    tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or
+    those of the first tokens alone. `n_blocks`
     is the planned length of the axis; frames may arrive later. `depth` is where to start: a value other than in the
     last run moves the user there, and so does another `revision` even if the value is the same. `selection` likewise:
     indices other than in the last run replace the user's selection, None leaves it alone; and so does `pinned`, a `Pin`
@@ -112,7 +113,7 @@ def latent_canvas(
     with st.container(gap=None):  # the elements of images and extras are empty and must not cost a gap
         _extras_component()(data=extras, key=f"{key}_extras", height="content")
         if images is not None:
-            assert len(images) == len(labels), f"{len(images)} images, {len(labels)} labels"
+            assert len(images) <= len(labels), f"{len(images)} images, {len(labels)} labels"
             _sprites_component()(data=pack_images(images, dataset_key), key=f"{key}_images", height="content")
         result = _canvas_component()(
             data=data,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dr_transformer.charts import DASHES, curve_digits, depth_curve, depth_range
 from dr_transformer.paths import asset
+from dr_transformer.ui.chart_table import tables_behind
 
 
 def show_depth_curves(
@@ -25,15 +26,18 @@ def show_depth_curves(
     As many stand in a row as there is room for. `levels` as in `charts.depth_curve`, for each curve. Drawn from the
     start, still empty: a chart that came later would move the page under the reader's hand.
     """
+    charts = {}
     with st.container(key=key, gap=None):
         for number, (name, values) in enumerate(curves.items()):
             chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
+            charts[name] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"{key}_{number}", height=height, config={"displayModeBar": False})
         mark_depth(list(curves.values()), n_blocks=n_blocks, canvas=canvas, container=key)
     if levels:
         methods = list(next(iter(levels.values())))
         st.caption("  ".join(f"{look} {method}" for look, method in zip(DASHES.values(), methods, strict=False)))
+    tables_behind(charts, key=key, label="Curves as tables")
 
 
 def mark_depth(

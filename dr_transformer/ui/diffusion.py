@@ -14,6 +14,7 @@ SHIPPED, FILES, TRAIN = "This project's runs", "Results files", "Train now"
 _NOTHING = {
     SHIPPED: "No results files come with this copy; open some, or train a few small models now.",
     FILES: "Choose results files to see them here.",
+    TRAIN: "Press Start: each variant is trained with each seed, and what they say is shown as they come.",
 }
 
 
@@ -25,10 +26,7 @@ def diffusion() -> None:
     st.subheader("The runs", anchor=False)
     chosen = _origin()
     with st.container(key="diffusion_origin"):
-        if chosen == TRAIN:
-            trained_here()
-            return
-        source = own if chosen == SHIPPED else uploaded()
+        source = own if chosen == SHIPPED else uploaded() if chosen == FILES else trained_here()
     results(source, _NOTHING[chosen])
 
 

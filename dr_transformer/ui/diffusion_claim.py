@@ -13,19 +13,19 @@ from dr_transformer.training.pairs import Comparison, Group
 
 _CLAIM = (
     "In the paper's reading a block takes a step along the **graph Laplacian** of its attention graph, "
-    r"$I - A$; what a transformer computes with the matrix $A$ of its attention weights alone lacks the $-I$. Hence its "
-    "second claim (arXiv 2507.21040, section 4): put the identity back and *trained* networks validate better. One term "
-    "of the code changes, nothing else:"
+    r"$I - A$; what a transformer computes with its attention weights $A$ alone lacks the $-I$. Hence its second claim "
+    "(arXiv 2507.21040, section 4): put the identity back and *trained* networks validate better. One term of the code "
+    r"changes, nothing else; or one scalar $a$ is learned."
 )
 _FORMULA = r"""
 \begin{aligned}
 y &= A\,V && \texttt{att @ v} \\
 y &= (A - I)\,V && \texttt{att @ v - v} \\
-y &= (A - a I)\,V && \texttt{att @ v - a v},\ a\text{ learned}
+y &= (A - a I)\,V && \texttt{att @ v - a v}
 \end{aligned}
 """
 _BESIDE = (
-    "What follows is measured, not promised: both variants start from the same weights and see the same batches, so that "
+    "What follows is measured, not promised: all variants start from the same weights and see the same batches, so "
     "runs of one seed are a **pair**; a difference counts only if it holds over many pairs."
 )
 
@@ -71,9 +71,12 @@ REPORTED = (
 
 def claim() -> None:
     """The claim in a paragraph and a formula."""
-    st.markdown(_CLAIM)
-    st.latex(_FORMULA)
-    st.markdown(_BESIDE)
+    left, right = st.columns([5, 3], gap="large", vertical_alignment="center")
+    with left:
+        st.markdown(_CLAIM)
+        st.markdown(_BESIDE)
+    with right:
+        st.latex(_FORMULA)
 
 
 def reported_beside_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> None:
@@ -88,7 +91,7 @@ def reported_beside_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> No
 
 
 def _own(reported: Reported, shipped: Sequence[tuple[Group, list[Comparison]]]) -> Iterator[str]:
-    """Each own comparison of the experiment's task, and whether it is at the paper's scale. Only gpt2 answers for GPT-2."""
+    """Each own comparison of the experiment's task, and whether it is at its scale. Only gpt2 answers for GPT-2."""
     for group, comparisons in shipped:
         if group.task != reported.task or (
             "gpt2" in (group.preset, reported.preset) and group.preset != reported.preset

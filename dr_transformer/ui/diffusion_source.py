@@ -1,4 +1,4 @@
-"""Where the rows of the page "Graph diffusion" come from: files of this project, files of the visitor, runs made here."""
+"""Where the rows of the page "Graph diffusion" come from: this project's files, the visitor's, runs made here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shipped() -> Source:
 
 
 def uploaded() -> Source:
-    """The visitor's files: kept for the session, for the uploader of a later visit to the page knows nothing of them."""
+    """The visitor's files, kept for the session: the uploader of a later visit to the page knows nothing of them."""
     files = st.file_uploader(
         "Results files (.jsonl)",
         type=["jsonl"],
@@ -51,7 +51,7 @@ def uploaded() -> Source:
         st.session_state[_FILES] = [(file.name, file.getvalue()) for file in files]
     kept: list[tuple[str, bytes]] = st.session_state.get(_FILES, [])
     if kept and not files:
-        st.caption(f"In use: {', '.join(name for name, _ in kept)}.")
+        st.caption(f"In use: {', '.join(escaped(name) for name, _ in kept)}.")
     return _joined(kept)
 
 
@@ -69,20 +69,22 @@ def _joined(files: Sequence[tuple[str, bytes]]) -> Source:
         try:
             found, torn, digest = _read(name, _Content(content))
         except InputError as error:
-            problems.append(capitalised(_spoken(str(error))))
+            problems.append(escaped(capitalised(str(error))))
             continue
         rows += found
         hashes.append(digest)
         if torn:
-            problems.append(f"The last {torn} bytes of {name} are no whole row, as after a kill; they are left out.")
+            problems.append(
+                f"The last {torn} bytes of {escaped(name)} are no whole row, as after a kill; they are left out."
+            )
         if not found:
-            problems.append(f"{name} has no rows.")
+            problems.append(f"{escaped(name)} has no rows.")
     return Source(("files", *hashes), tuple(rows), tuple(problems))
 
 
-def _spoken(sentence: str) -> str:
-    """Without the terminal's quotes, which Markdown would take for something else."""
-    return re.sub(r"[*_$\[\]]", "", sentence)
+def escaped(text: str) -> str:
+    """Text that may hold a file's or machine's name, as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_$<>\[\]~:#|])", r"\\\1", text)
 
 
 class _Content(bytes):

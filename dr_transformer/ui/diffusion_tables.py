@@ -45,7 +45,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> tuple[pd.DataFrame, C
         rows.append(
             {
                 "variant": NAMES[comparison.attention],
-                "by": f"{metric.title}, {metric.difference_unit}",
+                "by": metric.title.removeprefix("best "),
                 "pairs": found.n,
                 "mean difference": _signed(found.mean, metric),
                 "s.d.": "" if np.isnan(found.sd) else f"{found.sd * metric.scale:.{metric.decimals}f}",
@@ -59,10 +59,14 @@ def comparison_table(comparisons: Sequence[Comparison]) -> tuple[pd.DataFrame, C
         )
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     columns: Columns = {
-        "mean difference": text(help="Variant minus A, over the pairs."),
+        "mean difference": text(help="Variant minus A over the pairs: nats, or percentage points."),
         "s.d.": text(help="Standard deviation of the paired differences."),
-        "95 %, bootstrap": text(help="BCa bootstrap of the mean, 9 999 resamples; too narrow for few pairs."),
-        "95 %, t": text(help="Student's interval of the mean; exact if differences are normally distributed."),
+        "95 %, bootstrap": text(
+            width=150, help="BCa bootstrap of the mean, 9 999 resamples; too narrow for few pairs."
+        ),
+        "95 %, t": text(
+            width=150, help="Student's interval of the mean; exact if differences are normally distributed."
+        ),
         "p, t": number(format="%.3g", help="Paired t-test, two-sided."),
         "p, Wilcoxon": number(format="%.3g", help="Wilcoxon's signed-rank test, two-sided."),
         "p, Holm": number(format="%.3g", help="The t-test's p, corrected for all tests in this table; it decides."),
@@ -104,7 +108,7 @@ def run_table(group: Group) -> tuple[pd.DataFrame, Columns]:
 
 
 def mean_and_sd(values: Sequence[float], metric: Metric) -> str:
-    """ "2.1234 ± 0.0123", in the metric's unit; no s.d. of one value."""
+    """Such as "2.1234 ± 0.0123", in the metric's unit; no s.d. of one value."""
     if not values:
         return ""
     scaled = np.array(values) * metric.scale

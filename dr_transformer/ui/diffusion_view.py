@@ -9,17 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dr_transformer.diffusion_charts import (
-    difference_chart,
-    learned_a_chart,
-    loss_difference_chart,
-    runs_chart,
-    validation_chart,
-)
+from dr_transformer.diffusion_charts import difference_chart, runs_chart
 from dr_transformer.training.conditions import conditions
 from dr_transformer.training.outcome import NAMES, left_out, sentences
 from dr_transformer.training.pairs import Comparison, Group, Metric, curves, loss_difference
-from dr_transformer.ui.diffusion_tables import comparison_table, run_table, variant_table
+from dr_transformer.training_charts import learned_a_chart, loss_difference_chart, validation_chart
+from dr_transformer.ui.diffusion_source import escaped
+from dr_transformer.ui.diffusion_tables import Columns, comparison_table, run_table, variant_table
 
 _SMOOTHING = (0, 2, 5, 10, 20)  # percent of the points
 
@@ -28,7 +24,7 @@ def group_view(group: Group, comparisons: Sequence[Comparison], key: str) -> Non
     """Draw it; widgets and charts are named by `key`."""
     metric = _metric(group, key)
     shown = [comparison for comparison in comparisons if comparison.metric is metric]
-    st.caption(" ".join(conditions(group)))
+    st.caption(escaped(" ".join(conditions(group))))
     with st.container(key=f"{key}_outcome"):
         for comparison in shown:
             st.markdown(" ".join(sentences(comparison)))
@@ -36,7 +32,7 @@ def group_view(group: Group, comparisons: Sequence[Comparison], key: str) -> Non
             st.markdown(sentence)
     _pairs(group, shown, metric, key)
     _curves(group, metric, key)
-    _tables(group, comparisons, metric, key)
+    _tables(group, comparisons, key)
 
 
 def _metric(group: Group, key: str) -> Metric:
@@ -113,7 +109,7 @@ def _loss_differences(group: Group, key: str) -> None:
     )
 
 
-def _tables(group: Group, comparisons: Sequence[Comparison], metric: Metric, key: str) -> None:
+def _tables(group: Group, comparisons: Sequence[Comparison], key: str) -> None:
     with st.expander("Numbers", key=f"{key}_numbers", expanded=True):
         _table(*variant_table(group), key=f"{key}_variants")
         _table(*comparison_table(comparisons), key=f"{key}_comparisons")
@@ -138,7 +134,7 @@ def _lines(group: Group) -> str:
     return "".join(row.to_json() + "\n" for row in group.rows)
 
 
-def _table(frame: pd.DataFrame, columns: dict[str, object], key: str) -> None:
+def _table(frame: pd.DataFrame, columns: Columns, key: str) -> None:
     height = min(35 * (len(frame) + 1) + 3, 400)
     st.dataframe(frame, hide_index=True, column_config=columns, key=key, height=height)
 

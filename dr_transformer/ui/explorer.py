@@ -18,6 +18,7 @@ from dr_transformer.ui.poll import poll
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
+from dr_transformer.ui.words import picture_in_words
 
 _FIRST_PICTURE_SECONDS = 5.0
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
@@ -65,6 +66,7 @@ def _picture(run: Run, view: ViewConfig) -> None:
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
     show_depth_curves(curves, n_blocks=run.config.n_blocks)
     st.caption(curves_line(run))
+    picture_in_words(run, depth)
     if view.three_d:
         _three_dimensions(run, view, depth)
     if run.error:

@@ -48,13 +48,14 @@ def _section(dataset: Dataset, config: Config) -> None:
     if was_loaded():
         st.rerun()  # the whole page follows
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        sweep, metric = _controls(dataset, config)
-        running = _run(sweep)
-    job: Sweep = st.session_state["phase_job"]
-    pending = not job.finished and (running or job.recall_only)  # asked first: what is drawn below is then all there is
+        wanted, metric = _controls(dataset, config)
+        job = _job(wanted)
+        asked = st.session_state.get("phase_asked") == job.key
+        pending = not job.finished and (asked or job.recall_only)  # once: what is drawn below is all, or is drawn again
+        _buttons(job, running=pending and asked)
     with st.container(gap=None):
         poll(pending, seconds=0.25 if job.recall_only else 1.0, key="phase_poll")
-    _state(job, running=running)
+    _state(job, running=pending and asked)
     left, right = st.columns([5, 3], gap="medium")
     with left:
         _map(job, metric, config, pending=pending)
@@ -128,28 +129,46 @@ def _sizes(n_total: int) -> list[int]:
     return [*sizes, n_total] if n_total <= _TOKENS[-1] else sizes
 
 
-def _run(wanted: Sweep) -> bool:
-    """Buttons; puts the sweep to show into the session. Whether it is being computed."""
+def _job(wanted: Sweep) -> Sweep:
+    """The sweep to show: what is asked for, or was; otherwise what the disk has, without being asked."""
     state = st.session_state
-    kept: Sweep | None = state.get("phase_job")
-    if kept is not None and kept.key != wanted.key:
-        kept = None
-    whole = kept is not None and bool(kept.done.all())
-    if st.button("Compute", key="phase_run", disabled=whole, help=f"Figures are kept in {_folder(wanted)}."):
-        state["phase_asked"] = wanted.key
-    if st.button("Cancel", key="phase_stop", help="Stops within a cell; what is computed stays."):
-        state.pop("phase_asked", None)
-        session.stop_sweep()
-    running = bool(state.get("phase_asked") == wanted.key)
-    if running:
-        kept = session.sweep(wanted)
-    elif kept is None:  # what the disk has is shown without being asked for
+    shown: Sweep | None = state.get("phase_job")
+    if state.get("phase_asked") == wanted.key:
+        shown = session.sweep(wanted)
+    elif shown is None or shown.key != wanted.key:
         wanted.recall_only = True
-        kept = session.sweep(wanted)
-    elif kept.recall_only:
-        session.sweep(kept)
-    state["phase_job"] = kept
-    return running and not kept.finished
+        shown = session.sweep(wanted)
+    elif shown.recall_only:
+        session.sweep(shown)
+    state["phase_job"] = shown
+    return shown
+
+
+def _buttons(job: Sweep, *, running: bool) -> None:
+    st.button(
+        "Compute",
+        key="phase_run",
+        on_click=_ask,
+        args=(job,),
+        disabled=running or bool(job.done.all()),
+        help=f"Figures are kept in {_folder(job)}.",
+    )
+    st.button(
+        "Cancel",
+        key="phase_stop",
+        on_click=_cancel,
+        disabled=not running,
+        help="Stops within a cell; what is computed stays.",
+    )
+
+
+def _ask(job: Sweep) -> None:
+    st.session_state["phase_asked"] = job.key
+
+
+def _cancel() -> None:
+    st.session_state.pop("phase_asked", None)
+    session.stop_sweep()
 
 
 def _folder(sweep: Sweep) -> str:

@@ -13,6 +13,9 @@ from dr_transformer.run import Run
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 
+GIVEN_SELECTION = "given_selection"
+"""In the session: the key of a data set, and which of its tokens Python selects."""
+
 
 def run_canvas(
     run: Run,
@@ -46,6 +49,7 @@ def run_canvas(
         revision=st.session_state.get("resets", 0),
         colourings=colourings,
         attended=attended,
+        selection=_given_selection(dataset.key),
         pinned=pinned,
         visible=shown.visible,
         attention_panel=attention_panel,
@@ -53,8 +57,21 @@ def run_canvas(
         key=key,
     )
     st.session_state["last_depth"] = state.depth
+    st.session_state["last_selection"] = (dataset.key, state.selection)
     write_depth(state.depth, n_blocks)
     return min(state.depth, float(n_blocks))
+
+
+def last_selection(dataset_key: str) -> npt.NDArray[np.intp]:
+    """The tokens of this data set that were selected at last, on whichever page; none if they were of another."""
+    key, selection = st.session_state.get("last_selection", (None, None))
+    return selection if key == dataset_key else np.empty(0, dtype=np.intp)
+
+
+def _given_selection(dataset_key: str) -> npt.NDArray[np.intp] | None:
+    """The tokens that a restored session selects, if it was of this data set."""
+    key, selection = st.session_state.get(GIVEN_SELECTION, (None, None))
+    return selection if key == dataset_key else None
 
 
 def last_depth() -> float:

@@ -118,6 +118,8 @@ def leave_page() -> None:
     kinds = ["baselines", "measurement", "reality check", "bench", "sweep", "adjacency", "matrix", "alpha", "spectrum"]
     kinds += ["inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
     kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
+    kinds += ["drawn", "web page", "figure", "film", "table"]
+    kinds += ["training"]
     for kind in kinds:
         runner().release((session_name(), kind))
 

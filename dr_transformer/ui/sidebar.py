@@ -21,6 +21,7 @@ PAGES = {
     "pages/4_Inside_a_block.py": "Inside a block",
     "pages/5_Log_normaliser.py": "Log-normaliser",
     "pages/6_Graph_diffusion.py": "Graph diffusion",
+    "pages/7_Draw_a_digit.py": "Draw a digit",
     "pages/8_Lessons.py": "Lessons",
     "pages/1_The_model.py": "The model",
     "pages/3_Performance.py": "Performance",

@@ -11,7 +11,7 @@ from dr_transformer.inside_run import InsideRun, Place
 from dr_transformer.model import SUB_STEPS
 from dr_transformer.picture import Picture, attended
 from dr_transformer.run import Run
-from dr_transformer.ui.block_diagram import LABELS, block_diagram
+from dr_transformer.ui.block_diagram import LABELS, block_diagram, chosen_sub_step
 from dr_transformer.ui.canvas import Attended, pinned_token
 from dr_transformer.ui.inside_jobs import inside_run
 from dr_transformer.ui.poll import poll
@@ -33,7 +33,8 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
     frames.grow()
     n_blocks = run.config.n_blocks
     block = max(1, min(round(last_depth()), frames.n_blocks or n_blocks))
-    name = block_diagram(run.config, block)
+    name = chosen_sub_step()
+    above = st.container()  # for the diagram, which names the block that the canvas says it shows
     with st.container(key="substep_body"):
         with st.container(gap=None, key="substep_picture"):
             panels = frames.panels(name)
@@ -47,6 +48,8 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
             st.caption(status_line(run, False) + " · both panels have the same axes")
         with st.container(key="substep_words"):
             _words(run, inside, name, block)
+    with above:
+        block_diagram(run.config, block)
     if run.error or inside.error:
         st.error(capitalised(run.error or inside.error or ""))
 

@@ -84,7 +84,8 @@ def variants_section(dataset: Dataset, config: Config, view: ViewConfig) -> None
         st.info("Choose at least one variant.")
     for error in {run.error for run in runs if run.error}:
         st.error(capitalised(error))
-    _panels(some, config, view, chosen, runs)
+    with st.container(key="variants_panels"):
+        _panels(some, config, view, chosen, runs)
     with st.container(gap=None):
         poll(pending, seconds=0.5, key="variants_poll")
     st.caption(

@@ -1,6 +1,9 @@
 """Several processes give the curve of one, and end together when something is wrong."""
 
 import signal
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -69,19 +72,15 @@ def test_two_processes_give_the_curve_of_one(tmp_path: Path) -> None:
 
 def test_by_torchrun_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     """One process is told to stop: all stop after the same iteration. The next start goes on from there."""
-    long = ["--attention", "standard", "--max-iters", "300"]
+    long = ["--attention", "standard", "--max-iters", "600", "--checkpoint-seconds", "0.1"]
     stopped = command(tmp_path, "stopped.jsonl", *long)
-    run = ["dr_transformer", *stopped, "--events"]
+    run = ["dr_transformer", *stopped]
     with started(run, run) as processes:
-        for line in processes[0].stdout or []:
-            if '"iteration": 50,' in line:
-                processes[1].send_signal(signal.SIGTERM)
-            if '"said"' in line and "Stopped at iteration" in line:
-                break
-        else:
-            raise AssertionError(processes[0].communicate())
+        checkpoint = saved(tmp_path, processes)
+        processes[1].send_signal(signal.SIGTERM)
+        said = processes[0].communicate(timeout=60)[1]
         assert [process.wait(60) for process in processes] == [130, 130]
-    (checkpoint,) = tmp_path.glob("*.checkpoint")
+    assert "of standard attention, seed 0. The same command goes on from there." in said
     assert read_results(tmp_path / "stopped.jsonl").rows == ()
     status, said = torchrun(2, "dr_transformer", *stopped)
     assert status == 0, said
@@ -93,15 +92,22 @@ def test_by_torchrun_interrupted_and_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_ends_the_others(tmp_path: Path) -> None:
-    run = ["dr_transformer", *command(tmp_path, "out.jsonl", "--max-iters", "5000"), "--events"]
-    with started(run, run) as processes:
-        for line in processes[0].stdout or []:
-            if '"iteration": 20,' in line:
-                processes[1].send_signal(signal.SIGKILL)
-                break
-        assert processes[0].stderr is not None
-        said = processes[0].stderr.read()
-        assert processes[0].wait(60) == 1
+    long = command(tmp_path, "out.jsonl", "--max-iters", "100000", "--checkpoint-seconds", "0.1")
+    with started(["dr_transformer", *long], ["dr_transformer", *long]) as processes:
+        saved(tmp_path, processes)
+        processes[1].send_signal(signal.SIGKILL)
+        said = processes[0].communicate(timeout=60)[1]
+        assert processes[0].returncode == 1
     last = said.strip().splitlines()[-1]
     assert last.startswith("dr-transformer: rank 0 of 2 lost another, which has died or does not answer")
     assert last.endswith("; the run has ended, and the same command goes on from the last checkpoint.")
+
+
+def saved(folder: Path, processes: Sequence[subprocess.Popen[str]]) -> Path:
+    """The first checkpoint, once it is there."""
+    deadline = time.monotonic() + 120
+    while not (found := list(folder.glob("*.checkpoint"))):
+        assert time.monotonic() < deadline
+        assert processes[0].poll() is None, processes[0].communicate()
+        time.sleep(0.05)
+    return found[0]

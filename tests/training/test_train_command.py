@@ -87,11 +87,11 @@ def until(process: subprocess.Popen[str], event: str, **values: object) -> list[
 
 def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
     """What is left of what it says; the end of its input stops it, if it has not ended."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said = process.stdout.read(), process.stderr.read()
-    process.communicate(timeout=60)
-    return said
+    for stream in (process.stdin, process.stdout, process.stderr):
+        assert stream is not None
+    with process:
+        process.stdin.close()
+        return process.stdout.read(), process.stderr.read()
 
 
 @pytest.mark.parametrize("way", ["kill", "interrupt", "terminate", "close"])
@@ -103,9 +103,7 @@ def test_stopped_in_any_way_and_started_again(way: str, words: str, tmp_path: Pa
     process = start([*command, "--out", str(out)])
     until(process, "finished")
     until(process, "step", iteration=100)
-    if way == "close":
-        process.stdin.close()
-    else:
+    if way != "close":  # which `ended` does
         process.send_signal({"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}[way])
     rest, err = ended(process)
     assert process.returncode == (-signal.SIGKILL if way == "kill" else 130), err
@@ -123,10 +121,10 @@ def test_stopped_in_any_way_and_started_again(way: str, words: str, tmp_path: Pa
             file.write(b'{"task": "l')
     again = start([*command, "--out", str(out)])
     told = until(again, "finished")
+    assert again.wait(60) == 0
     assert ended(again) == ("", "")
-    assert again.returncode == 0
     sentences = [event["sentence"] for event in told if event["event"] == "said"]
-    assert "1 of 2 runs are in results.jsonl already." in sentences
+    assert [len(event["rows"]) for event in told if event["event"] == "found"] == [1]
     torn = "The last 11 bytes of results.jsonl are no whole row, as after a kill; they are left out."
     assert (torn in sentences) == (way == "kill")
     first = min(event["iteration"] for event in told if event["event"] == "step")
@@ -216,3 +214,17 @@ def test_results_that_cannot_be_added_to(words: str, tmp_path: Path, capsys: pyt
 def test_sources_of_the_other_task(task: str, sources: Sources, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_data(task, "minute", sources, lambda _: None)
+
+
+def test_two_processes_with_one_file_make_each_run_once(words: str, tmp_path: Path) -> None:
+    out = tmp_path / "results.jsonl"
+    settings = [*TINY, "--block-size", "8", "--max-iters", "200", "--text", words, "--out", str(out)]
+    command = ["train", "lm", *settings, "--attention", "standard,learned", "--seeds"]
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "dr_transformer", *command, seeds], stderr=subprocess.DEVNULL)
+        for seeds in ("0-2", "1,2,0")
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    keys = [row.key for row in read_results(out).rows]
+    assert len(keys) == len(set(keys)) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.jsonl", "words.txt"]

@@ -1,0 +1,102 @@
+"""A saved figure or session dropped back on the app: settings, selection and notes as they were, or one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+
+from dr_transformer.config import DATASETS
+from dr_transformer.errors import InputError
+from dr_transformer.figure_metadata import read_settings
+from dr_transformer.run import Run
+from dr_transformer.saved_settings import SavedSettings
+from dr_transformer.session_file import Session, load
+from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD
+from dr_transformer.ui.run_canvas import GIVEN_SELECTION
+from dr_transformer.ui.summary import capitalised
+
+NOTES = "notes"
+"""In the session: what the user has written."""
+
+
+def restore_section(run: Run) -> None:
+    """The place to drop a file on, and what came of the last one. To be called outside of fragments."""
+    st.file_uploader(
+        "Restore a figure or a session",
+        type=["png", "svg", "pdf", "gif", "json"],
+        key="restore_file",
+        on_change=_restore,
+        max_upload_size=128,
+        help="A figure or session file that this app saved: its settings, selection and notes come back.",
+    )
+    restored: tuple[str, SavedSettings | None] | None = st.session_state.get("restored")
+    if restored is None:
+        return
+    sentence, saved = restored
+    if saved is None:
+        st.error(capitalised(sentence))
+        return
+    st.success(sentence)
+    if saved.data_key and saved.data_key != run.dataset.key:
+        st.warning(
+            f"The tokens are not those of the file ({saved.data.dataset}, {saved.data.n_samples} tokens): their hashes "
+            "differ, so the picture may, and a selection is not taken over."
+        )
+
+
+def _restore() -> None:
+    """Everything is read and checked before anything is set: what is refused changes nothing."""
+    file = st.session_state["restore_file"]
+    if file is None:  # it was taken away again
+        st.session_state.pop("restored", None)
+        return
+    try:
+        content = file.getvalue()
+        is_session = file.name.lower().endswith(".json")
+        session = load(content, file.name) if is_session else Session(read_settings(content, file.name))
+        values = app_values(session.settings, file.name)
+    except InputError as error:
+        st.session_state["restored"] = (str(error), None)
+        return
+    _set(session, values)
+    what = "settings, selection and notes" if is_session else "settings"
+    st.session_state["restored"] = (f"The {what} of {file.name} are back.", session.settings)
+
+
+def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
+    """The sidebar's values by parameter name; `InputError` for what the app's widgets cannot show."""
+    values = saved.values
+    for parameter in PARAMETERS.values():
+        value = values[parameter.name]
+        if parameter.widget_range is None or parameter.name == "n_samples":
+            continue
+        low, high = parameter.widget_range
+        if not low <= value <= high:
+            raise InputError(
+                f"{name} was made with {parameter.name} = {value:g}, outside the app's range, {low:g} to {high:g}; use "
+                "the terminal for it."
+            )
+    if values["dataset"] not in DATASETS:
+        values["dataset"] = UPLOAD
+    if values["n_samples"] is None:
+        values["n_samples"] = DEFAULTS["n_samples"]
+    if values["device"] == "cuda" and not torch.cuda.is_available():
+        values["device"] = "auto"  # the widget cannot be set on such a machine
+    return values
+
+
+def _set(session: Session, values: dict[str, Any]) -> None:
+    """Set the sidebar as a preset does, and what a session holds besides."""
+    state, figure = st.session_state, session.settings.figure
+    state["settings"] = DEFAULTS | values
+    state.update(state["settings"])
+    state["start_depth"] = LAST_BLOCK if session.depth is None else session.depth
+    state["resets"] = state.get("resets", 0) + 1
+    if figure is not None:
+        state.update({f"figure_{name}": value for name, value in figure.to_dict().items()})
+        return
+    state[NOTES] = state["notes_field"] = session.notes
+    state[GIVEN_SELECTION] = (session.settings.data_key, np.array(session.selection, dtype=np.intp))
