@@ -35,8 +35,8 @@ def sub_step_curve(
     All may be shorter than the run has sub-steps while they are computed. The right end of the title is left free.
     """
     depths, values = list(depths), list(values)
-    figure = go.Figure()
-    figure.add_scatter(
+    ends = [i for i, depth in enumerate(depths) if depth == int(depth)]
+    thin = go.Scatter(
         x=depths,
         y=values,
         text=list(steps),
@@ -47,8 +47,7 @@ def sub_step_curve(
         name="after each sub-step",
         hovertemplate="after %{text}: %{y:.4~g}<extra></extra>",
     )
-    ends = [i for i, depth in enumerate(depths) if depth == int(depth)]
-    figure.add_scatter(
+    thick = go.Scatter(
         x=[depths[i] for i in ends],
         y=[values[i] for i in ends],
         mode="lines+markers",
@@ -57,27 +56,24 @@ def sub_step_curve(
         name="after each block",
         hovertemplate="after block %{x}: %{y:.4~g}<extra></extra>",
     )
-    _finish(figure, name, depth_range(n_blocks), height, empty=not values)
-    return figure
+    return _figure([thin, thick], name, n_blocks, height)
 
 
-def variants_curve(
-    name: str, curves: Mapping[str, Sequence[float]], *, n_blocks: int, height: int = 210, digits: str = ".4~g"
-) -> go.Figure:
+def variants_curve(name: str, curves: Mapping[str, Sequence[float]], *, n_blocks: int, height: int = 210) -> go.Figure:
     """One figure over blocks of up to four variants by name, in the order and look of `LOOKS`."""
-    figure = go.Figure()
-    for (symbol, dash, colour), (variant, values) in zip(LOOKS.values(), curves.items(), strict=False):
-        figure.add_scatter(
+    lines = [
+        go.Scatter(
             x=list(range(len(values))),
             y=list(values),
             mode="lines+markers",
             line={"color": colour, "width": 1.5, "dash": dash},
             marker={"color": colour, "size": 6, "symbol": symbol},
             name=variant,
-            hovertemplate=f"{variant}, block %{{x}}: %{{y:{digits}}}<extra></extra>",
+            hovertemplate=f"{variant}, block %{{x}}: %{{y:.4~g}}<extra></extra>",
         )
-    _finish(figure, name, depth_range(n_blocks), height, empty=not any(map(len, curves.values())))
-    return figure
+        for (symbol, dash, colour), (variant, values) in zip(LOOKS.values(), curves.items(), strict=False)
+    ]
+    return _figure(lines, name, n_blocks, height)
 
 
 def overlaid(
@@ -110,11 +106,19 @@ def overlaid(
     return figure
 
 
-def _finish(figure: go.Figure, name: str, span: tuple[float, float], height: int, *, empty: bool) -> None:
-    figure.update_xaxes(range=span, showgrid=False, zeroline=False, nticks=9, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, nticks=5, fixedrange=True, tickformat=".4~g")
-    if empty:  # numbers beside an empty plot would mean nothing
-        figure.update_yaxes(tickvals=[])
-    figure.add_annotation(text=name, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
-    figure.update_annotations(showarrow=False, font_size=12)
-    figure.update_layout(height=height, showlegend=False, dragmode=False, margin={"l": 0, "r": 8, "t": 28, "b": 0})
+def _figure(lines: Sequence[go.Scatter], name: str, n_blocks: int, height: int) -> go.Figure:
+    axis = {"showgrid": False, "zeroline": False, "fixedrange": True}
+    y_axis: dict[str, object] = {**axis, "nticks": 5, "tickformat": ".4~g"}
+    if not any(line.y for line in lines):  # numbers beside an empty plot would mean nothing
+        y_axis["tickvals"] = []
+    title = {"text": name, "xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
+    layout = {
+        "xaxis": {**axis, "range": depth_range(n_blocks), "nticks": 9},
+        "yaxis": y_axis,
+        "annotations": [{**title, "yshift": 2, "showarrow": False, "font": {"size": 12}}],
+        "height": height,
+        "showlegend": False,
+        "dragmode": False,
+        "margin": {"l": 0, "r": 8, "t": 28, "b": 0},
+    }
+    return go.Figure(list(lines), layout)  # at once: each update of a figure takes milliseconds

@@ -18,8 +18,8 @@ SAMPLE = 2000  # tokens that are looked at
 APART = 0.10  # a class all of whose shares are lower stands apart
 MERGED = 0.25  # halfway to one half
 MEANING = (
-    "Overlap, in all latent dimensions, is the share of two classes' tokens that lie nearer to the other's centre: 0% where they are apart, 50% "
-    f"where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
+    "Overlap, in all latent dimensions, is the share of two classes' tokens that lie nearer to the other's centre: 0% "
+    f"where they are apart, 50% where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
 )
 NO_CLASSES = "The tokens have no classes, so there are none to stand apart or to merge."
 _MOST = 4  # pairs or classes that a sentence lists

@@ -22,7 +22,7 @@ from dr_transformer.drawing import SIDE
 from dr_transformer.errors import InputError
 from dr_transformer.landmarks import Landmarks
 from dr_transformer.model import layer_norm
-from dr_transformer.projection import fit_projection
+from dr_transformer.projection import Projection, fit_projection
 from dr_transformer.saved_settings import SavedSettings, from_json
 
 _ARRAYS = ("settings", "trajectory", "images", "labels", "landmarks")
@@ -60,12 +60,8 @@ def read_model(path: Path) -> SavedModel:
         index = np.arange(len(images))
     labels = arrays.get("labels")
     _check_shapes(path.name, config, trajectory, images, labels, index)
-    Y = images.reshape(len(images), -1)
-    projection = fit_projection(Y, config)
-    rows = np.linspace(0, len(Y) - 1, min(_CHECKED, len(Y))).astype(int)
-    expected = layer_norm(torch.from_numpy(projection(Y[rows])), len(index)).numpy()
-    difference = np.abs(expected - trajectory[0][rows]).max() / np.abs(expected).max()
-    if not difference < _TOLERANCE:
+    projection = fit_projection(images.reshape(len(images), -1), config)
+    if not _projected(images, projection, trajectory[0], len(index)):
         raise InputError(
             f"{path.name} was not made by projecting its images, so new ones cannot follow; make it from images "
             "(dr-transformer embed --trajectory)."
@@ -73,6 +69,17 @@ def read_model(path: Path) -> SavedModel:
     latents = tuple(torch.from_numpy(np.ascontiguousarray(X[index])) for X in trajectory)
     landmarks = Landmarks(index.astype(np.intp), latents, projection, config)
     return SavedModel(settings, images, trajectory, labels, landmarks)
+
+
+def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Array, n_samples: int) -> bool:
+    """Whether the images, projected, are the latents (n, q) of block 0, up to rounding; a part of them is looked at."""
+    rows = np.linspace(0, len(images) - 1, min(_CHECKED, len(images))).astype(int)
+    try:
+        scores = projection(images[rows].reshape(len(rows), -1))
+    except InputError:  # a blank image, which no run accepts
+        return False
+    expected = layer_norm(torch.from_numpy(scores), n_samples).numpy()
+    return bool(np.abs(expected - first[rows]).max() < _TOLERANCE * np.abs(expected).max())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -136,6 +136,11 @@ class Growth:
         """Of the mean of `bulk` from `derived`, relative."""
         return float(self.bulk.mean() / self.derived - 1)
 
+    @property
+    def surprise(self) -> float:
+        """How many standard errors the mean of `bulk` lies from `derived`."""
+        return abs(float(self.bulk.mean()) - self.derived) / self.standard_error(self.bulk)
+
     def standard_error(self, factors: Array) -> float:
         """Of the mean of `bulk` or `whole`."""
         return float(factors.std(ddof=1) / np.sqrt(len(factors)))

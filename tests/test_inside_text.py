@@ -34,6 +34,13 @@ def test_kl_that_falls_is_said_to_fall_and_blocks_against_the_trend_are_named() 
     assert "descend" not in kl
 
 
+def test_what_does_not_move_is_said_to_stay() -> None:
+    data, _, kl = sentences(objectives((2, 1), (2, 1.5), (2, 1)))
+    assert "stays at 2." in data
+    assert "from the second" in kl
+    assert "descend" not in kl
+
+
 def test_one_block() -> None:
     data, _, _ = sentences(objectives((2, 1), (1, 1)))
     assert "falls in the one block, from 2 to 1" in data

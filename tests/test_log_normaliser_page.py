@@ -15,8 +15,9 @@ from dr_transformer.corollary_run import CorollaryRun
 from dr_transformer.exponential_family import check_gradient
 from dr_transformer.hermite_modes import growth_factor
 from dr_transformer.jobs import Background
+from dr_transformer.particle_charts import arrow_scale
 from dr_transformer.particle_measures import trace
-from dr_transformer.particles import Update, evolve, start
+from dr_transformer.particles import Update, evolve, field, grid, start
 from dr_transformer.theorem_run import GrowthRun, TheoremRun
 from dr_transformer.ui.corollary_section import sentences as corollary_sentences
 from dr_transformer.ui.corollary_section import slope_range
@@ -67,6 +68,10 @@ def test_particles_are_those_of_evolve(open_page: Callable[..., AppTest], kind: 
     X = start(kind, 100, spread=0.4, random_state=3)
     np.testing.assert_array_equal(found.steps, [X, *evolve(X, 3, Update(residual, 0.5))])
     said = text(app)
+    points = grid(X)
+    scale = arrow_scale(points, field(points, X, Update(residual, 0.5)))
+    assert f"at {scale:.2g} times their length" in said
+    assert ("cross at right angles" in said, "Dotted: the convex hull" in said) == (residual, not residual)
     if residual:
         assert f"is {found.stretch:.6f}." in said
         assert "No two particles came nearer" in said
@@ -200,6 +205,7 @@ def test_growth_rates_are_derived_and_measured(open_page: Callable[..., AppTest]
         assert f"| {each.k} | {derived:.3f} | {derived:.3f} | {near} |".replace("-", "−") in said
     worst = max(abs(each.deviation) for each in job.found)
     assert f"deviate from the derived ones by up to {worst:.1%}" in said
+    assert f"at most {max(each.surprise for each in job.found):.1f} standard errors" in said
 
 
 @pytest.mark.parametrize("kind", ["corollary", "theorem", "growth"])

@@ -80,6 +80,7 @@ def test_the_growth_is_measured_mode_by_mode() -> None:
         np.testing.assert_array_equal(each.bulk, bulk_growth(each.k, settings.keys(), 300, range(5)))
         np.testing.assert_array_equal(each.whole, sampled_growth(each.k, settings.keys(), 300, range(5)))
         assert each.deviation == pytest.approx(each.bulk.mean() / each.derived - 1)
+        assert each.surprise * each.standard_error(each.bulk) == pytest.approx(abs(each.bulk.mean() - each.derived))
         assert each.standard_error(each.bulk) == pytest.approx(each.bulk.std(ddof=1) / 5**0.5)
 
 

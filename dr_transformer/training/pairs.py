@@ -213,7 +213,7 @@ class LossDifference:
 
 
 def loss_difference(group: Group, attention: str, window: int = 1) -> LossDifference | None:
-    """The curve of the paper's figure 3, smoothed over `window` points of `every` iterations each; None without pairs.
+    """The curve of the paper's figure 3, smoothed over `window` (odd) points of `every` iterations; None without pairs.
 
     A point stands in the middle of its iterations. Pairs whose runs have other points than the first are left out.
     """

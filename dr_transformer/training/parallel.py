@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from dr_transformer.distributed import LostRankError, Ranks
 from dr_transformer.errors import InputError
 from dr_transformer.training.settings import Settings
+
+if TYPE_CHECKING:  # a process that is alone starts sooner without it
+    from dr_transformer.distributed import Ranks
 
 T = TypeVar("T")
 
@@ -106,4 +108,6 @@ def _reached() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
+        from dr_transformer.distributed import LostRankError
+
         raise LostRankError(f"lost another, which has died or does not answer ({str(error).strip()[:200]})") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,25 +18,18 @@ from dr_transformer.embed_command import launched
 from dr_transformer.errors import InputError
 from dr_transformer.training.reporters import Events, Reporter, Terminal
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash
+from dr_transformer.training.sources import Sources, load_data
+from dr_transformer.training.stopping import stop_at_end_of_input, stop_by_signal
 
 if TYPE_CHECKING:
     from dr_transformer.training.data import TaskData
     from dr_transformer.training.parallel import Processes
     from dr_transformer.training.results import Row
 
+__all__ = ["Plan", "Sources", "train_all"]
+
 _STOPPED = 130  # the exit status
-_AGAIN = 1.0  # seconds until it is looked again whether another process has made the last run
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the data are: a text or token files for lm; a data set, its folder and how many images for vit."""
-
-    text: Path | None = None
-    tokens: Path | None = None
-    dataset: str | None = None
-    data_folder: Path | None = None
-    n_samples: int | None = None
+_AGAIN = 1.0  # seconds until it is looked again whether others have made the runs that are left
 
 
 @dataclass(frozen=True)
@@ -63,18 +55,16 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
     """Make the runs that the file does not have yet; returns the exit status, 130 if it was asked to stop."""
     import torch
 
-    from dr_transformer.distributed import LostRankError
-
     if threads is not None:
         if threads < 1:
             raise InputError(f"the number of threads must be at least 1, but is {threads}.")
         torch.set_num_threads(threads)
     reporter: Reporter = Events() if events else Terminal()
-    with _stop_by_signal() as stop, _joined(plan) as processes:
+    with stop_by_signal() as stop, _joined(plan) as processes:
         if events:
             if hasattr(os, "nice"):
                 os.nice(5)  # the page that somebody looks at comes first
-            threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="input", daemon=True).start()
+            threading.Thread(target=stop_at_end_of_input, args=(stop,), name="input", daemon=True).start()
         try:
             return _train_all(plan, processes, reporter, stop)
         except KeyboardInterrupt:
@@ -85,7 +75,7 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
                 "there is too little memory for this model; choose a smaller batch_size, and more "
                 "gradient_accumulation_steps to make up for it."
             ) from error
-        except LostRankError as error:
+        except _lost() as error:
             reporter.close()
             # Every process says so itself, for the first may be the one that died.
             here = f"rank {processes.rank} of {processes.size}"
@@ -94,6 +84,15 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
             raise SystemExit(1) from None
         finally:
             reporter.close()
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    """What is raised where there are other processes and one of them is gone."""
+    if not launched():
+        return ()
+    from dr_transformer.distributed import LostRankError
+
+    return (LostRankError,)
 
 
 def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threading.Event) -> int:
@@ -113,6 +112,7 @@ def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threa
     if first:
         for seed, attention in known:  # left by a kill between the row and this
             checkpoint_path(plan, data, attention, seed).unlink(missing_ok=True)
+    refused = 0
     while left:
         seed, attention = left.pop(0)
         checkpoint = checkpoint_path(plan, data, attention, seed)
@@ -121,8 +121,11 @@ def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threa
                 return _STOPPED
             if not ours:  # another process makes this run, so first the others
                 left.append((seed, attention))
-                stop.wait(_AGAIN if processes.any(len(left) == 1) else 0)
+                refused += 1
+                if refused >= len(left):
+                    stop.wait(_AGAIN)
                 continue
+            refused = 0
             rows = _finished(plan, data, processes)
             if (seed, attention) in {(row.seed, row.attention) for row in rows}:  # made meanwhile
                 reporter.found(rows, len(plan.runs), plan.out.name)
@@ -207,28 +210,6 @@ def _finished(plan: Plan, data: TaskData, processes: Processes, say: Callable[[s
     return processes.share(read)
 
 
-def load_data(task: str, preset: str, sources: Sources, say: Callable[[str], None]) -> TaskData:
-    """What a task learns from. Raises `InputError`, also for sources that are not of this task."""
-    if task == "vit":
-        from dr_transformer.training.image_sources import load_images
-
-        if sources.text or sources.tokens:
-            raise InputError("vit learns from images: --text and --tokens are for lm.")
-        dataset = sources.dataset or ("imagenet16" if preset == "imagenet16" else "mnist")
-        return load_images(dataset, sources.data_folder, say, sources.n_samples)
-    from dr_transformer.training.text_sources import load_text, load_tokens
-
-    if sources.dataset or sources.data_folder or sources.n_samples:
-        raise InputError("lm learns from text: --dataset, --data-folder and --n-samples are for vit.")
-    if sources.text and sources.tokens:
-        raise InputError("lm learns from one thing: give --text or --tokens, not both.")
-    if sources.tokens:
-        return load_tokens(sources.tokens, say)
-    if preset == "gpt2" and not sources.text:
-        raise InputError("gpt2 learns from token files: give --tokens, the folder of train.bin and val.bin, or --text.")
-    return load_text(sources.text, say)
-
-
 @contextlib.contextmanager
 def _joined(plan: Plan) -> Iterator[Processes]:
     """All processes of the run, or this alone."""
@@ -247,32 +228,3 @@ def _joined(plan: Plan) -> Iterator[Processes]:
                 raise InputError(f"{plan.task} runs in one process; start it without torchrun.")
             processes.check(plan.settings)
         yield processes
-
-
-@contextlib.contextmanager
-def _stop_by_signal() -> Iterator[threading.Event]:
-    """Ctrl-C, or SIGTERM, is to stop after the iteration under way; a second Ctrl-C stops at once."""
-    stop = threading.Event()
-
-    def handle(number: int, _: object) -> None:
-        if stop.is_set() and number == signal.SIGINT and not launched():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop_at_end_of_input(stop: threading.Event) -> None:
-    """Whoever started this process has gone, or closed its input to stop it."""
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):  # not sys.stdin, which the end of Python would wait for
-            pass
-    stop.set()

@@ -159,7 +159,7 @@ class Band:
 def mean_band(x: npt.ArrayLike, curves: npt.ArrayLike, window: int = 1) -> Band:
     """The mean of curves (n, k) at places x (k,), each smoothed by a running mean of `window` places first.
 
-    At the ends the running mean is over the places there are.
+    `window` is odd, so that the running mean is centred; at the ends it is over the places there are.
     """
     smooth = np.array([_running_mean(curve, window) for curve in np.asarray(curves, np.float64)])
     n, mean = len(smooth), smooth.mean(axis=0)
@@ -171,8 +171,8 @@ def mean_band(x: npt.ArrayLike, curves: npt.ArrayLike, window: int = 1) -> Band:
 
 
 def _running_mean(curve: Array, window: int) -> Array:
-    before, after = (window - 1) // 2, window // 2
+    half = window // 2
     sums = np.concatenate([[0.0], np.cumsum(curve)])
     at = np.arange(len(curve))
-    first, last = np.maximum(at - before, 0), np.minimum(at + after + 1, len(curve))
+    first, last = np.maximum(at - half, 0), np.minimum(at + half + 1, len(curve))
     return (sums[last] - sums[first]) / (last - first)

@@ -26,13 +26,13 @@ from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui import session
 from dr_transformer.ui.alpha_section import alpha_section
 from dr_transformer.ui.attention_jobs import adjacency_run, matrix_image
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import show_depth_curves
 from dr_transformer.ui.neighbours import CANVAS, attended, choose_neighbors, chosen_token, percent, show_neighbours
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted, status_line
 
 _FIRST_PICTURE_SECONDS = 5.0
@@ -138,7 +138,7 @@ def _draw_matrix(run: Run, made: MatrixImage) -> None:
     chart = matrix_chart(image, n, made.labels, run.dataset.class_names)
     with st.container(horizontal=True):
         with st.container(width=520):
-            steady_chart(chart, key="matrix", height=int(chart.layout.height))
+            st.plotly_chart(chart, key="matrix", height=int(chart.layout.height))
         with st.container(width="stretch"):
             side = n / len(image)
             pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""
@@ -180,7 +180,8 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
             _keep_place(HISTOGRAM_HEIGHT)
         else:
             chart = neighbours_histogram(here.effective)
-            steady_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
+            st.plotly_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
+            tables_behind({"effective number of neighbours": chart}, key="effective", label="Histogram as a table")
             st.markdown(figures_sentence(run, adjacency, block))
     curves = {
         "median effective number": [b and float(np.median(b.effective)) for b in in_order],

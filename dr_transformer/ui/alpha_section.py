@@ -11,10 +11,10 @@ from dr_transformer.attention_charts import alpha_chart, mass_chart
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
 from dr_transformer.ui import attention_jobs
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.link import PARAMETERS
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted
 
 _GRAPHS = {True: "symmetrised", False: "each token's own"}
@@ -78,7 +78,7 @@ def _result(tuning: AlphaTuning, alpha: float, *, running: bool) -> None:
             (mass_chart(tuning.curve, alpha), "mass"),
         ):
             with st.container(width=430):
-                steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+                st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
     for said in sentences(tuning, alpha):
         st.markdown(said)
     best = usable(tuning.curve.best)

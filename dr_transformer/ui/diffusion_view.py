@@ -88,7 +88,7 @@ def _loss_differences(group: Group, key: str) -> None:
     percent = st.session_state.get(f"{key}_smoothing", 5)
     others = [name for name in group.attentions if name != "standard"]
     n_points = len(group.rows[0].train["loss"])
-    window = max(1, round(n_points * percent / 100))
+    window = 1 + 2 * round(n_points * percent / 200)
     found = [difference for name in others if (difference := loss_difference(group, name, window)) is not None]
     if not found:
         return
@@ -102,10 +102,12 @@ def _loss_differences(group: Group, key: str) -> None:
         help="Length of the running mean through the training losses before they are averaged over the pairs.",
     )
     n = max(difference.band.n for difference in found)
+    width = window * found[0].every
+    smoothed = f"running mean of {width} iterations" if width > 1 else "not smoothed"
     band = "The band is the mean's 95 % t interval at each iteration by itself" if n > 1 else "One pair has no band"
     st.caption(
         f"As figure 3 of the paper: below 0 the variant has learned more by then. {band}; mean of {n} "
-        f"{'pairs' if n > 1 else 'pair'}, running mean of {window * found[0].every} iterations."
+        f"{'pairs' if n > 1 else 'pair'}, {smoothed}."
     )
 
 

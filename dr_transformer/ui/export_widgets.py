@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import streamlit as st
@@ -11,11 +11,9 @@ from dr_transformer.jobs import Job
 from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.ui import export_jobs
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.summary import capitalised
 
-_WIDTH = 190  # of a widget, in pixels: as many in a row as there is room for
-_OWN = {None: "template's own", True: "yes", False: "no"}
+_OWN: dict[bool | None, str] = {None: "as the template", True: "yes", False: "no"}
 
 D = TypeVar("D", bound=Declared)
 
@@ -28,39 +26,54 @@ class FileJob(Job, Protocol):
     content: bytes | None
 
 
-def declared_widgets(declared: type[D], prefix: str, first: Iterable[str], named: Callable[[str], str] = str) -> D:
-    """All parameters of `declared` as widgets, those of `first` in sight and the others under "More options".
+def declared_widgets(declared: type[D], prefix: str, first: Mapping[str, int], named: Callable[[str], str] = str) -> D:
+    """All parameters of `declared` as widgets, those of `first` in sight, so many pixels wide, the others in a popover.
 
-    Keys are `prefix` and the parameter's name. `named` says choices in words. Raises `InputError` as `declared` does.
+    Call it in a horizontal container. They begin as they were left on the last visit, or as `set_widgets` says. `named` says choices in words. Raises
+    `InputError` as `declared` does.
     """
     parameters = declared.parameters()
-    shown = list(first)
-    values: dict[str, Any] = {}
-    defaults = {f"{prefix}_{name}": parameter.default for name, parameter in parameters.items()}
-    with remembered(prefix, defaults), st.container(horizontal=True, vertical_alignment="bottom"):
-        for name in shown:
-            values[name] = _widget(parameters[name], prefix, named)
-        with st.popover("More options", help="All that can be set, each with what it means."):
-            for name in parameters:
-                if name not in shown:
-                    values[name] = _widget(parameters[name], prefix, named, width="stretch")
-    return declared(**values)
+    # Each is given its value as the default it begins with: what a popover or a tab shows is drawn when it is opened,
+    # long after a value in the session state would have been sent.
+    kept = st.session_state.setdefault(f"{prefix}_kept", {name: p.default for name, p in parameters.items()})
+    for name, width in first.items():
+        kept[name] = _widget(parameters[name], kept[name], prefix, named, width)
+    with st.popover("More options", help="All else that can be set."):
+        for name in parameters:
+            if name not in first:
+                kept[name] = _widget(parameters[name], kept[name], prefix, named, "stretch")
+    return declared(**kept)
 
 
-def _widget(parameter: Parameter, prefix: str, named: Callable[[str], str], width: int | str = _WIDTH) -> Any:
-    shared: dict[str, Any] = {"key": f"{prefix}_{parameter.name}", "help": parameter.help, "width": width}
-    if parameter.type is bool and parameter.optional:
-        return st.selectbox(parameter.label, list(_OWN), format_func=lambda value: _OWN[value], **shared)
-    if parameter.type is bool:
-        return st.toggle(parameter.label, **shared)
-    if parameter.choices:
-        return st.selectbox(parameter.label, parameter.choices, format_func=named, **shared)
+def set_widgets(prefix: str, values: Mapping[str, Any]) -> None:
+    """Have the widgets of `declared_widgets` show these values from the next run on."""
+    st.session_state[f"{prefix}_kept"] = dict(values)
+    st.session_state[f"{prefix}_times_set"] = st.session_state.get(f"{prefix}_times_set", 0) + 1
+
+
+def _widget(parameter: Parameter, value: Any, prefix: str, named: Callable[[str], str], width: int | str) -> Any:
+    number = st.session_state.get(f"{prefix}_times_set", 0)  # new values, new widgets
+    shared: dict[str, Any] = {"key": f"{prefix}_{parameter.name}_{number}", "help": parameter.help, "width": width}
+    if parameter.type is bool and not parameter.optional:
+        return st.toggle(parameter.label, value, **shared)
+    if parameter.type is bool or parameter.choices:
+        options: list[Any] = list(_OWN) if parameter.type is bool else list(parameter.choices or ())
+        say: Callable[[Any], str] = _OWN.__getitem__ if parameter.type is bool else named
+        return st.selectbox(parameter.label, options, options.index(value), format_func=say, **shared)
     of: Any = parameter.type
     least = 0.1 if parameter.exclusive_minimum else parameter.minimum or 0
     shared |= {"min_value": of(least), "max_value": of(parameter.maximum or 0), "step": of(1) if of is int else 0.1}
     if parameter.optional:
-        shared |= {"value": None, "placeholder": "its own"}
-    return st.number_input(parameter.label, **shared)
+        shared["placeholder"] = "automatic"
+    return st.number_input(parameter.label, value=value, **shared)
+
+
+def choice(label: str, options: Mapping[str, str], key: str, help: str, *, width: int, disabled: bool = False) -> str:
+    """A list to choose from; `options` are values and how they are called."""
+    found: str = st.selectbox(
+        label, list(options), format_func=options.__getitem__, key=key, help=help, width=width, disabled=disabled
+    )
+    return found
 
 
 def file_row(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import PurePath
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,7 +12,6 @@ from dr_transformer import animation, data_export, session_file
 from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.errors import InputError
-from dr_transformer.export import settings as settings_of
 from dr_transformer.export_job import Charts, Measured, TableJob
 from dr_transformer.figure_config import TEMPLATES, AnimationConfig, FigureConfig
 from dr_transformer.measurement import Measurement
@@ -20,10 +19,9 @@ from dr_transformer.reproduce import script
 from dr_transformer.run import Run
 from dr_transformer.ui import export_jobs
 from dr_transformer.ui.comparison import CURVES, curves, levels
-from dr_transformer.ui.export_widgets import declared_widgets, file_row
-from dr_transformer.ui.link import PARAMETERS
-from dr_transformer.ui.restore import NOTES, restore_section
-from dr_transformer.ui.run_canvas import last_depth, last_selection
+from dr_transformer.ui.export_widgets import choice, declared_widgets, file_row
+from dr_transformer.ui.run_canvas import last_depth
+from dr_transformer.ui.session_section import session_section
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised
 
@@ -66,7 +64,7 @@ def export_panel(
         with tabs[3]:
             _web_page(run, view, baselines)
         with tabs[4]:
-            _session(run, settings)
+            session_section(run, settings, _stem(run))
 
 
 def export_comparison(run: Run, baselines: BaselineRun, measurement: Measurement, settings: Settings) -> None:
@@ -90,11 +88,9 @@ def export_comparison(run: Run, baselines: BaselineRun, measurement: Measurement
 def _figure(run: Run, view: ViewConfig, compared: BaselineConfig, ask: Callable[[], Measured] | None) -> None:
     measured = None if ask is None else ask()
     try:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            kind = _format("figure", [".png", ".svg", ".pdf"], "PNG is pixels; SVG and PDF are vectors, for print.")
-        options = declared_widgets(
-            FigureConfig, "figure", ("template", "palette", "dpi"), lambda c: TEMPLATES.get(c, c)
-        )
+        with _row():
+            kind = _format("figure", (".png", ".svg", ".pdf"), "PNG is pixels; SVG and PDF are vectors, for print.")
+            options = declared_widgets(FigureConfig, "figure", {"template": 300, "palette": 130, "dpi": 150}, _named)
         name = f"{_stem(run)}-{options.template}{kind}"
         asked = (id(run), view, compared, options, kind, measured.key if measured else None)
         file_row(
@@ -115,11 +111,9 @@ def _figure(run: Run, view: ViewConfig, compared: BaselineConfig, ask: Callable[
 @st.fragment
 def _animation(run: Run, view: ViewConfig) -> None:
     try:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            suffix = _format(
-                "film", list(animation.FORMATS), "A GIF plays everywhere by itself; an MP4 has all colours."
-            )
-        options = declared_widgets(AnimationConfig, "film", ("seconds_per_block", "fps", "palette"))
+        with _row():
+            suffix = _format("film", animation.FORMATS, "A GIF plays by itself everywhere; an MP4 has all colours.")
+            options = declared_widgets(AnimationConfig, "film", {"seconds_per_block": 190, "fps": 150, "palette": 150})
         animation.frame_counts(run.config, options)
         name = f"{_stem(run)}-collapse{suffix}"
         asked = (id(run), view, options, suffix)
@@ -131,11 +125,9 @@ def _animation(run: Run, view: ViewConfig) -> None:
 @st.fragment
 def _data(run: Run, view: ViewConfig, compared: BaselineConfig) -> None:
     last = run.config.n_blocks
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        suffix = _format("table", list(data_export.FORMATS), "All three can be opened again here, as your own file.")
-        method = st.selectbox(
-            "Method", list(METHODS), format_func=METHODS.__getitem__, key="table_method", width=190, help="Whose map."
-        )
+    with _row():
+        suffix = _format("table", data_export.FORMATS, "All three can be opened again here, as your own file.")
+        method = choice("Method", METHODS, "table_method", "Whose map of the tokens.", width=190)
         ours = method == "transformer"
         block = st.number_input(
             "Block",
@@ -147,14 +139,13 @@ def _data(run: Run, view: ViewConfig, compared: BaselineConfig) -> None:
             disabled=not ours,
             help="After which block the latents are taken; 0 is before the first.",
         )
-        which = st.selectbox(
+        which = choice(
             "Coordinates",
-            ["all", "view"],
-            format_func={"all": "all", "view": "the two on screen"}.__getitem__,
-            key="table_coordinates",
-            width=170,
+            {"all": "all", "view": "the two on screen"},
+            "table_coordinates",
+            "All latent dimensions, or the plane that the view shows.",
+            width=190,
             disabled=not ours,
-            help="All latent dimensions, or the plane that the view shows.",
         )
     plane = ours and which == "view"
     name = f"{_stem(run)}-{f'block{block}' if ours else method}{suffix}"
@@ -214,58 +205,12 @@ def _web_page(run: Run, view: ViewConfig, baselines: BaselineRun | None) -> None
     )
 
 
-def _session(run: Run, settings: Settings) -> None:
-    """Not a fragment: what is taken back sets the sidebar."""
-    st.session_state.setdefault("notes_field", st.session_state.get(NOTES, ""))
-    notes = st.text_area(
-        "Notes",
-        key="notes_field",
-        height=90,
-        max_chars=session_file.MAX_NOTES,
-        placeholder="What you saw, what to ask the class …",
-        help="Kept while this page is open, and in the session file.",
-    )
-    st.session_state[NOTES] = notes
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Make the session file", key="session_make", help="Settings, selected tokens, depth and notes."):
-            selection = last_selection(run.dataset.key)
-            depth = min(last_depth(), float(run.config.n_blocks))
-            parts = {"view": settings.view(), "baselines": settings.baselines()}
-            made_with = settings_of(run.config, run.dataset, **parts)
-            content = session_file.dump(made_with, selection.tolist(), notes, depth)
-            said = f"{len(selection)} selected tokens, depth {depth:g}, {len(notes)} characters of notes."
-            st.session_state["session_made"] = (id(run), notes, content, said)
-        made = st.session_state.get("session_made")
-        if made is not None and made[:2] == (id(run), notes):
-            name = f"{_stem(run)}{session_file.SUFFIX}"
-            st.download_button(
-                f"Save {name}",
-                made[2],
-                name,
-                MIME[".json"],
-                key="session_save",
-                on_click="ignore",
-                type="primary",
-                help="Saves the file through the browser.",
-            )
-            st.caption(f"It holds the settings, {made[3]}", width="content")
-    query = {name: text for name, text in st.query_params.to_dict().items() if name in PARAMETERS}
-    st.caption("A link to these settings, without selection and notes; what is not in it is as in the paper:")
-    st.code(f"{(st.context.url or '').rstrip('/')}/?{urlencode(query)}", language=None, wrap_lines=True)
-    restore_section(run)
+def _row() -> AbstractContextManager[object]:
+    return st.container(horizontal=True, vertical_alignment="bottom")
 
 
-def _format(kind: str, suffixes: list[str], help: str) -> str:
-    chosen: str = st.segmented_control(
-        "Format",
-        suffixes,
-        default=suffixes[0],
-        required=True,
-        format_func=lambda suffix: suffix[1:].upper(),
-        key=f"{kind}_format",
-        help=help,
-    )
-    return chosen
+def _format(kind: str, suffixes: Sequence[str], help: str) -> str:
+    return choice("Format", {suffix: suffix[1:].upper() for suffix in suffixes}, f"{kind}_format", help, width=130)
 
 
 def _stem(run: Run) -> str:

@@ -67,10 +67,11 @@ def _results(job: GrowthRun) -> None:
         return
     st.markdown(table(job.found))
     worst = max(job.found, key=lambda each: abs(each.deviation))
+    surprise = max(each.surprise for each in job.found)
     c = job.settings
     st.markdown(
         f"Measured near η = 0, the rates deviate from the derived ones by up to {abs(worst.deviation):.1%} (k = "
-        f"{worst.k}); by quadrature, without a sample, they agree to "
+        f"{worst.k}), at most {surprise:.1f} standard errors; by quadrature, without a sample, they agree to "
         f"{max(abs(each.quadrature / each.derived - 1) for each in job.found):.0e}."
     )
     st.caption(

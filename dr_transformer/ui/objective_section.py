@@ -51,13 +51,15 @@ def objective_section(run: Run) -> None:
             "sub-step. Thick: after each block.",
             width="stretch",
         )
-    _curves(inside, beta)
+    _curves(inside, beta, done=not pending)
+    if run.config.n_heads > 1:
+        st.caption(f"{run.config.n_heads} heads are as many models, each of its slice of the latents: their terms add.")
     _gradient(inside)
     with st.container(gap=None):
-        poll(pending, seconds=1.0, key="objective_poll")
+        poll(pending, seconds=1.5, key="objective_poll")
 
 
-def _curves(inside: InsideRun, beta: float) -> None:
+def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
     n_blocks = inside.run.config.n_blocks
     known = list(zip(inside.places, inside.terms, strict=False))  # one may arrive meanwhile
     found = [terms.at(beta) for _, terms in known]
@@ -73,7 +75,7 @@ def _curves(inside: InsideRun, beta: float) -> None:
             st.plotly_chart(chart, key=f"objective_{term}", height=height, config={"displayModeBar": False})
         block_ends = [[getattr(o, term) for o in ends] for term in TERMS]
         mark_depth(block_ends, n_blocks=n_blocks, canvas=CANVAS, container="objective_curves")
-    if not inside.finished:
+    if not done:
         st.progress(inside.progress, f"Computing the objective and its gradients: {inside.progress:.0%}")
     elif not inside.error:
         for sentence in sentences(ends):

@@ -70,7 +70,7 @@ def _falls(values: Array) -> str:
 def field_line(points: Array, arrows: Array, hull: Array | None, update: Update) -> str:
     """What the chart of the field shows, and how long its arrows are."""
     scale = arrow_scale(points, arrows)
-    said = f"Arrows: where the step takes what is there, drawn at {scale:.2g} times their length. Grey lines: level "
-    said += "lines of log Z of the particles on screen"
+    said = f"Of the step you rest at. Arrows: where it takes what is there, at {scale:.2g} times their length. Lines: "
+    said += "level lines of log Z of the particles there"
     said += ", which the arrows cross at right angles." if update.residual and update.contraction == "none" else "."
     return said if hull is None else said + " Dotted: the convex hull."

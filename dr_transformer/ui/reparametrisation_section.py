@@ -58,8 +58,8 @@ def said(job: Reparametrisation, *, exact: bool) -> str:
     """The largest difference over all blocks, and where it comes from."""
     double, single = (max(job.apart[precision]) for precision in ("float64", "float32"))
     measured = (
-        f"Largest difference over all {job.config.n_blocks} blocks, of the largest coordinate: **{double:.1e}** in "
-        f"float64, {single:.1e} in float32."
+        f"Largest difference over all blocks, relative to the largest coordinate: **{double:.1e}** in float64, "
+        f"{single:.1e} in float32."
     )
     if job.config.activation == "relu":
         return (

@@ -14,6 +14,7 @@ from dr_transformer.figure_metadata import read_settings
 from dr_transformer.run import Run
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import Session, load
+from dr_transformer.ui.export_widgets import set_widgets
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from dr_transformer.ui.summary import capitalised
@@ -96,7 +97,8 @@ def _set(session: Session, values: dict[str, Any]) -> None:
     state["start_depth"] = LAST_BLOCK if session.depth is None else session.depth
     state["resets"] = state.get("resets", 0) + 1
     if figure is not None:
-        state.update({f"figure_{name}": value for name, value in figure.to_dict().items()})
+        set_widgets("figure", figure.to_dict())
         return
-    state[NOTES] = state["notes_field"] = session.notes
+    state[NOTES] = session.notes
+    state["notes_times_set"] = state.get("notes_times_set", 0) + 1  # new notes, a new field
     state[GIVEN_SELECTION] = (session.settings.data_key, np.array(session.selection, dtype=np.intp))

@@ -13,13 +13,13 @@ from dr_transformer.data import Dataset
 from dr_transformer.spectrum_run import MOST_BLOCKS, N_MAPS, SpectrumRun, overlaps, verdict
 from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui import attention_jobs
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves
 from dr_transformer.ui.neighbours import choose_neighbors
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.spectrum_canvas import CANVAS, first_drawn, spectrum_canvas
-from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted
 
 SIZES = (500, 1000, 2000, 4000)
@@ -165,9 +165,10 @@ def _curves(run: SpectrumRun) -> None:
     with st.container(key="spectrum_lines"):
         for column, (key, chart) in zip(st.columns(2), charts.items(), strict=True):
             with column:
-                steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+                st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
         marked = [[float(each[0]) for each in eigenvalues], [float(np.degrees(each).mean()) for each in angles]]
         mark_depth(marked, n_blocks=n_blocks, canvas=CANVAS, container="spectrum_lines")
+    tables_behind(charts, key="spectrum", label="Spectrum and angles as tables")
     st.caption(
         f"The {k} smallest λ but for the 0 of the constant eigenvector; the {k} principal angles between the latents' "
         "leading directions and Laplacian Eigenmaps; dark to bright in order. Above the mark: the least λ, the mean "

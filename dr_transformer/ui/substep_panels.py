@@ -44,7 +44,8 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
                     run, shown, [], _attended(run, name), height=_HEIGHT, attention_panel=0, about=name, key=CANVAS
                 )
                 block = max(1, min(round(depth), frames.n_blocks))
-            poll(pending, seconds=0.5, key="inside_poll")
+            # Figures come with the run, the gradient's later and slowly.
+            poll(pending, seconds=0.5 if not inside.undone else 2.0, key="inside_poll")
             st.caption(status_line(run, False) + " · both panels have the same axes")
         with st.container(key="substep_words"):
             _words(run, inside, name, block)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from scipy.special import softmax
 
 from dr_transformer.exponential_family import check_gradient
 from dr_transformer.particle_measures import entropy
@@ -72,6 +73,13 @@ def test_particles_field_and_curves_are_those_of_the_step(open_page: Callable[..
     np.testing.assert_allclose(drawn(page, "particle_field", "particles").T, steps[3])
     expect(page.locator(".depth-mark text")).to_have_count(4)
     assert page.locator(".depth-mark text").nth(1).text_content() == f"{entropy(steps[3]):.1f}"
+    page.get_by_placeholder("label or #index").fill("#7")
+    page.keyboard.press("Enter")
+    canvas.wait("c.attended && c.attended.length === 8")
+    weights = softmax(steps[3] @ steps[3][7])
+    attended = canvas.get("c.attended.map(({ index, weight }) => [index, weight])")
+    np.testing.assert_allclose([weight for _, weight in attended], np.sort(weights)[::-1][:8], rtol=1e-5)
+    np.testing.assert_allclose([weight for _, weight in attended], weights[[index for index, _ in attended]], rtol=1e-5)
     canvas.get("c.setDepth(2.5)")
     canvas.next_frame()
     assert_positions(canvas, (steps[2] + steps[3]) / 2, steps[2:4])

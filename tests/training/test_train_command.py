@@ -12,7 +12,7 @@ from dr_transformer.cli import main
 from dr_transformer.errors import InputError
 from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.results import read_results
-from dr_transformer.training.runs import Sources, load_data
+from dr_transformer.training.sources import Sources, load_data
 from tests.training.tiny import text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--batch-size", "4", "--eval-interval", "20"]
