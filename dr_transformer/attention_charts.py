@@ -74,6 +74,7 @@ def matrix_chart(
                 "ticktext": [f"{10**tick:g}×" for tick in ticks],
                 "orientation": "h",
                 "thickness": 10,
+                "len": 0.8,  # else the number at its end has no room
                 "outlinewidth": 0,
                 "y": 1,
                 "yanchor": "bottom",
@@ -102,31 +103,32 @@ def neighbours_histogram(effective: Array) -> go.Figure:
     """How many tokens have how many neighbours in effect (n,), exp of the row entropy, in bins equal in the entropy."""
     most = np.log(max(len(effective) - 1, 2))
     counts, edges = np.histogram(np.log(effective).clip(0, most), _BINS, (0, most))
-    powers = 10.0 ** np.arange(int(most / np.log(10)) + 1)
     low, high = np.exp(edges[:-1]), np.exp(edges[1:])
     figure = go.Figure(
         go.Bar(
-            x=(edges[:-1] + edges[1:]) / 2,
+            x=low,
             y=counts,
-            customdata=np.column_stack([low, high]),
+            offset=0,
+            width=(high - low) * 0.95,
+            customdata=high,
             marker={"color": _GREY},
-            hovertemplate="%{y} tokens: %{customdata[0]:.3~g} to %{customdata[1]:.3~g} in effect<extra></extra>",
+            hovertemplate="%{y} tokens: %{x:.3~g} to %{customdata:.3~g} in effect<extra></extra>",
         )
     )
     median = float(np.median(effective))
-    figure.add_vline(x=np.log(median), line={"color": _ACCENT, "width": 2})
-    figure.add_annotation(x=np.log(median), y=1, yref="paper", yanchor="bottom", text=f"median {rounded(median)}")
+    figure.add_vline(x=median, line={"color": _ACCENT, "width": 2})
+    figure.add_annotation(x=np.log10(median), y=1, yref="paper", yanchor="bottom", text=f"median {rounded(median)}")
     figure.update_annotations(showarrow=False, font_size=12)
     figure.update_xaxes(
-        range=[0, most],
-        tickvals=np.log(powers),
-        ticktext=[f"{power:g}" for power in powers],
+        type="log",
+        range=[0, most / np.log(10)],
+        tickvals=10.0 ** np.arange(int(most / np.log(10)) + 1),
         title="tokens attended to in effect, exp H (logarithmic)",
         fixedrange=True,
         showgrid=False,
     )
     figure.update_yaxes(title="tokens", nticks=4, fixedrange=True, showgrid=False)
-    figure.update_layout(height=HISTOGRAM_HEIGHT, bargap=0.05, margin={"l": 0, "r": 8, "t": 24, "b": 0}, dragmode=False)
+    figure.update_layout(height=HISTOGRAM_HEIGHT, margin={"l": 0, "r": 8, "t": 24, "b": 0}, dragmode=False)
     return figure
 
 

@@ -104,10 +104,10 @@ class AnimationConfig(Declared):
     """The collapse as a film."""
 
     frame_width: int = declare(
-        640, "Width in pixels", "Even, as video needs it.", "animation", minimum=160, maximum=1920
+        640, "Width in pixels", "Even, as video needs it.", "animation", minimum=160, maximum=1920, step=2
     )
     frame_height: int = declare(
-        640, "Height in pixels", "Even, as video needs it.", "animation", minimum=160, maximum=1920
+        640, "Height in pixels", "Even, as video needs it.", "animation", minimum=160, maximum=1920, step=2
     )
     fps: int = declare(
         20,

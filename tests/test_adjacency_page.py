@@ -131,8 +131,8 @@ def test_figures_histogram_and_image_are_those_of_dense_a() -> None:
     assert numbers(histogram.data[0].y).sum() == 300
     drawn = {chart.layout.annotations[0].text: numbers(chart.data[0].y) for chart in curves[:4]}
     assert drawn["median effective number"][2] == pytest.approx(np.median(effective), rel=1e-4)
-    assert drawn["attention on the 15 nearest in pixels"][2] == pytest.approx(mass, abs=1e-5)
-    assert len(drawn["attention inside the class"]) == 3
+    assert drawn["mass on true neighbours"][2] == pytest.approx(mass, abs=1e-5)
+    assert len(drawn["mass inside the class"]) == 3
 
 
 def test_the_order_of_the_rows_and_k_are_choices_and_k_is_that_of_every_page() -> None:

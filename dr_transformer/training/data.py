@@ -175,6 +175,8 @@ class ImageData:
                 f"{self.info.name} has {len(self.train)} training images, fewer than one batch of {needed}; choose a "
                 "smaller batch_size."
             )
+        if not len(self.val):
+            raise InputError(f"{self.info.name} has no images left to validate on; take at least 5.")
 
     def model(self, settings: Settings, attention: str) -> nn.Module:
         """A `VisionTransformer`."""

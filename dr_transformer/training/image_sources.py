@@ -48,7 +48,7 @@ def load_images(
         return _imagenet(folder, say)
     if name not in FAMILIES:
         raise InputError(f"unknown images {name!r}; choose one of {', '.join(DATASETS)}.")
-    n = n_samples or (SAMPLE_SIZE if FAMILIES[name].bundled else _ALL)
+    n = (SAMPLE_SIZE if FAMILIES[name].bundled else _ALL) if n_samples is None else n_samples
     dataset = load(name, n, folder=folder, say=say, download=download)
     assert dataset.images is not None
     assert dataset.labels is not None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from dr_transformer.errors import InputError
+
 try:
     import fcntl
 except ImportError:  # a system without these locks: whoever starts a run twice there makes it twice
@@ -16,11 +18,19 @@ except ImportError:  # a system without these locks: whoever starts a run twice 
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Whether this process has the run of this lock file now; if so, until the end of the block, or of the process."""
+    """Whether this process has the run of this lock file now; if so, until the end of the block, or of the process.
+
+    Raises `InputError` if the file cannot be made.
+    """
     if fcntl is None:
         yield True
         return
-    with path.open("ab", buffering=0) as file:
+    try:
+        opened = path.open("ab", buffering=0)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"nothing can be written beside the results ({reason}); choose another folder.") from error
+    with opened as file:
         if not _lock(file, path):
             yield False
             return

@@ -2,7 +2,8 @@
 
 For one seed all variants start from the same weights and see the same batches and dropout masks. Nothing global is
 seeded. All randomness is a function of (seed, iteration, micro-batch), so a run that goes on from a checkpoint gives
-the very curve of one that was never stopped, and several processes share the micro-batches of one.
+the very curve of one that was never stopped (on a CPU to the last bit), and several processes share the micro-batches
+of one.
 """
 
 from __future__ import annotations

@@ -67,6 +67,8 @@ class Trainer:
         self.model.to(self.device, torch.float64 if self.precision == "float64" else torch.float32)
         self.optimizer = make_optimizer(self.model, settings)
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        if self.compiled:
+            torch.compiler.reset()  # after a few models it would no longer compile, and not say so
         forward = torch.compile(self.model) if self.compiled else self.model
         self._forward: Callable[[Tensor], Tensor] = processes.wrap(forward, self.device)
         self.iteration = 0

@@ -185,15 +185,16 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
             st.markdown(figures_sentence(run, adjacency, block))
     curves = {
         "median effective number": [b and float(np.median(b.effective)) for b in in_order],
-        f"attention on the {k} nearest in pixels": [b and float(b.mass.mean()) for b in in_order],
-        f"overlap with the {k} nearest in pixels": [b and float(b.overlap.mean()) for b in in_order],
+        "mass on true neighbours": [b and float(b.mass.mean()) for b in in_order],
+        "true among most attended": [b and float(b.overlap.mean()) for b in in_order],
     }
     if run.dataset.labels is not None and len(classes(run)[1]) > 1:
-        curves["attention inside the class"] = [b and b.within for b in in_order]
+        curves["mass inside the class"] = [b and b.within for b in in_order]
     show_depth_curves(curves, n_blocks=run.config.n_blocks, canvas=CANVAS)
     st.caption(
-        f"Overlap: of the {k} nearest in the pixels, the share that is among the {k} most attended. Each token's own "
-        f"{k} nearest are meant here, not the symmetrised graph. {len(blocks)} of {run.config.n_blocks + 1} blocks."
+        f"True neighbours: each token's own {k} nearest in the pixels, not the symmetrised graph. Mass: the part of "
+        f"its attention that they get; then the share of them among its {k} most attended. {len(blocks)} of "
+        f"{run.config.n_blocks + 1} blocks."
     )
 
 

@@ -72,13 +72,12 @@ def _result(tuning: AlphaTuning, alpha: float, *, running: bool) -> None:
         st.caption(f"Stopped at {tuning.progress:.0%}.")
     if tuning.curve is None:
         return
+    charts = {"cross-entropy": alpha_chart(tuning.curve, alpha), "mass": mass_chart(tuning.curve, alpha)}
     with st.container(horizontal=True):
-        for chart, key in (
-            (alpha_chart(tuning.curve, alpha), "alpha_curve"),
-            (mass_chart(tuning.curve, alpha), "mass"),
-        ):
+        for key, chart in charts.items():
             with st.container(width=430):
                 st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+    tables_behind(charts, key="alpha", label="Curves as tables")
     for said in sentences(tuning, alpha):
         st.markdown(said)
     best = usable(tuning.curve.best)

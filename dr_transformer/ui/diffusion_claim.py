@@ -71,12 +71,11 @@ REPORTED = (
 
 def claim() -> None:
     """The claim in a paragraph and a formula."""
-    left, right = st.columns([5, 3], gap="large", vertical_alignment="center")
-    with left:
-        st.markdown(_CLAIM)
-        st.markdown(_BESIDE)
-    with right:
-        st.latex(_FORMULA)
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        with st.container(width="stretch"):
+            st.markdown(_CLAIM)
+            st.markdown(_BESIDE)
+        st.latex(_FORMULA, width=310)
 
 
 def reported_beside_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> None:

@@ -59,6 +59,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> tuple[pd.DataFrame, C
         )
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     columns: Columns = {
+        "by": text(width=150, help="What is compared, best of all evaluations."),
         "mean difference": text(help="Variant minus A over the pairs: nats, or percentage points."),
         "s.d.": text(help="Standard deviation of the paired differences."),
         "95 %, bootstrap": text(

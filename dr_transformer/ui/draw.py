@@ -177,6 +177,8 @@ def _verdict(job: DrawnRun | None, shown: DrawnRun | None, image: Pixels | None)
     if image is None:
         st.markdown(_HOW_TO)
         return
+    if job is not None and job.error:
+        return
     if shown is None or shown.found is None:
         st.markdown("It follows the tokens of the run …" if job else "The run is not at its last block yet …")
         return

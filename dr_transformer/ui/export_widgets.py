@@ -13,7 +13,7 @@ from dr_transformer.ui import export_jobs
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised
 
-_OWN: dict[bool | None, str] = {None: "as the template", True: "yes", False: "no"}
+_OWN: dict[str, bool | None] = {"automatic": None, "yes": True, "no": False}
 
 D = TypeVar("D", bound=Declared)
 
@@ -29,8 +29,8 @@ class FileJob(Job, Protocol):
 def declared_widgets(declared: type[D], prefix: str, first: Mapping[str, int], named: Callable[[str], str] = str) -> D:
     """All parameters of `declared` as widgets, those of `first` in sight, so many pixels wide, the others in a popover.
 
-    Call it in a horizontal container. They begin as they were left on the last visit, or as `set_widgets` says. `named` says choices in words. Raises
-    `InputError` as `declared` does.
+    Call it in a horizontal container. They begin as they were left on the last visit, or as `set_widgets` says. `named`
+    says choices in words. Raises `InputError` as `declared` does.
     """
     parameters = declared.parameters()
     # Each is given its value as the default it begins with: what a popover or a tab shows is drawn when it is opened,
@@ -56,13 +56,16 @@ def _widget(parameter: Parameter, value: Any, prefix: str, named: Callable[[str]
     shared: dict[str, Any] = {"key": f"{prefix}_{parameter.name}_{number}", "help": parameter.help, "width": width}
     if parameter.type is bool and not parameter.optional:
         return st.toggle(parameter.label, value, **shared)
-    if parameter.type is bool or parameter.choices:
-        options: list[Any] = list(_OWN) if parameter.type is bool else list(parameter.choices or ())
-        say: Callable[[Any], str] = _OWN.__getitem__ if parameter.type is bool else named
-        return st.selectbox(parameter.label, options, options.index(value), format_func=say, **shared)
+    if parameter.type is bool:
+        words = list(_OWN)
+        return _OWN[st.selectbox(parameter.label, words, list(_OWN.values()).index(value), **shared)]
+    if parameter.choices:
+        options = parameter.choices
+        return st.selectbox(parameter.label, options, options.index(value), format_func=named, **shared)
     of: Any = parameter.type
     least = 0.1 if parameter.exclusive_minimum else parameter.minimum or 0
-    shared |= {"min_value": of(least), "max_value": of(parameter.maximum or 0), "step": of(1) if of is int else 0.1}
+    step = parameter.step or (1 if of is int else 0.1)
+    shared |= {"min_value": of(least), "max_value": of(parameter.maximum or 0), "step": of(step)}
     if parameter.optional:
         shared["placeholder"] = "automatic"
     return st.number_input(parameter.label, value=value, **shared)
@@ -86,7 +89,10 @@ def file_row(
     """
     with st.container(horizontal=True, vertical_alignment="center", key=f"{kind}_row"):
         make = st.button("Make the file", key=f"{kind}_make", disabled=not ready, help=f"Makes {name} as set here.")
-        stop = st.button("Cancel", key=f"{kind}_cancel", type="tertiary", help="Stops at once; nothing is kept.")
+        begun = make or st.session_state.get(f"{kind}_asked") == asked
+        stop = st.button(
+            "Cancel", key=f"{kind}_cancel", type="tertiary", disabled=not begun, help="Stops at once; nothing is kept."
+        )
         if make:
             st.session_state[f"{kind}_asked"] = asked
             st.session_state[f"{kind}_serial"] = st.session_state.get(f"{kind}_serial", 0) + 1

@@ -11,7 +11,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.training.image_sources import IMAGENET_BATCHES, load_images, read_imagenet, shrink
 from dr_transformer.training.loop import train
 from dr_transformer.training.presets import preset
-from dr_transformer.training.settings import RunConfig
+from dr_transformer.training.settings import RunConfig, ViTSettings
 from tests.training.tiny import write_imagenet
 
 
@@ -116,6 +116,11 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
 def test_images_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="imagenet16 needs the folder of train_data_batch_1"):
         load_images("imagenet16", None, lambda _: None)
+    few = load_images("mnist", None, lambda _: None, 4)
+    with pytest.raises(InputError, match="mnist has no images left to validate on; take at least 5"):
+        few.check(ViTSettings(batch_size=2))
+    with pytest.raises(InputError, match="n_samples must be at least 2, but is 0"):
+        load_images("mnist", None, lambda _: None, 0)
     with pytest.raises(InputError, match="unknown images 'digits'; choose one of mnist"):
         load_images("digits", None, lambda _: None)
     with pytest.raises(InputError, match="lacks the Fashion-MNIST files"):
