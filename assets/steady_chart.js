@@ -26,11 +26,13 @@ class Guard {
 
   #changed() {
     clearTimeout(this.timer);
-    if (this.#seen()) {
-      if (this.copy?.isConnected) this.copy.remove();
+    if (!this.container.isConnected) {
+      this.dispose(); // the page was left
+    } else if (this.#seen()) {
+      this.copy?.remove();
       this.timer = setTimeout(() => this.#remember(), SETTLED_MS); // now, for Plotly empties a chart that is removed
     } else if (this.copy) {
-      if (!this.copy.isConnected) this.container.append(this.copy);
+      if (this.copy.parentNode !== this.container) this.container.append(this.copy); // once: this is a change, too
       this.timer = setTimeout(() => this.#forget(), LONGEST_MS);
     }
   }

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dr_transformer.errors import InputError
 from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import compare, group_rows
 from dr_transformer.training.results import Row
+from dr_transformer.training.text_sources import load_text
 from dr_transformer.ui import diffusion_source, session
+from dr_transformer.ui.diffusion_training import _for_the_page
 from tests.training_rows import row, rows
 
 PAGE = Path(__file__).parent.parent / "pages" / "6_Graph_diffusion.py"
@@ -203,6 +206,18 @@ def until(app: AppTest, condition: Callable[[AppTest], bool], seconds: float = 1
         time.sleep(0.2)
         app.run()
     return app
+
+
+def test_offline_the_way_out_is_one_of_this_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    with pytest.raises(InputError) as caught:
+        load_text(None, lambda _: None)
+    sentence = _for_the_page(str(caught.value))
+    assert sentence.startswith("tiny Shakespeare could not be downloaded (no network); choose a text file above")
+    assert "--" not in sentence
 
 
 def test_a_bad_text_is_said_and_a_good_one_is_trained_on() -> None:

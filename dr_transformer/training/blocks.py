@@ -117,8 +117,3 @@ def learned_a(model: nn.Module) -> list[float] | None:
     """The scalars a of A − aI in the order of the blocks (one, if all share it); None for the other variants."""
     values = [float(p.detach()) for name, p in model.named_parameters() if name.rpartition(".")[2] == "a"]
     return values or None
-
-
-def attentions(model: nn.Module) -> list[SelfAttention]:
-    """The attention of each block."""
-    return [module for module in model.modules() if isinstance(module, SelfAttention)]

@@ -35,22 +35,26 @@ class Reporter(Protocol):
 
 
 class Terminal:
-    """A bar for the run under way, with its losses, and a line for each that has ended."""
+    """A bar for the run under way, with its losses and the time all runs still take, and a line for each that ended."""
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._before = ""
+        self._left = 1  # runs, with the one under way
+        self._losses: dict[str, str] = {}
 
     def say(self, sentence: str) -> None:  # noqa: D102
         self.close()
         print(sentence, file=sys.stderr)  # noqa: T201
 
     def found(self, rows: Sequence[Row], total: int, name: str) -> None:  # noqa: D102
+        self._left = total - len(rows)
         if rows:
             self.say(f"{len(rows)} of {total} runs are in {name} already.")
 
     def begin(self, number: int, total: int, attention: str, seed: int) -> None:  # noqa: D102
         self._before = f"run {number}/{total}: {attention}, seed {seed}"
+        self._losses = {}
 
     def step(self, progress: Progress) -> None:  # noqa: D102
         from tqdm import tqdm
@@ -61,10 +65,15 @@ class Terminal:
         if progress.evaluated:
             last = progress.history.evaluations[-1]
             accuracy = {} if last.val_accuracy is None else {"accuracy": f"{last.val_accuracy:.1%}"}
-            self._bar.set_postfix({"val_loss": f"{last.val_loss:.4f}", **accuracy}, refresh=False)
+            self._losses = {"val_loss": f"{last.val_loss:.4f}", **accuracy}
+        if progress.iteration:
+            one = progress.seconds * progress.n_iterations / progress.iteration
+            left = one * self._left - progress.seconds
+            self._bar.set_postfix({**self._losses, "all": tqdm.format_interval(left)}, refresh=False)
         self._bar.update(progress.iteration - self._bar.n)
 
     def finish(self, row: Row) -> None:  # noqa: D102
+        self._left -= 1
         accuracy = "" if row.best_val_accuracy is None else f", accuracy {row.best_val_accuracy:.2%}"
         self.say(f"{self._before}: best validation loss {row.best_val_loss:.4f}{accuracy}, {row.seconds:.0f} s")
 

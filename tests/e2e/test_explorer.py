@@ -205,7 +205,7 @@ def test_a_file_of_ones_own(open_app: Callable[..., Canvas], tmp_path: Path) -> 
     page.get_by_role("combobox", name="Data set").click()
     page.get_by_role("option", name="your own file").click()
     expect(page.get_by_text("Choose a file in the sidebar")).to_be_visible()
-    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_test_id("stSidebar").locator("input[type=file]").set_input_files(path)
     canvas.wait("c.positions(1).length === 80 && c.computed === 4")
     data = load(path)
     blocks = [s.X[:, :2].numpy() for s in unroll(data.Y, Config(n_components=16, n_blocks=4)) if s.ends_block]
@@ -220,7 +220,7 @@ def test_a_broken_file_is_a_sentence(open_app: Callable[..., Canvas], tmp_path: 
     page = canvas.page
     page.get_by_role("combobox", name="Data set").click()
     page.get_by_role("option", name="your own file").click()
-    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_test_id("stSidebar").locator("input[type=file]").set_input_files(path)
     expect(page.get_by_text(re.compile("roken.npz"))).to_have_count(2)  # the uploader's own line, and the sentence
     expect(page.locator('[data-testid="stException"]')).to_have_count(0)
     assert canvas.get("c.computed") == 4  # the last picture is still there

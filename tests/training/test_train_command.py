@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from dr_transformer.cli import main
 from dr_transformer.errors import InputError
+from dr_transformer.training.history import Evaluation, History
 from dr_transformer.training.presets import PRESETS
+from dr_transformer.training.reporters import Terminal
 from dr_transformer.training.results import read_results
 from dr_transformer.training.sources import Sources, load_data
+from dr_transformer.training.trainer import Progress
 from tests.training.tiny import text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--batch-size", "4", "--eval-interval", "20"]
@@ -95,7 +99,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("way", ["kill", "interrupt", "terminate", "close"])
-def test_stopped_in_any_way_and_started_again(way: str, words: str, tmp_path: Path) -> None:
+def test_stopped_in_any_way_and_started_again(
+    way: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No run is lost or made twice, and all curves are those of runs that were never stopped."""
     out, whole = tmp_path / "results.jsonl", tmp_path / "whole.jsonl"
     settings = [*TINY, "--block-size", "8", "--max-iters", "400", "--text", words, "--seeds", "0-1"]
@@ -119,16 +125,15 @@ def test_stopped_in_any_way_and_started_again(way: str, words: str, tmp_path: Pa
     if way == "kill":  # in the middle of writing a row
         with out.open("ab") as file:
             file.write(b'{"task": "l')
-    again = start([*command, "--out", str(out)])
-    told = until(again, "finished")
-    assert again.wait(60) == 0
-    assert ended(again) == ("", "")
-    sentences = [event["sentence"] for event in told if event["event"] == "said"]
-    assert [len(event["rows"]) for event in told if event["event"] == "found"] == [1]
+    saved = torch.load(checkpoint, weights_only=True)["iteration"]
+    assert 20 <= saved < 400
+    capsys.readouterr()
+    assert main([*command, "--out", str(out), "--threads", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "1 of 2 runs are in results.jsonl already." in said
+    assert f" {saved}/400 " in said  # where the bar begins
     torn = "The last 11 bytes of results.jsonl are no whole row, as after a kill; they are left out."
-    assert (torn in sentences) == (way == "kill")
-    first = min(event["iteration"] for event in told if event["event"] == "step")
-    assert first >= (20 if way == "kill" else 100)
+    assert (torn in said) == (way == "kill")
     assert main([*command, "--out", str(whole), "--threads", "1"]) == 0
     assert curves(out) == curves(whole)
     assert len(read_results(out).rows) == 2
@@ -228,3 +233,15 @@ def test_two_processes_with_one_file_make_each_run_once(words: str, tmp_path: Pa
     keys = [row.key for row in read_results(out).rows]
     assert len(keys) == len(set(keys)) == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.jsonl", "words.txt"]
+
+
+def test_a_bar_says_how_long_all_runs_will_take(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.found([], 4, "results.jsonl")
+    terminal.begin(1, 4, "learned", 7)
+    history = History([2.0] * 25, [Evaluation(20, 1.5, 0.25, None)])
+    terminal.step(Progress(25, 100, 30.0, history, True))  # a quarter of the first of four
+    assert terminal._bar.postfix == "val_loss=1.5000, accuracy=25.0%, all=07:30"
+    assert terminal._bar.desc == "run 1/4: learned, seed 7: "
+    terminal.close()
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,300 @@
+"""The saved page as a file: whole, small, harmless whatever is in it, and with the settings that made it."""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
+from dr_transformer.attended_table import AttendedTable, attended_table
+from dr_transformer.attention import attention_rows
+from dr_transformer.baseline_run import Baseline
+from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.cli import main
+from dr_transformer.config import ViewConfig
+from dr_transformer.data import load_bytes
+from dr_transformer.describe import describe
+from dr_transformer.picture import KEPT
+from dr_transformer.run import Run
+from dr_transformer.run_page import WebPageJob, _for_panels, run_page
+from dr_transformer.web_page import save, web_page
+from tests.e2e.canvas_page import quantisation
+from tests.test_blob import decode, read, unpack
+from tests.user_files import npz
+
+EVIL = ['</script><script>document.title="owned"</script>', '"><img src=x onerror=alert(1)>', "</style>&amp;<!--", "ok"]
+
+
+class Page(HTMLParser):
+    """The elements of a page by their tag or id, with their text."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self.attributes: dict[str, dict[str, str | None]] = {}
+        self.tags: list[str] = []
+        self._open: list[str] = []
+        self.feed(content.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        name = values.get("id") or values.get("http-equiv") or tag
+        self.tags.append(tag)
+        self.attributes[name] = values
+        if tag not in ("meta", "link", "img"):
+            self._open.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.found[self._open[-1]] = self.found.get(self._open[-1], "") + data
+
+    def blob(self, name: str, packed: bool = True) -> tuple[dict[str, Any], bytes]:
+        content = base64.b64decode(self.found[name], validate=True)
+        return unpack(gzip.decompress(content) if packed else content)
+
+
+def small_page(**changed: object) -> bytes:
+    frames = np.random.RandomState(0).randn(3, 8, 2)
+    arguments: dict[str, Any] = {
+        "title": "A page",
+        "labels": np.arange(8) % 4,
+        "class_names": EVIL,
+        "n_blocks": 2,
+        "settings": {"config": {"alpha": 30.0}},
+        "descriptions": ["first", "second", "third"],
+    }
+    return web_page([Panel("One", frames, (0.0, 1.0, 2.0))], **(arguments | changed))
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    made = Run(load("mnist", 300), Config(n_components=16, n_blocks=2))
+    made.owners.add("test")
+    made.work()
+    assert made.error is None
+    return made
+
+
+def test_whatever_a_users_file_says_is_text() -> None:
+    settings = {"data": {"name": EVIL[0]}}
+    content = small_page(title=EVIL[0], lead=EVIL[1], notes=EVIL, descriptions=EVIL, settings=settings)
+    page = Page(content)
+    harmless = Page(small_page(notes=["a"] * 4, settings={"data": {"name": "b"}}))
+    assert page.tags == harmless.tags
+    assert page.found["title"] == page.found["h1"] == EVIL[0]
+    assert json.loads(page.found["settings"]) == settings
+    assert json.loads(page.found["page"])["descriptions"] == EVIL
+    assert page.found["description"] == EVIL[0]
+    assert page.blob("frames")[0]["class_names"] == EVIL
+    assert content.count(b"<script") == content.count(b"</script>") == 5  # settings, page, frames, extras, the code
+    assert b"<img" not in content
+
+
+def test_no_request_and_no_other_script_is_allowed() -> None:
+    page = Page(small_page(images=np.zeros((8, 4, 4), np.uint8)))
+    policy = page.attributes["Content-Security-Policy"]["content"] or ""
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    script = page.found["script"]
+    assert rules["script-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+    assert set(rules) == {"default-src", "script-src", "style-src", "img-src", "base-uri", "form-action"}
+    content = small_page().decode()
+    assert not re.search(r'\b(src|href)="', content)
+    assert set(re.findall(r"https?://[^\"'\s)]+", content)) <= {"http://www.w3.org/2000/svg"}  # a name, no address
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|importScripts|sendBeacon)\b|\bimport\(|@import", content)
+
+
+def test_frames_colourings_and_images_are_what_was_given() -> None:
+    frames = np.random.RandomState(1).randn(2, 6, 2)
+    images = np.random.RandomState(2).randint(0, 256, (6, 5, 4)).astype(np.uint8)
+    out = io.BytesIO()
+    size = save(
+        out,
+        [Panel("One", frames, (0.0, 1.0))],
+        title="t",
+        labels=np.arange(6) % 2,
+        class_names=["a", "b"],
+        n_blocks=1,
+        depth=0.5,
+        settings={},
+        descriptions=["x", "y"],
+        images=images,
+        colourings=[Colouring("share", np.linspace(0, 1, 6))],
+    )
+    page = Page(out.getvalue())
+    assert size == len(out.getvalue())
+    header, arrays = page.blob("frames")
+    assert header["depth"] == 0.5
+    for stored, frame in zip(header["panels"][0]["frames"], frames, strict=True):
+        assert (np.abs(decode(stored, arrays) - frame).max(axis=0) <= quantisation(frame)).all()
+    header, arrays = page.blob("extras")
+    np.testing.assert_array_equal(
+        read(header["colourings"][0]["panels"][0][0], arrays, "u1"), np.rint(np.linspace(0, 254, 6))
+    )
+    header, arrays = page.blob("images", packed=False)
+    unpacked = zlib.decompress(read(header["images"], arrays, "u1").tobytes())
+    np.testing.assert_array_equal(np.frombuffer(unpacked, np.uint8).reshape(6, 5, 4), images)
+
+
+def test_the_same_settings_give_the_same_file() -> None:
+    assert small_page() == small_page()
+
+
+@pytest.mark.parametrize("n", [40, 70_000])
+def test_whom_tokens_attend_to_comes_back(n: int) -> None:
+    random = np.random.RandomState(0)
+    indices = random.randint(0, n, (2, n, 3))
+    weights = -np.sort(-(random.rand(2, n, 3) ** 4), axis=2).astype(np.float32)
+    page = Page(
+        web_page(
+            [Panel("One", random.randn(1, n, 2), (0.0,))],
+            title="t",
+            labels=np.zeros(n, int),
+            class_names=["a"],
+            n_blocks=1,
+            settings={},
+            descriptions=[""],
+            attended=AttendedTable(indices, weights),
+        )
+    )
+    header, arrays = page.blob("attended")
+    assert (header["n"], header["k"], header["depths"], header["wide"]) == (n, 3, [0.0, 1.0], n > 65_536)
+    stored = read(header["indices"], arrays, "<u4" if header["wide"] else "<u2").reshape(3, 2, n)
+    np.testing.assert_array_equal(np.moveaxis(stored, 0, 2), indices)
+    most = read(header["most"], arrays, "<f2").reshape(2, n, 1).astype(float)
+    shares = np.moveaxis(read(header["shares"], arrays, "u1").reshape(3, 2, n), 0, 2)
+    assert np.abs(most * shares / 255 - weights).max() <= weights.max() * (1 / 510 + 1 / 2000)
+
+
+def test_the_table_of_attention_is_attention() -> None:
+    config = Config(n_components=16, n_blocks=2, n_heads=2)
+    latents = [step.X for step in unroll(load("mnist", 200).Y, config) if step.ends_block]
+    shares: list[float] = []
+    table = attended_table([X.numpy() for X in latents], config, 4, shares.append)
+    assert table.indices.shape == table.weights.shape == (3, 200, 4)
+    for block, X in enumerate(latents):
+        A = attention_rows(X, np.arange(200), alpha=30, n_heads=2).numpy()
+        np.testing.assert_allclose(table.weights[block], -np.sort(-A, axis=1)[:, :4], rtol=1e-5)
+        np.testing.assert_allclose(np.take_along_axis(A, table.indices[block], 1), table.weights[block], rtol=1e-5)
+    assert shares[0] == 0
+    assert sorted(shares) == shares
+    assert shares[-1] < 1
+
+
+def test_the_page_of_a_run(run: Run) -> None:
+    content = run_page(run, ViewConfig(view="pca"), depth=1.5)
+    page = Page(content)
+    header, arrays = page.blob("frames")
+    projection, moving = header["panels"]
+    assert [frame["depth"] for frame in moving["frames"]] == [0.0, 1.0, 2.0]  # without the sub-steps
+    assert moving["frame_names"] == ["block 0", "block 1", "block 2"]
+    assert moving["title"] == "Latents after {frame}, its own principal components"
+    assert header["depth"] == 1.5
+    assert page.found["h1"] == "MNIST: 300 tokens in a transformer that was never trained"
+    told = [describe(run.full.latents, run.dataset.labels, run.dataset.class_names, block) for block in range(3)]
+    assert json.loads(page.found["page"])["descriptions"] == told
+    assert page.found["description"] == told[1]
+    restored = saved_settings.from_json(page.found["settings"], "the page")
+    assert (restored.config, restored.view) == (run.config, ViewConfig(view="pca"))
+    assert restored.data_key == run.dataset.key
+    assert f'<meta name="generator" content="dr-transformer {__version__}">'.encode() in content
+    assert b"<dt>config: alpha</dt><dd>30.0</dd>" in content
+    assert f"<dt>versions: numpy</dt><dd>{np.__version__}</dd>".encode() in content
+    assert b"<noscript><p" in content
+    assert page.blob("attended")[0]["k"] == 5
+
+
+def test_a_page_of_users_rows_without_classes_and_images() -> None:
+    dataset = load_bytes("</script>.npz", npz(Y=np.random.RandomState(0).rand(30, 6)))
+    made = Run(dataset, Config(n_components=4, n_blocks=1))
+    made.owners.add("test")
+    made.work()
+    page = Page(run_page(made, ViewConfig()))
+    assert page.found["h1"].startswith("</script>.npz: 30 tokens")
+    assert page.found["description"].startswith("The tokens have no classes")
+    assert "images" not in page.found
+
+
+def test_baselines_have_their_own_values_or_none(run: Run) -> None:
+    kept = np.linspace(0, 1, 300)
+    pca, umap = Baseline("PCA", preservation=kept), Baseline("UMAP")
+    blocks = np.stack(run.analysis.preservation)
+    mine, mine_too, of_pca, of_umap = _for_panels(Colouring(KEPT, blocks), [pca, umap]).values
+    np.testing.assert_array_equal(mine, blocks)
+    np.testing.assert_array_equal(mine_too, blocks)
+    np.testing.assert_array_equal(of_pca, kept)
+    assert np.isnan(of_umap).all()
+    others = _for_panels(Colouring("another", blocks), [pca]).values
+    assert np.isnan(others[2]).all()
+
+
+def test_the_job_makes_it_and_stops_when_nobody_waits(run: Run) -> None:
+    job = WebPageJob(run, ViewConfig(), 2.0)
+    job.work()
+    assert job.content is None
+    assert not job.finished
+    job.owners.add("somebody")
+    job.work()
+    assert job.content == run_page(run, ViewConfig())
+    assert job.complete
+    assert job.n_bytes == len(job.content or b"")
+    assert 0 < job.progress < 1
+
+
+def test_an_unfinished_run_is_a_sentence() -> None:
+    with pytest.raises(InputError, match="the run is not finished"):
+        run_page(Run(load("mnist", 300), Config()), ViewConfig())
+
+
+def test_ten_thousand_tokens_and_nine_blocks_are_below_five_megabytes() -> None:
+    """What makes up the size is real: images, frames and attention, whose indices are as hard to compress at any q."""
+    dataset, config = load("mnist"), Config(n_components=16, n_blocks=9)
+    made = Run(dataset, config)
+    for step in unroll(dataset.Y, config):
+        made.full.take(step)
+    random = np.random.RandomState(0)
+    made.analysis.clusters = random.randint(0, 10, 10_000)
+    made.analysis.neighbours = list(random.rand(10, 10_000))  # harder to compress than the true ones
+    made.analysis.preservation = list(random.randint(0, 11, (10, 10_000)) / 10)
+    made.done.set()
+    content = run_page(made, ViewConfig())
+    assert len(Page(content).blob("frames")[0]["panels"][1]["frames"]) == 10
+    assert 3e6 < len(content) < 5e6
+
+
+def test_the_terminal_writes_the_same_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "page.html"
+    flags = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
+    assert main(["web", str(out), *flags]) == 0
+    assert capsys.readouterr().out == f"wrote {out}\n"
+
+    def timeless(content: bytes) -> bytes:
+        return re.sub(rb"CPU, \d+\.\d s\.", b"CPU.", content)
+
+    assert timeless(out.read_bytes()) == timeless(run_page(run, ViewConfig()))
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+    assert main(["web", str(tmp_path / "page.pdf"), *flags]) == 2
+    assert "must end in .html" in capsys.readouterr().err
+
+
+def test_the_terminal_puts_the_baselines_beside_it(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    flags = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "1", "--n-neighbors", "5"]
+    assert main(["web", str(out), "--baselines", *flags]) == 0
+    header, _ = Page(out.read_bytes()).blob("frames")
+    names = [panel["title"] for panel in header["panels"]]
+    assert names[2:] == ["Laplacian Eigenmaps", "UMAP", "PCA"]
+    assert header["attention_panel"] == 1
