@@ -1,4 +1,4 @@
-"""The terminal: `dr-transformer app | figure | animate | web | embed | transform | bench | train`. Flags are declared parameters."""
+"""The terminal: `dr-transformer COMMAND`. Flags are the declarations of `config.py` and its kind."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class FigureConfig(Declared):
         "Panel titles and a legend of the classes; unless said, figure1 has none, as in the paper, and all others do.",
         "figure",
     )
-    # Measured: Chromium opens an SVG of 20 000 points (2.8 MB) in 1.2 s and redraws it in 0.3 s; one of 50 000 (7 MB) in
-    # 6 s and 1.1 s. The paper's figure has 20 000.
+    # Measured: Chromium opens an SVG of 20 000 points (2.8 MB) in 1.2 s and redraws it in 0.3 s; one of 50 000 (7 MB)
+    # in 6 s and 1.1 s. The paper's figure has 20 000.
     max_vector_points: int = declare(
         20_000,
         "Vector points up to",

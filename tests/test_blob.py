@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 from dr_transformer.blob import Blob, digest
+from dr_transformer.canvas_blob import selection_bits, selection_from_text
+from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 from dr_transformer.ui.canvas import (
     Attended,
     Colouring,
@@ -21,7 +22,6 @@ from dr_transformer.ui.canvas import (
     pack_extras,
     pack_images,
 )
-from dr_transformer.canvas_blob import selection_bits, selection_from_text
 
 
 def unpack(blob: bytes) -> tuple[dict[str, Any], bytes]:

@@ -21,6 +21,7 @@ from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import APP, assert_drawn, frames
 from tests.servers import free_port, serve
 
+PATIENCE_MS = 90_000  # other sections of the page compute, too
 SMALL = {"n_samples": 300, "n_components": 8, "n_blocks": 2}
 GRID = Grid.of("eta", 7)
 CHART = "document.querySelector('.js-plotly-plot:not([data-copy])')"
@@ -59,8 +60,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def open_phase(page: Page, server: str) -> Callable[..., Page]:
     def open_it(on: Page = page, cells: str = "7 × 7", **query: object) -> Page:
+        on.set_default_timeout(PATIENCE_MS)
         on.goto(f"{server}/Inside_a_block?{urlencode(SMALL | query)}")
         on.get_by_text("Phase diagram", exact=True).first.click()
+        expect(on.get_by_role("button", name="Compute")).to_be_visible(timeout=PATIENCE_MS)
+        at_rest(on)
         choose(on, "Cells", cells)
         expect(on.get_by_text("from the cache. ")).to_be_visible()
         at_rest(on)
