@@ -5,11 +5,13 @@ import streamlit as st
 from dr_transformer.ui.explorer import explorer
 from dr_transformer.ui.exports import export_panel
 from dr_transformer.ui.page import begin_page
+from dr_transformer.ui.wording import shows_images
 
 settings = begin_page("A transformer that was never trained")
-st.title("A transformer that was never trained, sorting digits", anchor=False)
+images = shows_images(settings)
+st.title(f"A transformer that was never trained, sorting {'digits' if images else 'tokens'}", anchor=False)
 st.markdown(
-    "Each point is an image, one token. Nothing is learned: the weights are written down by hand. A random projection, "
+    f"Each point is {'an image' if images else 'a row of the table'}, one token. Nothing is learned: the weights are written down by hand. A random projection, "
     "then block after block of attention. **Drag the depth, or press play, and watch the classes gather.**"
 )
 explorer(settings)

@@ -14,7 +14,7 @@ from dr_transformer.attended_table import AttendedTable, attended_table
 from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
-from dr_transformer.data_sources import FAMILIES
+from dr_transformer.data_sources import FAMILIES, count
 from dr_transformer.describe import describe
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
@@ -53,7 +53,7 @@ def run_page(
     methods = [each for each in baselines.methods.values() if each.embedding is not None] if baselines else []
     return web_page(
         [whole_blocks(panel) for panel in shown.panels] + [_baseline_panel(method, view) for method in methods],
-        title=f"{_title(dataset.name)}: {dataset.n_samples} tokens in a transformer that was never trained",
+        title=f"{_title(dataset.name)}: {count(dataset.n_samples)} tokens in a transformer that was never trained",
         lead=f"Each point is a token. Drag the depth, or press play: {config.n_blocks} blocks of attention, nothing "
         "of which was learned.",
         labels=labels,

@@ -5,9 +5,10 @@ import streamlit as st
 from dr_transformer.ui.compare import compare
 from dr_transformer.ui.exports import export_comparison
 from dr_transformer.ui.page import begin_page
+from dr_transformer.ui.wording import shows_images
 
 settings = begin_page("Compare", baselines=True)
-st.title("The same digits, four ways", anchor=False)
+st.title(f"The same {'digits' if shows_images(settings) else 'tokens'}, four ways", anchor=False)
 st.markdown(
     "The untrained transformer next to what it is said to imitate, Laplacian Eigenmaps, and to UMAP and PCA. All work "
     "on the same tokens. **Play moves all panels at once; what you select in one is selected in all.**"

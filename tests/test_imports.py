@@ -24,7 +24,7 @@ RANK = {
     "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8, "attention_graph": 6, "attention_spectrum": 7,
     "objective": 7, "alpha_tuning": 7, "objective_terms": 8, "inside_run": 10, "variant_run": 10,
     "reparametrisation": 11, "block_charts": 6, "block_variants": 8, "convergence": 8, "phase_reading": 9,
-    "phase_chart": 10, "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5, "particle_charts": 2,
+    "phase_chart": 10, "wording": 1, "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5, "particle_charts": 2,
     "theorem_charts": 6, "figure_config": 2, "saved_settings": 3, "view_frames": 3, "figure_templates": 3,
     "figure_charts": 3, "figure_metadata": 4, "figures": 5, "session_file": 4, "figure_content": 7, "animation": 6,
     "data_export": 6, "reproduce": 6, "figure_command": 9, "export_job": 9, "charts": 5, "chart_table": 5,

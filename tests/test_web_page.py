@@ -8,28 +8,19 @@ import json
 import re
 import zlib
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
+from dr_transformer import Config, load, unroll
 from dr_transformer.attended_table import AttendedTable, attended_table
 from dr_transformer.attention import attention_rows
-from dr_transformer.baseline_run import Baseline
 from dr_transformer.canvas_parts import Colouring, Panel
-from dr_transformer.cli import main
-from dr_transformer.config import ViewConfig
-from dr_transformer.data import load_bytes
-from dr_transformer.describe import describe
-from dr_transformer.picture import KEPT
-from dr_transformer.run import Run
-from dr_transformer.run_page import WebPageJob, _for_panels, run_page
 from dr_transformer.web_page import save, web_page
 from tests.e2e.canvas_page import quantisation
 from tests.test_blob import decode, read, unpack
-from tests.user_files import npz
 
 EVIL = ['</script><script>document.title="owned"</script>', '"><img src=x onerror=alert(1)>', "</style>&amp;<!--", "ok"]
 
@@ -55,6 +46,7 @@ class Page(HTMLParser):
             self._open.append(name)
 
     def handle_endtag(self, tag: str) -> None:
+        assert tag
         self._open.pop()
 
     def handle_data(self, data: str) -> None:
@@ -77,15 +69,6 @@ def small_page(**changed: object) -> bytes:
         "descriptions": ["first", "second", "third"],
     }
     return web_page([Panel("One", frames, (0.0, 1.0, 2.0))], **(arguments | changed))
-
-
-@pytest.fixture(scope="module")
-def run() -> Run:
-    made = Run(load("mnist", 300), Config(n_components=16, n_blocks=2))
-    made.owners.add("test")
-    made.work()
-    assert made.error is None
-    return made
 
 
 def test_whatever_a_users_file_says_is_text() -> None:
@@ -186,115 +169,9 @@ def test_the_table_of_attention_is_attention() -> None:
     table = attended_table([X.numpy() for X in latents], config, 4, shares.append)
     assert table.indices.shape == table.weights.shape == (3, 200, 4)
     for block, X in enumerate(latents):
-        A = attention_rows(X, np.arange(200), alpha=30, n_heads=2).numpy()
+        A = attention_rows(X, torch.arange(200), alpha=30, n_heads=2).numpy()
         np.testing.assert_allclose(table.weights[block], -np.sort(-A, axis=1)[:, :4], rtol=1e-5)
         np.testing.assert_allclose(np.take_along_axis(A, table.indices[block], 1), table.weights[block], rtol=1e-5)
     assert shares[0] == 0
     assert sorted(shares) == shares
     assert shares[-1] < 1
-
-
-def test_the_page_of_a_run(run: Run) -> None:
-    content = run_page(run, ViewConfig(view="pca"), depth=1.5)
-    page = Page(content)
-    header, arrays = page.blob("frames")
-    projection, moving = header["panels"]
-    assert [frame["depth"] for frame in moving["frames"]] == [0.0, 1.0, 2.0]  # without the sub-steps
-    assert moving["frame_names"] == ["block 0", "block 1", "block 2"]
-    assert moving["title"] == "Latents after {frame}, its own principal components"
-    assert header["depth"] == 1.5
-    assert page.found["h1"] == "MNIST: 300 tokens in a transformer that was never trained"
-    told = [describe(run.full.latents, run.dataset.labels, run.dataset.class_names, block) for block in range(3)]
-    assert json.loads(page.found["page"])["descriptions"] == told
-    assert page.found["description"] == told[1]
-    restored = saved_settings.from_json(page.found["settings"], "the page")
-    assert (restored.config, restored.view) == (run.config, ViewConfig(view="pca"))
-    assert restored.data_key == run.dataset.key
-    assert f'<meta name="generator" content="dr-transformer {__version__}">'.encode() in content
-    assert b"<dt>config: alpha</dt><dd>30.0</dd>" in content
-    assert f"<dt>versions: numpy</dt><dd>{np.__version__}</dd>".encode() in content
-    assert b"<noscript><p" in content
-    assert page.blob("attended")[0]["k"] == 5
-
-
-def test_a_page_of_users_rows_without_classes_and_images() -> None:
-    dataset = load_bytes("</script>.npz", npz(Y=np.random.RandomState(0).rand(30, 6)))
-    made = Run(dataset, Config(n_components=4, n_blocks=1))
-    made.owners.add("test")
-    made.work()
-    page = Page(run_page(made, ViewConfig()))
-    assert page.found["h1"].startswith("</script>.npz: 30 tokens")
-    assert page.found["description"].startswith("The tokens have no classes")
-    assert "images" not in page.found
-
-
-def test_baselines_have_their_own_values_or_none(run: Run) -> None:
-    kept = np.linspace(0, 1, 300)
-    pca, umap = Baseline("PCA", preservation=kept), Baseline("UMAP")
-    blocks = np.stack(run.analysis.preservation)
-    mine, mine_too, of_pca, of_umap = _for_panels(Colouring(KEPT, blocks), [pca, umap]).values
-    np.testing.assert_array_equal(mine, blocks)
-    np.testing.assert_array_equal(mine_too, blocks)
-    np.testing.assert_array_equal(of_pca, kept)
-    assert np.isnan(of_umap).all()
-    others = _for_panels(Colouring("another", blocks), [pca]).values
-    assert np.isnan(others[2]).all()
-
-
-def test_the_job_makes_it_and_stops_when_nobody_waits(run: Run) -> None:
-    job = WebPageJob(run, ViewConfig(), 2.0)
-    job.work()
-    assert job.content is None
-    assert not job.finished
-    job.owners.add("somebody")
-    job.work()
-    assert job.content == run_page(run, ViewConfig())
-    assert job.complete
-    assert job.n_bytes == len(job.content or b"")
-    assert 0 < job.progress < 1
-
-
-def test_an_unfinished_run_is_a_sentence() -> None:
-    with pytest.raises(InputError, match="the run is not finished"):
-        run_page(Run(load("mnist", 300), Config()), ViewConfig())
-
-
-def test_ten_thousand_tokens_and_nine_blocks_are_below_five_megabytes() -> None:
-    """What makes up the size is real: images, frames and attention, whose indices are as hard to compress at any q."""
-    dataset, config = load("mnist"), Config(n_components=16, n_blocks=9)
-    made = Run(dataset, config)
-    for step in unroll(dataset.Y, config):
-        made.full.take(step)
-    random = np.random.RandomState(0)
-    made.analysis.clusters = random.randint(0, 10, 10_000)
-    made.analysis.neighbours = list(random.rand(10, 10_000))  # harder to compress than the true ones
-    made.analysis.preservation = list(random.randint(0, 11, (10, 10_000)) / 10)
-    made.done.set()
-    content = run_page(made, ViewConfig())
-    assert len(Page(content).blob("frames")[0]["panels"][1]["frames"]) == 10
-    assert 3e6 < len(content) < 5e6
-
-
-def test_the_terminal_writes_the_same_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "page.html"
-    flags = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
-    assert main(["web", str(out), *flags]) == 0
-    assert capsys.readouterr().out == f"wrote {out}\n"
-
-    def timeless(content: bytes) -> bytes:
-        return re.sub(rb"CPU, \d+\.\d s\.", b"CPU.", content)
-
-    assert timeless(out.read_bytes()) == timeless(run_page(run, ViewConfig()))
-    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
-    assert main(["web", str(tmp_path / "page.pdf"), *flags]) == 2
-    assert "must end in .html" in capsys.readouterr().err
-
-
-def test_the_terminal_puts_the_baselines_beside_it(tmp_path: Path) -> None:
-    out = tmp_path / "page.html"
-    flags = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "1", "--n-neighbors", "5"]
-    assert main(["web", str(out), "--baselines", *flags]) == 0
-    header, _ = Page(out.read_bytes()).blob("frames")
-    names = [panel["title"] for panel in header["panels"]]
-    assert names[2:] == ["Laplacian Eigenmaps", "UMAP", "PCA"]
-    assert header["attention_panel"] == 1

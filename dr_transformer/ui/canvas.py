@@ -83,8 +83,8 @@ def latent_canvas(
     other than in the last run, with the pinned token. `attended` belongs to the token that `pinned_token` names before
     this call; that of another token is not shown. It is drawn in the panel `attention_panel`; and so is, if
     `shows_way`, the way of the pinned token through all frames. `content_key` names what the colourings and attended
-    tokens are about: those of another key, of the settings before, are not shown on these frames. `visible` (n,) marks the
-    tokens that are part of the picture; the others are as if they were not there. `height` is that of one
+    tokens are about: those of another key, of the settings before, are not shown on these frames. `visible` (n,) marks
+    the tokens that are part of the picture; the others are as if they were not there. `height` is that of one
     panel's plot and `point_size` a diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette`
     and `colourings` are what "Colour by" starts with and offers. `on_depth_change` is called when the browser reports
     a depth, 0.3 s after it came to rest.

@@ -23,6 +23,7 @@ from dr_transformer.ui.reality import reality_section
 from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, status_line
+from dr_transformer.wording import fitting
 
 _FIRST_PICTURE_SECONDS = 5.0
 _HEIGHT = 225  # of a panel: two rows and the depth stand on one screen of 1440 × 900
@@ -143,8 +144,10 @@ def _figures(run: Run, baselines: BaselineRun, measured: Measurement) -> None:
     for sentence in sentences(run, baselines, measured):
         st.markdown(capitalised(sentence))
     rows = table(run, baselines, measured)
-    number = st.column_config.NumberColumn
-    helps = {metric.title: number(help=metric.help, format="%.3f") for metric in METRICS.values()}
+    number, images = st.column_config.NumberColumn, run.dataset.image_shape is not None
+    helps = {
+        metric.title: number(help=fitting(metric.help, images=images), format="%.3f") for metric in METRICS.values()
+    }
     helps["seconds"] = number(help="All blocks together; the kNN graph included.", format="%.1f")
     frame = pd.DataFrame(rows, columns=["method", "dimensions", *helps, "device"])
     height = 35 * (max(len(rows), 1) + 1) + 3  # an empty table has a line that says so

@@ -20,6 +20,7 @@ from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.wording import fitting
 
 _EXPLAINED = (
     "Two numbers rule a block (paper, section 3; its values, α = 30 and η = 0.4, section 4.1). **α** sharpens "
@@ -213,7 +214,8 @@ def _map(job: Sweep, metric: str, config: Config, *, pending: bool) -> None:
 
 
 def _guide(job: Sweep, metric: str, config: Config) -> None:
-    st.markdown(f"{METRICS[metric].help} {_FORMULAS.get(metric, '')}")
+    help = fitting(METRICS[metric].help, images=job.dataset.image_shape is not None)
+    st.markdown(f"{help} {_FORMULAS.get(metric, '')}")
     for sentence in reading(job, config):
         st.markdown(sentence)
     if metric != "effective_rank":

@@ -14,10 +14,11 @@ from dr_transformer.replicates import DATA, Row, what_varies
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.wording import fitting
 
 _EXPLAINED = (
     "Every method again with other seeds, and on two data sets without structure: the same rows with their **values "
-    "shuffled** (of an image, its pixels), and **Gaussian noise** with the covariance of the data. What noise reaches "
+    "shuffled**{of_images}, and **Gaussian noise** with the covariance of the data. What noise reaches "
     "too is no evidence: a method may well keep the neighbourhoods of Gaussian noise (trustworthiness), but the "
     "classes, which the noise does not know, should come out at chance."
 )
@@ -27,7 +28,8 @@ _EXPLAINED = (
 def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig) -> None:
     """Controls, progress and table; nothing runs before the button is pressed."""
     st.subheader("Is it real?", anchor=False)
-    st.markdown(_EXPLAINED)
+    images = dataset.image_shape is not None
+    st.markdown(_EXPLAINED.format(of_images=" (of an image, its pixels)" if images else ""))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_seeds = st.number_input(
             "Seeds k", 1, 50, 3, key="reality_seeds", width=140, help="How many seeds: the more, the surer the s.d."
@@ -63,7 +65,10 @@ def _results(check: RealityCheck, *, running: bool) -> None:
         st.caption(f"Stopped at {check.progress:.0%}.")
     if not check.replicates:
         return
-    frame = pd.DataFrame(_rows(check.rows), columns=["method", "data", *(m.title for m in METRICS.values())])
+    images = check.dataset.image_shape is not None
+    frame = pd.DataFrame(
+        _rows(check.rows, images=images), columns=["method", "data", *(m.title for m in METRICS.values())]
+    )
     st.dataframe(frame, hide_index=True, key="reality_table", height=35 * (len(frame) + 1) + 3)
     c, q = check.config, check.baselines.baseline_components
     st.caption(
@@ -77,12 +82,12 @@ def _seed(check: RealityCheck) -> int:
     return min(check.n_seeds, int(check.progress * check.n_seeds) + 1)
 
 
-def _rows(rows: list[Row]) -> list[dict[str, str]]:
+def _rows(rows: list[Row], *, images: bool) -> list[dict[str, str]]:
     """Rows of the table: one a method and kind of data, the methods together, real data first."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
         name = ", ".join(filter(None, (row.method, row.part)))
-        line = found.setdefault((name, row.data), {"method": name, "data": row.data})
+        line = found.setdefault((name, row.data), {"method": name, "data": fitting(row.data, images=images)})
         line[METRICS[row.metric].title] = str(row)
     order = list(dict.fromkeys(name for name, _ in found))
     return [found[name, data] for name in order for data in DATA if (name, data) in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from dr_transformer.picture import Picture
 from dr_transformer.run import Run
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
+from dr_transformer.wording import fitting
 
 GIVEN_SELECTION = "given_selection"
 """In the session: the key of a data set, and which of its tokens Python selects."""
@@ -34,11 +36,15 @@ def run_canvas(
     `pinned` is the token that Python pins, and `about` says on what the colourings depend besides the run.
     """
     dataset, n_blocks = run.dataset, run.config.n_blocks
+    panels = shown.panels
+    if dataset.image_shape is None:
+        panels = [replace(panel, title=fitting(panel.title, images=False)) for panel in panels]
+        colourings = [replace(colouring, name=fitting(colouring.name, images=False)) for colouring in colourings]
     labels, class_names = classes(run)
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
     start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     state = latent_canvas(
-        shown.panels,
+        panels,
         labels=labels,
         class_names=class_names,
         dataset_key=dataset.key,

@@ -14,6 +14,7 @@ from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, 
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
 from dr_transformer.ui.presets import PRESETS, Preset
+from dr_transformer.wording import fitting
 
 PAGES = {
     "app.py": "Explorer",
@@ -137,7 +138,8 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         PARAMETERS["dataset"].label,
         [*DATASETS, UPLOAD],
         key="dataset",
-        help="Whose images become tokens. MNIST is the paper's; a file of your own stays on this computer.",
+        help="Whose images, or a table's rows, become tokens. MNIST is the paper's; a file of your own stays on this "
+        "computer.",
     )
     upload = None
     if dataset == UPLOAD:
@@ -159,7 +161,7 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         max_value=most,
         step=500,
         key="n_samples",
-        help=f"{PARAMETERS['n_samples'].help} Up to {most:,}.".replace(",", "\u202f"),
+        help=f"{_help(PARAMETERS['n_samples'])} Up to {most:,}.".replace(",", "\u202f"),
     )
     return {"dataset": dataset, "n_samples": n_samples}, upload
 
@@ -191,9 +193,14 @@ def _baseline_widgets() -> dict[str, Any]:
     return values
 
 
+def _help(parameter: Parameter) -> str:
+    """The parameter's help; for a file, of which the sidebar does not know what it holds, without pixels and images."""
+    return fitting(parameter.help, images=st.session_state.get("dataset") != UPLOAD)
+
+
 def parameter_widget(parameter: Parameter, disabled: bool = False) -> Any:
     """The widget of a parameter, under its name as key; returns the value."""
-    shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": parameter.help}
+    shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": _help(parameter)}
     shared["disabled"] = disabled
     if parameter.type is bool:
         return st.toggle(**shared)

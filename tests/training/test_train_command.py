@@ -242,6 +242,6 @@ def test_a_bar_says_how_long_all_runs_will_take(capsys: pytest.CaptureFixture[st
     history = History([2.0] * 25, [Evaluation(20, 1.5, 0.25, None)])
     terminal.step(Progress(25, 100, 30.0, history, True))  # a quarter of the first of four
     assert terminal._bar.postfix == "val_loss=1.5000, accuracy=25.0%, all=07:30"
-    assert terminal._bar.desc == "run 1/4: learned, seed 7: "
+    assert terminal._bar.desc == "run 1/4: learned, seed 7"
     terminal.close()
     assert "Traceback" not in capsys.readouterr().err
