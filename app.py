@@ -11,8 +11,9 @@ settings = begin_page("A transformer that was never trained")
 images = shows_images(settings)
 st.title(f"A transformer that was never trained, sorting {'digits' if images else 'tokens'}", anchor=False)
 st.markdown(
-    f"Each point is {'an image' if images else 'a row of the table'}, one token. Nothing is learned: the weights are written down by hand. A random projection, "
-    "then block after block of attention. **Drag the depth, or press play, and watch the classes gather.**"
+    f"Each point is {'an image' if images else 'a row of the table'}, one token. Nothing is learned: the weights are "
+    "written down by hand. A random projection, then block after block of attention. **Drag the depth, or press play, "
+    "and watch the classes gather.**"
 )
 explorer(settings)
 if "last_run" in st.session_state:

@@ -43,8 +43,7 @@ def opened(**query: str) -> AppTest:
 def settled(app: AppTest, drawn: bool = True) -> AppTest:
     """Rerun until the drawing, or the run alone, is shown, as the page does by itself."""
     for _ in range(100):
-        job = app.session_state.filtered_state.get("drawn")
-        if job is not None and (job.found is not None) == drawn:
+        if "drawn" in app.session_state and (app.session_state["drawn"].found is not None) == drawn:
             return app
         time.sleep(0.1)
         app.run()

@@ -113,7 +113,7 @@ def test_a_file_of_ones_own_and_only_that(tmp_path: Path) -> None:
         assert "labels" not in found.files
     path.write_text("a,b,c\n1,2,3\n3,4,0\n5,1,2\n")
     done = run_scripts([tmp_path])
-    assert done.returncode == 1
+    assert done.returncode != 0  # 1, or what a library's threads make of it when Python ends
     assert "these are other tokens" in done.stderr
 
 

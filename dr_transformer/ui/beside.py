@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dr_transformer.paths import asset
+from dr_transformer.ui.chart_table import tables_behind
 
 
 def begin() -> None:
@@ -27,5 +28,7 @@ def pair(name: str) -> DeltaGenerator:
 
 
 def show(chart: go.Figure, key: str) -> None:
-    """A chart of its own height, without tools."""
-    st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+    """A chart of its own height, without tools, and the table behind it."""
+    with st.container(gap=None):
+        st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+        tables_behind({"What is drawn": chart}, key=key)

@@ -14,6 +14,7 @@ from dr_transformer.training.conditions import conditions
 from dr_transformer.training.outcome import NAMES, left_out, sentences
 from dr_transformer.training.pairs import Comparison, Group, Metric, curves, loss_difference
 from dr_transformer.training_charts import learned_a_chart, loss_difference_chart, validation_chart
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.diffusion_source import escaped
 from dr_transformer.ui.diffusion_tables import Columns, comparison_table, run_table, variant_table
 
@@ -143,3 +144,4 @@ def _table(frame: pd.DataFrame, columns: Columns, key: str) -> None:
 
 def _draw(figure: go.Figure, key: str) -> None:
     st.plotly_chart(figure, key=key, height=int(figure.layout.height), config={"displayModeBar": False})
+    tables_behind({"What is drawn": figure}, key=key)

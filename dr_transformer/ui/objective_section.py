@@ -8,6 +8,7 @@ from dr_transformer.block_charts import sub_step_curve
 from dr_transformer.inside_run import InsideRun, depth_of
 from dr_transformer.run import Run
 from dr_transformer.ui.block_diagram import LABELS
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves
 from dr_transformer.ui.inside_jobs import inside_run
 from dr_transformer.ui.objective_text import changes_table, gradient_sentence, sentences
@@ -67,14 +68,17 @@ def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
     depths = [depth_of(*place) for place in places]
     names = ["block 0" if b == 0 else f"{LABELS[name]} of block {b}" for b, name in places]
     ends = [o for o, depth in zip(found, depths, strict=True) if depth == int(depth)]
+    charts = {}
     with st.container(key="objective_curves", gap=None):
         for term, title in TERMS.items():
             values = [getattr(o, term) for o in found]
             chart = sub_step_curve(title, depths, values, names, n_blocks=n_blocks)
+            charts[title] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"objective_{term}", height=height, config={"displayModeBar": False})
         block_ends = [[getattr(o, term) for o in ends] for term in TERMS]
         mark_depth(block_ends, n_blocks=n_blocks, canvas=CANVAS, container="objective_curves")
+    tables_behind(charts, key="objective", label="Curves as tables")
     if not done:
         st.progress(inside.progress, f"Computing the objective and its gradients: {inside.progress:.0%}")
     elif not inside.error:

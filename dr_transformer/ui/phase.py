@@ -214,8 +214,8 @@ def _map(job: Sweep, metric: str, config: Config, *, pending: bool) -> None:
 
 
 def _guide(job: Sweep, metric: str, config: Config) -> None:
-    help = fitting(METRICS[metric].help, images=job.dataset.image_shape is not None)
-    st.markdown(f"{help} {_FORMULAS.get(metric, '')}")
+    explained = fitting(METRICS[metric].help, images=job.dataset.image_shape is not None)
+    st.markdown(f"{explained} {_FORMULAS.get(metric, '')}")
     for sentence in reading(job, config):
         st.markdown(sentence)
     if metric != "effective_rank":

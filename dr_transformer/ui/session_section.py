@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -51,5 +51,7 @@ def session_section(run: Run, settings: Settings, stem: str) -> None:
             st.caption(f"It holds the settings, {made[3]}", width="content")
     query = {name: text for name, text in st.query_params.to_dict().items() if name in PARAMETERS}
     st.caption("A link to these settings, without selection and notes; what is not in it is as in the paper:")
-    st.code(f"{(st.context.url or '').rstrip('/')}/?{urlencode(query)}", language=None, wrap_lines=True)
+    address = (st.context.url or "").rstrip("/")
+    page = address if urlsplit(address).path else f"{address}/"
+    st.code(f"{page}?{urlencode(query)}", language=None, wrap_lines=True)
     restore_section(run)

@@ -14,6 +14,7 @@ from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data import Dataset
 from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui.canvas import Panel, latent_canvas
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.inside_jobs import SLOTS, variant_runs
 from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.objective_section import BETAS, TERMS
@@ -158,11 +159,14 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
     if any(run.accuracies for run in runs):
         curves[_OTHER["accuracy"]] = {name: list(run.accuracies) for name, run in zip(names, runs, strict=True)}
     st.caption(" &emsp; ".join(f"{sign} {name}" for sign, name in zip(LOOKS, names, strict=False)))
+    charts = {}
     with st.container(key="variant_curves", gap=None):
         for number, (title, values) in enumerate(curves.items()):
             chart = variants_curve(title, values, n_blocks=config.n_blocks)
+            charts[title] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
+    tables_behind(charts, key="variants", label="Curves as tables")
 
 
 def table(chosen: list[Choice], runs: list[VariantRun], beta: float) -> pd.DataFrame:
