@@ -120,9 +120,15 @@ def _kept() -> dict[str, Any]:
 
 
 def _keep(key: str, options: list[Any], default: Any = None) -> None:
-    """Begin the widget with what it last had, if that is still an option: a widget alone forgets on other pages."""
-    chosen = st.session_state.get(key, _kept().get(key))
-    st.session_state[key] = chosen if chosen in options else options[0] if default is None else default
+    """Begin the widget with what it last had, if that is still an option: a widget alone forgets on other pages.
+
+    Its state is written only where it must change: what is written goes to the browser, and would undo a choice that
+    is on its way from there.
+    """
+    if st.session_state.get(key) in options:
+        return
+    kept = _kept().get(key)
+    st.session_state[key] = kept if kept in options else options[0] if default is None else default
 
 
 def _sizes(n_total: int) -> list[int]:

@@ -175,6 +175,7 @@ def test_variants_stand_side_by_side_on_one_clock(inside: Canvas) -> None:
 
 def test_bad_settings_are_said_and_the_picture_stays(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(path="Inside_a_block", wait_for_all=False, **(SMALL | {"eta": 0.49}))
+    expect(canvas.page.get_by_text("After attention, block 4")).to_be_visible()  # the page's first canvas is there
     canvas.wait("c.computed === 4")
     before = canvas.array("c.positions(1)")
     canvas.page.get_by_role("slider", name="Learning rate η").press("ArrowRight")
