@@ -27,7 +27,7 @@ WORDS = "to be or not to be, that is the question\n"
 @pytest.fixture
 def diffusion(page: Page, streamlit_server: Callable[[Path], str]) -> Page:
     page.goto(f"{streamlit_server(APP)}/Graph_diffusion")
-    expect(page.get_by_text("The runs")).to_be_visible()
+    expect(page.get_by_text("The runs", exact=True)).to_be_visible()
     return page
 
 
