@@ -54,8 +54,9 @@ def test_a_case_without_a_reference_has_no_ratio() -> None:
 
 def test_peak_memory_sees_what_was_held_and_given_back() -> None:
     def work() -> None:
-        np.ones(20_000_000)
+        held = np.ones(20_000_000)
         time.sleep(0.05)
+        assert held[-1] == 1
 
     with PeakMemory() as peak:
         work()

@@ -78,7 +78,7 @@ def test_embed_by_three_processes(tmp_path: Path) -> None:
             "the data set of rank 1 of 3 is not that of rank 0; give all the same.",
             "the name must end in .npz",
             "its folder does not exist",
-            "only embed can be run by several processes",
+            "only embed and train can be run by several processes",
         ],
         strict=True,
     ):

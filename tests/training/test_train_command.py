@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,12 @@ def test_stopped_in_any_way_and_started_again(
     """No run is lost or made twice, and all curves are those of runs that were never stopped."""
     out, whole = tmp_path / "results.jsonl", tmp_path / "whole.jsonl"
     settings = [*TINY, "--block-size", "8", "--max-iters", "400", "--text", words, "--seeds", "0-1"]
-    command = ["train", "lm", *settings, "--attention", "learned", "--checkpoint-seconds", "0.1"]
+    command = ["train", "lm", *settings, "--attention", "learned", "--checkpoint-seconds", "0.02"]
     process = start([*command, "--out", str(out)])
     until(process, "finished")
     until(process, "step", iteration=100)
+    while process.poll() is None and not list(tmp_path.glob("*-learned-1.checkpoint")):
+        time.sleep(0.005)  # a quick machine is there before anything was worth saving
     if way != "close":  # which `ended` does
         process.send_signal({"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}[way])
     rest, err = ended(process)
