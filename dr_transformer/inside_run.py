@@ -15,8 +15,7 @@ from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import Config
 from dr_transformer.jobs import Background
 from dr_transformer.model import SUB_STEPS, Step, after_attention, resolve_device
-from dr_transformer.objective import data_gradients
-from dr_transformer.objective_terms import Terms, terms
+from dr_transformer.objective import Terms, data_gradients, terms
 from dr_transformer.run import STRETCHES, Run, Trajectory
 
 Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.Step`

@@ -23,6 +23,8 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
@@ -83,28 +85,52 @@ class DataGradients(NamedTuple):
         return float(self.paper.double().norm() / self.exact.double().norm())
 
 
-def objective(
-    X: Tensor, *, alpha: float, beta: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None
-) -> Objective:
-    """All terms at latents X (n, q), those after any sub-step, in their precision; sums are in float64.
+class Terms(NamedTuple):
+    """What `Objective` needs of latents X (n, q), in float64: what takes the time; a new β then costs microseconds.
 
-    `check` may raise to stop. Raises `InputError` for β ≤ 0, where log det has no value.
+    Only the logarithms and tr A know β: L_data − βn = Σ x_i·(x_i − (AX)_i) − β tr A, log det(XᵀX + βI) = Σ log(σ² + β),
+    σ the singular values of X. `data`: Σ x_i·(x_i − (AX)_i). `trace`: tr A, summed over heads; 0 with `mask_self`.
+    `squares`: of each head, the squared singular values of its slice of X, (min(n, q / n_heads),).
     """
-    check_beta(beta)
-    n = len(X)
+
+    data: float
+    trace: float
+    squares: tuple[npt.NDArray[np.float64], ...]
+    n_samples: int
+    n_components: int
+
+    def at(self, beta: float) -> Objective:
+        """The terms of KL at this β; raises `InputError` for β ≤ 0."""
+        check_beta(beta)
+        n, n_heads = self.n_samples, len(self.squares)
+        width = self.n_components // n_heads
+        # XᵀX has q − min(n, q) eigenvalues more, all 0.
+        logs = [float(np.log(s + beta).sum()) + (width - len(s)) * math.log(beta) for s in self.squares]
+        constant = n_heads * (n - width) * math.log(beta)
+        return Objective(self.data - beta * self.trace, sum(logs), n_heads * beta * n, constant)
+
+
+def terms(X: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None) -> Terms:
+    """The terms at latents X (n, q), those after any sub-step, in their precision; sums are in float64.
+
+    Memory is O(n q). `check` may raise to stop.
+    """
+    n, q = X.shape
     masked = torch.arange(n, device=X.device) if mask_self else None
     AX = attend(X, X, alpha=alpha, n_samples=n, n_heads=n_heads, masked=masked, check=check)
     # x·(x − Ax), not |x|² − x·Ax: where latents have collapsed, that would be a difference of nearly equal numbers.
     data = float((X * (X - AX)).sum(dtype=torch.float64))
-    if not mask_self:
-        data -= beta * n_heads * _trace(X, alpha, n_heads, check)
-    regulariser, constant = 0.0, 0.0
-    for X_h in _heads(X, n_heads):
-        squares = singular_values(X_h)[1].square()
-        # XᵀX has q − min(n, q) eigenvalues more, all 0.
-        regulariser += float((squares + beta).log().sum()) + (X_h.shape[1] - len(squares)) * math.log(beta)
-        constant += (n - X_h.shape[1]) * math.log(beta)
-    return Objective(data, regulariser, n_heads * beta * n, constant)
+    trace = 0.0 if mask_self else n_heads * _trace(X, alpha, n_heads, check)
+    squares = tuple(singular_values(X_h)[1].square().cpu().numpy() for X_h in _heads(X, n_heads))
+    return Terms(data, trace, squares, n, q)
+
+
+def objective(
+    X: Tensor, *, alpha: float, beta: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None
+) -> Objective:
+    """`terms` at one β. Raises `InputError` for β ≤ 0, where log det has no value."""
+    check_beta(beta)
+    return terms(X, alpha=alpha, n_heads=n_heads, mask_self=mask_self, check=check).at(beta)
 
 
 def kl_floor(n_components: int, beta: float) -> float:

@@ -14,7 +14,7 @@ from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.data import Dataset
 from dr_transformer.jobs import Background
-from dr_transformer.objective_terms import Terms, terms
+from dr_transformer.objective import Terms, terms
 
 SUBSAMPLE = 2000  # tokens that the variants are run on
 

@@ -1,13 +1,11 @@
 """Attention as a graph in the background: every figure against the dense float64 matrix A."""
 
 import threading
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
 
 from dr_transformer import Config, Dataset, load
 from dr_transformer.adjacency_run import ORDERS, AdjacencyRun, MatrixImage, latents_of, token_attention
@@ -17,15 +15,10 @@ from dr_transformer.graph_store import GraphStore
 from dr_transformer.run import Run
 from dr_transformer.subset import subset, subset_sentence
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = Config(n_components=16, n_blocks=2)
 K = 10
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @cache

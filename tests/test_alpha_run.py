@@ -1,11 +1,9 @@
 """α tuned in the background: the curve of `alpha_tuning`, and what is drawn between its points."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.alpha_run import AlphaTuning, cross_entropy_at, relevant
@@ -14,14 +12,9 @@ from dr_transformer.data import Dataset
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = Config(n_components=16)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @cache

@@ -1,25 +1,18 @@
 """α tuned against a reference graph: dense formulas, convexity, and the optimum of MNIST."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize_scalar
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from dr_transformer import Config, InputError, attention_graph, load, unroll
 from dr_transformer.alpha_tuning import agreement, random_walk, tune_alpha
 from dr_transformer.graph import KNNGraph, adjacency, knn_graph
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache

@@ -1,13 +1,12 @@
 """Attention as a graph, against the dense matrix A."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from dr_transformer import Config, Dataset, InputError, attention_graph, load, unroll
@@ -21,18 +20,13 @@ from dr_transformer.attention_graph import (
 from dr_transformer.attention_graph import attention_graph as graph_of
 from dr_transformer.graph import KNNGraph, knn_graph
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SETTINGS = [
     {"alpha": 30.0},
     {"alpha": 5.0, "mask_self": False},
     {"alpha": 20.0, "n_heads": 4},
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @cache

@@ -1,23 +1,15 @@
 """The spectrum of I − A against dense solvers."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from dr_transformer import Config, InputError, attention_graph, attention_spectrum, load, unroll
 from dr_transformer.attention import attention_rows
 from dr_transformer.attention_spectrum import attention_spectrum as spectrum_of
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def latents(n: int, block: int = 0) -> Tensor:

@@ -1,6 +1,5 @@
 """The variants of a block: against `unroll`, against dense formulas, and what each does to objective and clusters."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -10,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from dr_transformer import Config, InputError, load, model, unroll
@@ -28,14 +26,9 @@ from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy
 from dr_transformer.model import SUB_STEPS, Step, layer_norm
 from dr_transformer.objective import kl_floor, objective
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = Config(n_components=16, n_blocks=3, precision="float64")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @cache

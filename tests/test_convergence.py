@@ -1,13 +1,11 @@
 """Subspaces against Laplacian Eigenmaps, and what unrolling converges to."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import subspace_angles
-from threadpoolctl import threadpool_limits
 
 from dr_transformer import Config, InputError, load, unroll
 from dr_transformer.block_variants import Variant, unroll_variant
@@ -23,12 +21,7 @@ from dr_transformer.graph import KNNGraph, knn_graph
 from dr_transformer.power_iterations import power_iterations
 from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache

@@ -22,7 +22,7 @@ RANK = {
     "null_data": 6, "replicates": 7, "device_deviation": 7, "gaussian": 1, "exponential_family": 1,
     "gaussian_keys": 2, "energy_distance": 2, "particle_measures": 2, "renormalisation": 3, "hermite_modes": 4,
     "particles": 5, "sweep_grid": 3, "sweep_cache": 7, "sweep": 8, "attention_graph": 6, "attention_spectrum": 7,
-    "objective": 7, "alpha_tuning": 7, "objective_terms": 8, "inside_run": 10, "variant_run": 10,
+    "objective": 7, "alpha_tuning": 7, "inside_run": 10, "variant_run": 10,
     "reparametrisation": 11, "block_charts": 6, "block_variants": 8, "convergence": 8, "phase_reading": 9,
     "phase_chart": 10, "wording": 1, "particle_trajectory": 6, "corollary_run": 3, "theorem_run": 5,
     "particle_charts": 2,

@@ -1,6 +1,5 @@
 """The objective against a dense float64 evaluation and autograd, and what it does over the blocks."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -8,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dr_transformer import Config, InputError, load, unroll
 from dr_transformer.objective import (
     Objective,
+    Terms,
     cosine,
     data_gradients,
     kl_floor,
@@ -22,7 +21,10 @@ from dr_transformer.objective import (
     objective,
     regulariser_gradient,
     tangent,
+    terms,
 )
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CASES = [
     (40, 6, 1, True),
@@ -32,13 +34,6 @@ CASES = [
     (5, 8, 1, True),  # fewer tokens than dimensions
     (5, 8, 2, False),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 def latents(n: int, q: int, seed: int = 0) -> Tensor:
@@ -90,6 +85,24 @@ def test_terms_are_the_dense_definitions(n: int, q: int, n_heads: int, mask_self
     assert found.L_reg == pytest.approx(float(regulariser), rel=1e-10)
     constant = n_heads * (beta * n - (n - q // n_heads) * np.log(beta))
     assert found.kl == pytest.approx(float(data - regulariser) - constant, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "q"), [(40, 6), (5, 8)])
+@pytest.mark.parametrize("n_heads", [1, 2])
+@pytest.mark.parametrize("mask_self", [True, False])
+def test_terms_computed_once_serve_every_beta(n: int, q: int, n_heads: int, mask_self: bool) -> None:
+    X = latents(n, q)
+    found = terms(X, alpha=7, n_heads=n_heads, mask_self=mask_self)
+    assert (found.trace == 0) == mask_self
+    for beta in (1e-4, 0.01, 1.0, 50.0):
+        data, regulariser = dense(X, 7, beta, n_heads, mask_self)
+        constant = n_heads * (beta * n - (n - q // n_heads) * np.log(beta))
+        assert found.at(beta).L_data == pytest.approx(float(data), rel=1e-12)
+        assert found.at(beta).L_reg == pytest.approx(float(regulariser), rel=1e-10)
+        assert found.at(beta).kl == pytest.approx(float(data - regulariser) - constant, rel=1e-9)
+        expected = objective(X, alpha=7, beta=beta, n_heads=n_heads, mask_self=mask_self)
+        np.testing.assert_allclose(found.at(beta), expected, rtol=1e-12)
+        assert found.at(beta).kl == pytest.approx(expected.kl, rel=1e-10)
 
 
 @pytest.mark.parametrize(("n", "q", "n_heads", "mask_self"), CASES)
@@ -237,6 +250,9 @@ def test_check_stops() -> None:
         data_gradients(latents(9, 2), alpha=1, check=check)
     with pytest.raises(StopError):
         objective(latents(9, 2), alpha=1, beta=1, mask_self=False, check=check)
+    for mask_self in (True, False):
+        with pytest.raises(StopError):
+            terms(latents(9, 2), alpha=1, mask_self=mask_self, check=check)
 
 
 @pytest.mark.parametrize("beta", [0, -1, float("nan"), float("inf")])
@@ -246,6 +262,7 @@ def test_beta_must_be_positive(beta: float) -> None:
         lambda: objective(X, alpha=1, beta=beta),
         lambda: regulariser_gradient(X, beta),
         lambda: kl_floor(2, beta),
+        lambda: Terms(1.0, 0.0, (np.ones(3),), 4, 3).at(beta),
     ):
         with pytest.raises(InputError, match="beta must be above 0"):
             compute()

@@ -1,11 +1,9 @@
 """The spectrum over depth in the background, and the sentence that its figures give."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.attention_spectrum import attention_spectrum
@@ -16,15 +14,10 @@ from dr_transformer.graph_store import GraphStore
 from dr_transformer.spectrum import laplacian_eigenmaps
 from dr_transformer.spectrum_run import N_MAPS, SpectrumRun, overlaps, verdict
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CONFIG = Config(n_components=16, n_blocks=4)
 K, NEIGHBORS = 5, 10
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
-    with threadpool_limits(1, user_api="openmp"):
-        yield
 
 
 @cache
