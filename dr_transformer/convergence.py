@@ -28,7 +28,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from dr_transformer.attention_spectrum import attention_spectrum
+from dr_transformer.attention_spectrum import AttentionSpectrum, attention_spectrum
 from dr_transformer.errors import InputError
 from dr_transformer.objective import singular_values
 from dr_transformer.spectrum import Eigenmaps
@@ -89,6 +89,20 @@ def subspace_overlap(angles: Array) -> float:
     return float(np.square(np.cos(angles)).mean())
 
 
+def compared(X: npt.NDArray[np.floating], spectrum: AttentionSpectrum, eigenmaps: Eigenmaps) -> Convergence:
+    """One block's latents X (n, q) and the spectrum of I − A there, k eigenvalues, next to Laplacian Eigenmaps."""
+    k, slow = len(spectrum.eigenvalues), spectrum.n_slow
+    leading, target = leading_directions(X, eigenmaps, k), eigenmaps.eigenvectors[:, :k]
+    # Orthonormal column by column, so that the first m still span what the first m maps do.
+    maps = torch.linalg.qr(torch.from_numpy(subspace(spectrum.maps, eigenmaps))).Q.numpy()
+    return Convergence(
+        principal_angles(leading, target),
+        principal_angles(maps, target),
+        principal_angles(leading[:, :slow], maps[:, :slow]),
+        spectrum.eigenvalues,
+    )
+
+
 def convergence(
     latents: Iterable[Tensor],
     eigenmaps: Eigenmaps,
@@ -106,13 +120,6 @@ def convergence(
     k = n_components
     if eigenmaps.eigenvectors.shape[1] < k:
         raise InputError(f"Laplacian Eigenmaps have {eigenmaps.eigenvectors.shape[1]} coordinates here, not {k}.")
-    target = eigenmaps.eigenvectors[:, :k]
     for X in latents:
-        leading = leading_directions(X.cpu().numpy(), eigenmaps, k)
         spectrum = attention_spectrum(X, k, alpha=alpha, mask_self=mask_self, check=check)
-        slow = spectrum.n_slow
-        # Orthonormal column by column, so that the first m still span what the first m maps do.
-        maps = torch.linalg.qr(torch.from_numpy(subspace(spectrum.maps, eigenmaps))).Q.numpy()
-        own = principal_angles(leading[:, :slow], maps[:, :slow])
-        angles = principal_angles(leading, target), principal_angles(maps, target)
-        yield Convergence(*angles, own, spectrum.eigenvalues)
+        yield compared(X.cpu().numpy(), spectrum, eigenmaps)

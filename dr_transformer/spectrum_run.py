@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from dr_transformer.attention_spectrum import AttentionSpectrum, attention_spectrum
+from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.config import Config
-from dr_transformer.convergence import Convergence, leading_directions, principal_angles, subspace, subspace_overlap
+from dr_transformer.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
@@ -87,20 +86,6 @@ class SpectrumRun(Background):
         self.maps.append(maps.astype(np.float32))
         self.principal.append(pca_view([latents])[0].astype(np.float32))
         self.blocks.append(compared(latents, spectrum, self.eigenmaps))  # last: who reads takes as many as there are
-
-
-def compared(X: Array, spectrum: AttentionSpectrum, eigenmaps: Eigenmaps) -> Convergence:
-    """Latents X (n, q) and the spectrum of I − A there next to Laplacian Eigenmaps, as `convergence.convergence`."""
-    k, slow = len(spectrum.eigenvalues), spectrum.n_slow
-    leading, target = leading_directions(X, eigenmaps, k), eigenmaps.eigenvectors[:, :k]
-    # Orthonormal column by column, so that the first m still span what the first m maps do.
-    maps = torch.linalg.qr(torch.from_numpy(subspace(spectrum.maps, eigenmaps))).Q.numpy()
-    return Convergence(
-        principal_angles(leading, target),
-        principal_angles(maps, target),
-        principal_angles(leading[:, :slow], maps[:, :slow]),
-        spectrum.eigenvalues,
-    )
 
 
 def overlaps(blocks: Sequence[Convergence]) -> dict[str, list[float | None]]:
