@@ -192,7 +192,7 @@ def test_the_tuning_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_tokens_are_a_subset_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dr_transformer.ui.adjacency.MAX_SAMPLES", 200)
+    monkeypatch.setattr("dr_transformer.ui.section_run.MAX_SAMPLES", 200)
     app = open_page()
     assert "200 of 300 tokens, class-balanced, drawn with seed 42" in app.info[0].value
     assert any("200 × 200" in m.value for m in app.markdown)

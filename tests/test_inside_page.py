@@ -17,7 +17,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.inside_run import Place, depth_of
 from dr_transformer.objective import data_gradients, objective
-from dr_transformer.ui import substeps
+from dr_transformer.ui import section_run
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "pages" / "4_Inside_a_block.py"
@@ -175,7 +175,7 @@ def test_a_run_that_cannot_be_is_one_sentence() -> None:
 
 
 def test_many_tokens_run_as_a_subset_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(substeps, "MAX_SAMPLES", 200)
+    monkeypatch.setattr(section_run, "MAX_SAMPLES", 200)
     app = opened()
     said = "This section runs on 200 of 300 tokens, class-balanced, drawn with seed 42, as if they were all."
     assert said in [i.value for i in app.info]

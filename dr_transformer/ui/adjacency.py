@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dr_transformer.adjacency_run import MAX_SAMPLES, ORDERS, AdjacencyRun, MatrixImage
+from dr_transformer.adjacency_run import ORDERS, AdjacencyRun, MatrixImage
 from dr_transformer.attention_charts import (
     HISTOGRAM_HEIGHT,
     MATRIX_HEIGHT,
@@ -19,11 +19,8 @@ from dr_transformer.attention_charts import (
 )
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data import Dataset
-from dr_transformer.errors import InputError
 from dr_transformer.picture import colourings, picture
 from dr_transformer.run import Run
-from dr_transformer.subset import subset, subset_sentence
-from dr_transformer.ui import session
 from dr_transformer.ui.alpha_section import alpha_section
 from dr_transformer.ui.attention_jobs import adjacency_run, matrix_image
 from dr_transformer.ui.chart_table import tables_behind
@@ -32,29 +29,22 @@ from dr_transformer.ui.neighbours import CANVAS, attended, choose_neighbors, cho
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
+from dr_transformer.ui.section_run import section_run
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, counted, status_line
 
-_FIRST_PICTURE_SECONDS = 5.0
 _HEIGHT = 330
 
 
 def show(dataset: Dataset, config: Config, settings: Settings) -> None:
-    """Draw the section; of more than `MAX_SAMPLES` tokens a subset is run as if it were all, and that is said."""
-    seed = config.random_state
-    some = subset(dataset, MAX_SAMPLES, seed)
-    run = session.run(some, config)
-    run.begun.wait(_FIRST_PICTURE_SECONDS)
-    if run.error:
-        raise InputError(run.error)
-    if some is not dataset:
-        st.info(f"This section runs on {subset_sentence(dataset, MAX_SAMPLES, seed)}, as if they were all.")
+    """Draw the section; raises `InputError` for what cannot be shown."""
+    run = section_run(dataset, config)
     with st.container(horizontal=True):
         with st.container(width="stretch"):
             _explain(config)
-        n_neighbors = choose_neighbors(settings, some.n_samples)
+        n_neighbors = choose_neighbors(settings, run.dataset.n_samples)
     _section(run, settings.view(), n_neighbors)
-    alpha_section(some, config, n_neighbors)
+    alpha_section(run.dataset, config, n_neighbors)
 
 
 def _explain(config: Config) -> None:

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.errors import InputError
 from dr_transformer.measurement import Measurement
 from dr_transformer.metrics import METRICS
 from dr_transformer.picture import attended
@@ -18,6 +17,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.comparison import CURVES, colourings, curves, levels, panels, sentences, table
 from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.reality import reality_section
 from dr_transformer.ui.run_canvas import last_depth, run_canvas
@@ -25,34 +25,23 @@ from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, status_line
 from dr_transformer.wording import fitting
 
-_FIRST_PICTURE_SECONDS = 5.0
 _HEIGHT = 225  # of a panel: two rows and the depth stand on one screen of 1440 × 900
 
 
 def compare(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good picture stays."""
-    with st.container():
-        runs = _runs(settings)
+    runs = last_good("last_comparison", lambda: _runs(settings))
     if runs is not None:
-        st.session_state["last_comparison"] = runs
         _picture(*runs, settings.view(), settings.baselines())
         reality_section(runs[0].dataset, runs[0].config, replace(settings.baselines(), align="none"))
 
 
-def _runs(settings: Settings) -> tuple[Run, BaselineRun, Measurement] | None:
-    try:
-        dataset, config = session.dataset(settings), settings.config()
-        run = session.run(dataset, config)
-        baselines = session.baseline_run(dataset, config, settings.baselines())
-        measured = session.measurement(run, baselines)
-        run.begun.wait(_FIRST_PICTURE_SECONDS)
-        if run.error:
-            raise InputError(run.error)
-        return run, baselines, measured
-    except InputError as error:
-        last: tuple[Run, BaselineRun, Measurement] | None = st.session_state.get("last_comparison")
-        st.error(capitalised(str(error)) + (" The picture below is the last that could be computed." if last else ""))
-        return last
+def _runs(settings: Settings) -> tuple[Run, BaselineRun, Measurement]:
+    dataset, config = session.dataset(settings), settings.config()
+    run = session.run(dataset, config)
+    baselines = session.baseline_run(dataset, config, settings.baselines())
+    measured = session.measurement(run, baselines)
+    return session.begun(run), baselines, measured
 
 
 @st.fragment

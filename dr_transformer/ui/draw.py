@@ -20,6 +20,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas, pinned_token
 from dr_transformer.ui.drawing_board import drawing_board, drawn_ink
 from dr_transformer.ui.drawn_table import drawn_table
+from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.link import read_depth, write_depth
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.run_canvas import classes
@@ -29,31 +30,19 @@ from dr_transformer.ui.summary import capitalised, status_line
 _CANVAS = "draw_canvas"
 _COLOUR = "#ff2fb3"  # of the drawing: like no class's, and seen on white and on black
 _HEIGHT = 320
-_FIRST_PICTURE_SECONDS = 5.0
 
 
 def draw(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good picture stays."""
-    with st.container():
-        run = _run(settings)
+    run = last_good("last_drawn_on", lambda: _run(settings))
     if run is not None:
-        st.session_state["last_drawn_on"] = run
         _page(run, settings.view())
 
 
-def _run(settings: Settings) -> Run | None:
-    try:
-        dataset, config = session.dataset(settings), settings.config()
-        check_drawable(dataset)
-        run = session.run(dataset, config)
-        run.begun.wait(_FIRST_PICTURE_SECONDS)
-        if run.error:
-            raise InputError(run.error)
-        return run
-    except InputError as error:
-        last: Run | None = st.session_state.get("last_drawn_on")
-        st.error(capitalised(str(error)) + (" The picture below is the last that could be computed." if last else ""))
-        return last
+def _run(settings: Settings) -> Run:
+    dataset, config = session.dataset(settings), settings.config()
+    check_drawable(dataset)
+    return session.begun(session.run(dataset, config))
 
 
 @st.fragment

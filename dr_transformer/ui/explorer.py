@@ -7,46 +7,27 @@ import streamlit as st
 from dr_transformer.analysis import CURVES
 from dr_transformer.charts import scatter_3d
 from dr_transformer.config import ViewConfig
-from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
 from dr_transformer.picture import attended, colourings, explained, in_three_dimensions, picture
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
 from dr_transformer.ui.words import picture_in_words
 
-_FIRST_PICTURE_SECONDS = 5.0
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
 
 
 def explorer(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good picture stays."""
-    # Sentences come and go in a container of their own: what stands below must keep its place among the page's
-    # elements, or the browser would build the canvas anew.
-    with st.container():
-        run = _run(settings)
+    run = last_good("last_run", lambda: session.begun(session.run(session.dataset(settings), settings.config())))
     if run is not None:
-        st.session_state["last_run"] = run
         _picture(run, settings.view())
-
-
-def _run(settings: Settings) -> Run | None:
-    try:
-        config = settings.config()
-        run = session.run(session.dataset(settings), config)
-        run.begun.wait(_FIRST_PICTURE_SECONDS)
-        if run.error:
-            raise InputError(run.error)
-        return run
-    except InputError as error:
-        last: Run | None = st.session_state.get("last_run")
-        st.error(capitalised(str(error)) + (" The picture below is the last that could be computed." if last else ""))
-        return last
 
 
 @st.fragment

@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Protocol, cast
-
 import streamlit as st
 
-from dr_transformer.config import Config
-from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.ui import session
+from dr_transformer.ui import adjacency, phase, session, spectrum_section, substeps
+from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised
 
 SECTIONS = {
-    "Sub-steps and objective": "substeps",
-    "Attention is a graph": "adjacency",
-    "Spectrum and convergence": "spectrum_section",
-    "Phase diagram": "phase",
+    "Sub-steps and objective": substeps,
+    "Attention is a graph": adjacency,
+    "Spectrum and convergence": spectrum_section,
+    "Phase diagram": phase,
 }
-"""Sections by name, and the module of `dr_transformer.ui` whose `show` draws each."""
-
-
-class Section(Protocol):
-    """What a section's module has."""
-
-    def show(self, dataset: Dataset, config: Config, settings: Settings) -> None:
-        """Draw the section for these tokens; raise `InputError` with a sentence for what cannot be shown."""
-        ...
+"""Sections by name, and the module whose `show(dataset, config, settings)` draws each."""
 
 
 def inside(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good section stays."""
-    chosen = _section()
-    with st.container():  # always there: what stands below keeps its place when a sentence goes
-        asked = _asked(settings)
+    section = SECTIONS[_section()]
+    asked = last_good("last_inside", lambda: (session.dataset(settings), settings.config()), what="What is below is")
     if asked is not None:
-        st.session_state["last_inside"] = asked
-        module = cast("Section", import_module(f"dr_transformer.ui.{SECTIONS[chosen]}"))
-        with st.container(key=f"inside_{SECTIONS[chosen]}"):
+        with st.container(key=f"inside_{section.__name__.rpartition('.')[2]}"):
             try:
-                module.show(*asked, settings)
+                section.show(*asked, settings)
             except InputError as error:
                 st.error(capitalised(str(error)))
 
@@ -59,12 +44,3 @@ def _section() -> str:
     )
     st.session_state["inside_kept"] = chosen
     return str(chosen)
-
-
-def _asked(settings: Settings) -> tuple[Dataset, Config] | None:
-    try:
-        return session.dataset(settings), settings.config()
-    except InputError as error:
-        last: tuple[Dataset, Config] | None = st.session_state.get("last_inside")
-        st.error(capitalised(str(error)) + (" What is below is the last that could be computed." if last else ""))
-        return last

@@ -26,6 +26,8 @@ from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.umap_worker import UMAPWorker
 
+_FIRST_PICTURE_SECONDS = 5.0
+
 
 @st.cache_resource(show_spinner=False)
 def runner() -> Runner:
@@ -45,6 +47,14 @@ def run(dataset: Dataset, config: Config) -> Run:
     """The session's run of the model: started, found, or taken up again."""
     make = functools.partial(Run, dataset, config, graphs())
     return runner().submit(("run", dataset.key, config), make, (session_name(), "run"))
+
+
+def begun(run: Run) -> Run:
+    """The run, once it has something to draw or a few seconds have passed; raises `InputError` for what stopped it."""
+    run.begun.wait(_FIRST_PICTURE_SECONDS)
+    if run.error:
+        raise InputError(run.error)
+    return run
 
 
 @st.cache_resource(show_spinner=False)
