@@ -17,24 +17,20 @@ A lesson is one file. It begins with a block of YAML between lines of three dash
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import DATASETS, Config
 from dr_transformer.errors import InputError
-from dr_transformer.parameters import Parameter
 from dr_transformer.paths import asset
 
 PANELS = ("explorer", "attention", "compare")
 MAX_BYTES = 1_000_000
-PARAMETERS: dict[str, Parameter] = {
-    name: parameter
-    for declared in (DataConfig, Config, ViewConfig, BaselineConfig)
-    for name, parameter in declared.parameters().items()
-}
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _STEP_KEYS = {
     *("step", "settings", "panel", "show", "lock", "question", "options", "answer", "reveal", "explanation"),
@@ -195,9 +191,10 @@ def _settings(where: str, given: Any) -> tuple[dict[str, Any], float | None]:
     return values, depth
 
 
-def shipped_lessons() -> list[Lesson]:
+@functools.cache
+def shipped_lessons() -> tuple[Lesson, ...]:
     """The lessons that come with the app, in their order."""
-    return read_folder(asset("lessons"))
+    return tuple(read_folder(asset("lessons")))
 
 
 def read_folder(folder: Path) -> list[Lesson]:

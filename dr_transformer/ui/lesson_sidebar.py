@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS
+from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.ui.link import DEFAULTS
+from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.page import BEFORE_LESSON
 from dr_transformer.ui.sidebar import Settings, page_links, parameter_widget
 
@@ -38,14 +40,10 @@ def lesson_sidebar(
     return draw
 
 
-def load_settings(values: dict[str, Any], depth: float | None, *, kept: bool) -> None:
+def load_step(values: dict[str, Any], depth: float | None, *, kept: bool) -> None:
     """Load what a step sets, on top of the paper's values or, if `kept`, of what is set; before any widget is drawn.
 
     What the user had set before the lesson comes back on the next page.
     """
     st.session_state.setdefault(BEFORE_LESSON, st.session_state["settings"])
-    base = st.session_state["settings"] if kept else DEFAULTS
-    st.session_state["settings"] = base | values
-    st.session_state.update(st.session_state["settings"])
-    st.session_state["start_depth"] = LAST_BLOCK if depth is None else depth
-    st.session_state["resets"] = st.session_state.get("resets", 0) + 1
+    load_settings((st.session_state["settings"] if kept else DEFAULTS) | values, depth)

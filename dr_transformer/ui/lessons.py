@@ -15,7 +15,7 @@ from dr_transformer.paths import asset
 from dr_transformer.ui import adjacency, session
 from dr_transformer.ui.compare import compare
 from dr_transformer.ui.explorer import explorer
-from dr_transformer.ui.lesson_sidebar import lesson_sidebar, load_settings
+from dr_transformer.ui.lesson_sidebar import lesson_sidebar, load_step
 from dr_transformer.ui.link import put_in_link
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.sidebar import Settings
@@ -130,7 +130,7 @@ def _lesson(lesson: Lesson) -> None:
 
     def load(entered: bool) -> None:
         if entered or st.session_state.get("lesson_loaded") != place:
-            load_settings(step.settings, step.depth, kept=False)
+            load_step(step.settings, step.depth, kept=False)
             st.session_state.update(lesson_loaded=place, lesson_revealed=False)
 
     settings = begin_page("Lessons", draw=lesson_sidebar(step.show, step.lock, load))
@@ -197,7 +197,7 @@ def _question(step: Step, place: tuple[str, int]) -> None:
 def _reveal(step: Step) -> None:
     st.session_state["lesson_revealed"] = True
     if step.reveal is not None:
-        load_settings(step.reveal, step.reveal_depth, kept=True)
+        load_step(step.reveal, step.reveal_depth, kept=True)
 
 
 def _panel(step: Step, settings: Settings) -> None:

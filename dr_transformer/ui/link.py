@@ -11,16 +11,12 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import DATASETS, Config
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Parameter
 
 UPLOAD = "your own file"
-PARAMETERS: dict[str, Parameter] = {
-    name: parameter
-    for declared in (DataConfig, Config, ViewConfig, BaselineConfig)
-    for name, parameter in declared.parameters().items()
-}
 DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"n_samples": 10_000}
 LAST_BLOCK = float(Config.parameters()["n_blocks"].maximum or 0)
 """A depth beyond all blocks: the canvas takes it as "the last block computed"."""

@@ -10,6 +10,7 @@ from dr_transformer.phase_reading import SYMBOLS, settings_text
 from dr_transformer.sweep import Sweep
 from dr_transformer.sweep_grid import Cell
 from dr_transformer.ui.link import LAST_BLOCK, write_depth
+from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.summary import counted
 
 
@@ -74,12 +75,9 @@ def was_loaded() -> bool:
 def _load(job: Sweep, cell: Cell) -> None:
     """Set the sidebar to the cell's settings, and all pictures to the last block, which is what the cell shows."""
     values = {"alpha": job.grid.alphas[cell[0]], job.grid.column: job.grid.values[cell[1]]}
-    st.session_state["settings"] = st.session_state["settings"] | values
-    st.session_state.update(values)
-    st.session_state["start_depth"] = LAST_BLOCK
+    load_settings(values)
     st.session_state.pop("last_depth", None)
     write_depth(LAST_BLOCK, 0)
-    st.session_state["resets"] = st.session_state.get("resets", 0) + 1
     n, n_cell = job.dataset.n_samples, job.n_samples
     tokens = "" if n == n_cell else f" A run has all {counted(n)} tokens, the cell {counted(n_cell)}."
     said = f"Loaded {settings_text(job, cell)}; sidebar, link and pictures follow.{tokens}"

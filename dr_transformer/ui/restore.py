@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 import torch
 
+from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
 from dr_transformer.errors import InputError
 from dr_transformer.figure_metadata import read_settings
@@ -15,7 +16,8 @@ from dr_transformer.run import Run
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import Session, load
 from dr_transformer.ui.export_widgets import set_widgets
-from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD
+from dr_transformer.ui.link import DEFAULTS, UPLOAD
+from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from dr_transformer.ui.summary import capitalised
 
@@ -92,10 +94,7 @@ def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
 def _set(session: Session, values: dict[str, Any]) -> None:
     """Set the sidebar as a preset does, and what a session holds besides."""
     state, figure = st.session_state, session.settings.figure
-    state["settings"] = DEFAULTS | values
-    state.update(state["settings"])
-    state["start_depth"] = LAST_BLOCK if session.depth is None else session.depth
-    state["resets"] = state.get("resets", 0) + 1
+    load_settings(DEFAULTS | values, session.depth)
     if figure is not None:
         set_widgets("figure", figure.to_dict())
         return

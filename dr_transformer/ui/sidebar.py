@@ -10,9 +10,11 @@ import streamlit as st
 import torch
 from streamlit.errors import StreamlitPageNotFoundError
 
+from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.parameters import Parameter
-from dr_transformer.ui.link import DEFAULTS, LAST_BLOCK, PARAMETERS, UPLOAD, read_link, write_link
+from dr_transformer.ui.link import DEFAULTS, UPLOAD, read_link, write_link
+from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.presets import PRESETS, Preset
 from dr_transformer.wording import fitting
 
@@ -127,10 +129,7 @@ def _load(preset: Preset) -> None:
     Data, seed and view stay the user's, except for the paper's own preset.
     """
     kept = {} if preset.everything else {k: v for k, v in st.session_state["settings"].items() if k not in _PRESET}
-    st.session_state["settings"] = DEFAULTS | kept | preset.values  # those without a widget on this page, too
-    st.session_state.update(st.session_state["settings"])
-    st.session_state["start_depth"] = LAST_BLOCK
-    st.session_state["resets"] = st.session_state.get("resets", 0) + 1
+    load_settings(DEFAULTS | kept | preset.values)
 
 
 def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:

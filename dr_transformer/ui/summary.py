@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.analysis import SUBSAMPLE
 from dr_transformer.config import DATASETS
 from dr_transformer.palette import PETROFF10
 from dr_transformer.run import PREVIEW, Run
-from dr_transformer.ui.link import PARAMETERS
 
 # A parameter's name where it is one: many are ordinary words too.
 _NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})(?= = | must )")
