@@ -31,7 +31,8 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
     labels = data.labels
     plain = Config(device="cpu", precision="float32")
     name = f"{plain.n_blocks} blocks, n = {data.n_samples}"
-    theirs = functools.partial(plain_transformer, first_latents(data.Y, plain), plain)
+    first = first_latents(data.Y, plain)
+    theirs = functools.partial(plain_transformer, first, plain)
     exact: list[Array] = []  # float64, computed once: it takes as long as all the rest
 
     def errors(ours: Array, theirs: Array) -> dict[str, float]:
@@ -43,8 +44,7 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
         return found | {"5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(exact[0], labels)}
 
     for precision in ("float32", "bfloat16"):
-        config = Config(device="cpu", precision=precision)
-        ours = functools.partial(blocks, first_latents(data.Y, config), config)
+        ours = functools.partial(blocks, first, Config(device="cpu", precision=precision))
         yield Case(f"{name}, {precision}", ours, "torch's encoder layer, float32", theirs, errors)
     if torch.cuda.is_available():
         config = Config(device="cuda")

@@ -1,5 +1,20 @@
 """The one exception a user of the package can cause: a sentence that says what is wrong and what to do."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class InputError(ValueError):
     """Bad input. The message is one clear sentence, fit to be shown to a person as it is."""
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """The `InputError` for a file that `error` did not let us open."""
+    reason = {
+        FileNotFoundError: "its folder does not exist",
+        IsADirectoryError: "it is a folder",
+        PermissionError: "permission is denied",
+        NotADirectoryError: "its folder is a file",
+    }.get(type(error), str(error.strerror))
+    return InputError(f"cannot write {str(path)!r}: {reason}; choose another path.")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
-from dr_transformer.errors import InputError
+from dr_transformer.errors import cannot_write
 from dr_transformer.parameters import Declared
 from dr_transformer.saved_settings import FORMAT, SCHEMA
 
@@ -34,13 +34,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise IsADirectoryError
         partial.touch()
     except OSError as error:
-        reason = {
-            FileNotFoundError: "its folder does not exist",
-            IsADirectoryError: "it is a folder",
-            PermissionError: "permission is denied",
-            NotADirectoryError: "its folder is a file",
-        }.get(type(error), str(error.strerror))
-        raise InputError(f"cannot write {str(path)!r}: {reason}; choose another path.") from None
+        raise cannot_write(path, error) from None
     try:
         yield partial
         partial.replace(path)

@@ -6,7 +6,6 @@ ends. Dong, Moses & Li, "Efficient k-nearest neighbor graph construction for gen
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import torch
 from dr_transformer import nearest
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph
+from dr_transformer.paths import module_command, module_environment
 
 EXACT_MOST = 100_000  # tokens; the exact search takes 45 s for as many on two cores, four times that for twice as many
 N_MEASURED = 1000  # tokens whose true neighbours are found, to say how good the graph is
@@ -56,11 +56,9 @@ def approximate_graph(
     with tempfile.TemporaryDirectory(prefix="dr-transformer-") as folder:
         given, found = Path(folder, "rows.npy"), Path(folder, "graph.npz")
         np.save(given, X)
-        root = str(Path(__file__).parent.parent)
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, "-P", "-W", "ignore", "-m", "dr_transformer.graph_approximate"]
+        command = module_command("dr_transformer.graph_approximate")
         command += [str(given), str(found), str(n_neighbors), str(random_state)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": path}) as work:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=module_environment()) as work:
             try:
                 said = _await(work, check)
             finally:

@@ -8,18 +8,16 @@ listens on a socket, and nothing is unpickled.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer.paths import module_command, module_environment
 from dr_transformer.umap_fit import UMAPSettings
 
 Array = npt.NDArray[Any]
@@ -52,14 +50,11 @@ class Child:
     """The worker process as the app sees it. Any thread may `cancel` and `kill`; the rest is for one thread."""
 
     def __init__(self) -> None:
-        root = str(Path(__file__).parent.parent)
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))  # found as this process finds it
         self._process = subprocess.Popen(
-            # -P: what lies in the working directory is not imported; -W: warnings are no users' business
-            [sys.executable, "-P", "-W", "ignore", "-m", "dr_transformer.umap_process"],
+            module_command("dr_transformer.umap_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
+            env=module_environment(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from typing import IO, Any
 from dr_transformer.data_sources import cache_folder
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
+from dr_transformer.paths import module_command, module_environment
 from dr_transformer.training.results import SCHEMA, Row
 from dr_transformer.training.settings import Settings, task_of
 from dr_transformer.training.sources import Sources
@@ -101,11 +100,9 @@ class TrainingJob(Background):
         self.complete = True
 
     def _started(self, said: IO[bytes]) -> subprocess.Popen[bytes]:
-        # -P: not the modules that lie where the app was started.
-        command = [sys.executable, "-P", "-W", "ignore", "-m", "dr_transformer", *self._arguments()]
-        pipe, root = subprocess.PIPE, str(Path(__file__).parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))  # found as this process finds it
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, env=os.environ | {"PYTHONPATH": path})
+        command = [*module_command("dr_transformer"), *self._arguments()]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, env=module_environment())
 
     def _arguments(self) -> list[str]:
         task = task_of(self.settings)

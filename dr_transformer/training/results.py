@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dr_transformer.data_files import brief
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, cannot_write
 from dr_transformer.training.locks import locked
 from dr_transformer.training.settings import Settings, from_dict
 
@@ -122,13 +122,7 @@ def check_writable(path: Path) -> None:
         with path.open("ab"):
             pass
     except OSError as error:
-        reason = {
-            FileNotFoundError: "its folder does not exist",
-            IsADirectoryError: "it is a folder",
-            PermissionError: "permission is denied",
-            NotADirectoryError: "its folder is a file",
-        }.get(type(error), str(error.strerror))
-        raise InputError(f"cannot write {str(path)!r}: {reason}; choose another path.") from None
+        raise cannot_write(path, error) from None
 
 
 def append(path: Path, row: Row) -> None:
