@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from dr_transformer.attention import attention_rows
 from dr_transformer.canvas_parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.run import Run, Trajectory
+from dr_transformer.view_frames import in_view
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
 N_ATTENDED = 8  # most attended tokens shown of a clicked one
@@ -70,24 +70,11 @@ def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
 def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
     assert trajectory.start is not None
     frames = trajectory.frames(config)
-    first, second = _axes(config, view)
     depths = tuple(frame.depth for frame in frames)
     fixed = max(i for i, depth in enumerate(depths) if depth <= view.view_block)
-    by_view: dict[str, Callable[[list[Array]], Array]] = {
-        "axes": lambda X: views.axes_view(X, first, second),
-        "pca": views.pca_view,
-        "fixed-pca": lambda X: views.fixed_pca_view(X, fixed),
-        "aligned-pca": views.aligned_pca_view,
-    }
-    draw = by_view[view.view]
     names = tuple(frame.name for frame in frames)
-    return _Drawn(draw([trajectory.start]), draw([frame.X for frame in frames]), depths, names)
-
-
-def _axes(config: Config, view: ViewConfig) -> tuple[int, int]:
-    """The two latent axes that are drawn: the last one stands for those that these latents do not have."""
-    last = config.n_components - 1
-    return min(view.first_axis, last), min(view.second_axis, last)
+    start, moving = (in_view(latents, view, fixed) for latents in ([trajectory.start], [frame.X for frame in frames]))
+    return _Drawn(start, moving, depths, names)
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
@@ -126,7 +113,8 @@ def labelled_panels(
     """The two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
     projection = "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
-        chosen = _axes(config, view)
+        last = config.n_components - 1
+        chosen = min(view.first_axis, last), min(view.second_axis, last)
         axes = [f"{kind} {axis}" for kind in ("column", "latent axis") for axis in chosen]
     else:
         axes = ["principal component 1", "principal component 2"] * 2
