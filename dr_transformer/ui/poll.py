@@ -2,6 +2,7 @@
 
 Streamlit's own `st.fragment(run_every=…)` can only be stopped by a full rerun of the page, and when that one meets a
 click on a link to another page, the click is lost. Here the browser asks for each next run, and simply stops asking.
+What people press goes before: poll.js says how.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
         serial = st.session_state.get(f"{key}_serial", 0) + 1
         st.session_state[f"{key}_serial"] = serial  # each answer must differ from the last, or the browser ignores it
         data |= {"serial": serial, "milliseconds": round(1000 * seconds)}
-    _component()(data=data, key=key, height="content", on_tick_change=lambda: None)
+    named = f"{key}_nothing"
+    st.fragment(_nothing, key=named)()
+    callbacks = {
+        "on_tick_change": lambda: None,
+        # A button that was pressed is known to a run that begins here only if the rerun is asked for by a name, too.
+        "on_pressed_change": st.rerun,
+        "on_button_change": functools.partial(st.rerun, named),
+    }
+    _component()(data=data, key=key, height="content", **callbacks)
+
+
+def _nothing() -> None:
+    """A fragment to name in a rerun."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""A fragment that waits asks again where its question was lost: Streamlit folds those that are asked together."""
+"""A fragment that waits asks again where its question was lost, and takes nothing along that was pressed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 SCRIPT = Path(__file__).with_name("poll_app.py")
+PRESSED = Path(__file__).with_name("pressed_app.py")
 
 
 def test_a_lost_question_is_asked_again_and_an_answered_one_is_not(
@@ -38,3 +39,25 @@ def test_a_lost_question_is_asked_again_and_an_answered_one_is_not(
     assert questions >= 5
     page.wait_for_timeout(4000)
     assert len(asked) == questions
+
+
+LATE_TIMERS = """(() => {
+  const early = window.setTimeout;
+  window.setTimeout = (callback, delay, ...rest) => early(callback, delay || 80, ...rest);
+})()"""
+
+
+def test_what_is_pressed_while_a_question_waits_to_be_sent_is_not_lost(
+    page: Page, streamlit_server: Callable[[Path], str]
+) -> None:
+    """Streamlit sends changes that come together as one message for one fragment; here nearly all come together."""
+    page.add_init_script(LATE_TIMERS)
+    page.goto(streamlit_server(PRESSED))
+    for number in range(1, 9):
+        letter = "bca"[number % 3]
+        page.get_by_text(letter, exact=True).click()
+        expect(page.get_by_text(f"The page shows {letter}.")).to_be_visible(timeout=5000)
+        page.wait_for_timeout(430 + 37 * number)  # questions are asked again, and the next press meets another moment
+        page.get_by_role("button", name="Press").click()
+        expect(page.get_by_text(f"Pressed: {number}.")).to_be_visible(timeout=5000)
+        page.wait_for_timeout(430 + 23 * number)
