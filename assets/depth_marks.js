@@ -30,17 +30,19 @@ class DepthMarks {
     const theme = getComputedStyle(this.host);
     this.accent = theme.getPropertyValue("--st-primary-color") || "#8a3324";
     this.ink = theme.getPropertyValue("--st-text-color") || "currentColor";
+    keepSteady(data.container);
     this.#build();
   }
 
   #isOurs({ target, addedNodes, removedNodes }) {
-    const isMark = (node) => Boolean((node.closest ? node : node.parentElement)?.closest?.(".depth-mark"));
+    const isMark = (node) => Boolean((node.closest ? node : node.parentElement)?.closest?.(".depth-mark, [data-copy]"));
     return isMark(target) || [...addedNodes, ...removedNodes].some(isMark);
   }
 
-  /** The plots' areas, in order, as rectangles of the chart's own drawing. */
+  /** The plots' areas, in order, as rectangles of the chart's own drawing; not of charts on their way out. */
   #areas() {
-    return [...this.container.querySelectorAll(".js-plotly-plot .draglayer .nsewdrag")];
+    const areas = this.container.querySelectorAll(".js-plotly-plot:not([data-copy]) .draglayer .nsewdrag");
+    return [...areas].filter((area) => area.getBoundingClientRect().width > 0);
   }
 
   /** A mark for each plot, where the plots are now. */

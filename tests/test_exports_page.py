@@ -22,6 +22,7 @@ from dr_transformer.figure_metadata import read_settings
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import dump
 from dr_transformer.session_file import load as load_session
+from dr_transformer.ui import export_widgets
 from dr_transformer.ui.exports import METHODS
 from dr_transformer.ui.restore import app_values
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
@@ -150,6 +151,45 @@ def test_a_table_and_its_script(suffix: str, which: str, k: int, downloads: dict
         assert load_session(settings_file).settings.config == CONFIG
     else:
         assert "table_settings" not in downloads
+
+
+class Finishing:
+    """A file that is finished when it has been looked at `after` times."""
+
+    content, error, note, current, progress = b"GIF89a", None, "", "drawing", 0.5
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    @property
+    def finished(self) -> bool:
+        self.after -= 1
+        return self.after < 0
+
+    complete = finished
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_file_that_is_finished_at_any_moment_is_handed_over(
+    after: int, downloads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn now, or drawn again: never finished between the two looks and forgotten."""
+    waiting: list[bool] = []
+    monkeypatch.setattr(export_widgets, "poll", lambda pending, **_: waiting.append(pending))
+
+    def script() -> None:
+        import streamlit as st
+
+        from dr_transformer.ui.export_widgets import file_row
+
+        file_row("film", "asked", lambda: st.session_state["job"], "a.gif", "image/gif")
+
+    app = AppTest.from_function(script)
+    app.session_state["film_asked"] = "asked"
+    app.session_state["job"] = Finishing(after)
+    app.run()
+    assert not app.exception
+    assert ("film_save" in downloads) or waiting == [True]
 
 
 def test_a_web_page(downloads: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.section_run import section_run
 from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted, status_line
 
 _HEIGHT = 330
@@ -128,7 +129,7 @@ def _draw_matrix(run: Run, made: MatrixImage) -> None:
     chart = matrix_chart(image, n, made.labels, run.dataset.class_names)
     with st.container(horizontal=True):
         with st.container(width=520):
-            st.plotly_chart(chart, key="matrix", height=int(chart.layout.height))
+            steady_chart(chart, key="matrix", height=int(chart.layout.height))
         with st.container(width="stretch"):
             side = n / len(image)
             pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""
@@ -170,7 +171,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
             _keep_place(HISTOGRAM_HEIGHT)
         else:
             chart = neighbours_histogram(here.effective)
-            st.plotly_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
+            steady_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
             tables_behind({"effective number of neighbours": chart}, key="effective", label="Histogram as a table")
             st.markdown(figures_sentence(run, adjacency, block))
     curves = {

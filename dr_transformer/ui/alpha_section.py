@@ -15,6 +15,7 @@ from dr_transformer.ui import attention_jobs
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted
 
 _GRAPHS = {True: "symmetrised", False: "each token's own"}
@@ -76,7 +77,7 @@ def _result(tuning: AlphaTuning, alpha: float, *, running: bool) -> None:
     with st.container(horizontal=True):
         for key, chart in charts.items():
             with st.container(width=430):
-                st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+                steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
     tables_behind(charts, key="alpha", label="Curves as tables")
     for said in sentences(tuning, alpha):
         st.markdown(said)

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dr_transformer.paths import asset
 from dr_transformer.ui.chart_table import tables_behind
+from dr_transformer.ui.steady_chart import steady_chart
 
 
 def begin() -> None:
@@ -30,5 +31,5 @@ def pair(name: str) -> DeltaGenerator:
 def show(chart: go.Figure, key: str) -> None:
     """A chart of its own height, without tools, and the table behind it."""
     with st.container(gap=None):
-        st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+        steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
         tables_behind({"What is drawn": chart}, key=key)

@@ -45,6 +45,7 @@ def mark_depth(
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
+    And keep them in sight while they are drawn anew, as `steady_chart` does.
     Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`; `curves`
     are their values at whole depths, of which the one at the mark is written above the right end of the plot.
     """
@@ -59,6 +60,6 @@ def mark_depth(
 
 @functools.cache
 def _component() -> Any:
-    names = ("canvas/dom.js", "canvas/shared_depth.js", "depth_marks.js")
+    names = ("canvas/dom.js", "canvas/shared_depth.js", "steady_charts.js", "depth_marks.js")
     source = "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
     return st.components.v2.component("depth_marks", js=source)

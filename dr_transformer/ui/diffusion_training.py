@@ -17,6 +17,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.diffusion_controls import PRESET, Request, controls
 from dr_transformer.ui.diffusion_source import Source, escaped
 from dr_transformer.ui.poll import poll
+from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised
 
 _OWNER = "training"
@@ -100,18 +101,19 @@ def _rows(job: TrainingJob) -> tuple[Row, ...]:
 @st.fragment
 def _live(job: TrainingJob, n_drawn: int, drawn: tuple[Row, ...]) -> None:
     """Progress and curves. The page is run again when a run has ended, for its results are drawn outside."""
+    waited = _ASKED in st.session_state and not job.finished
+    pending = waited or job.working  # asked first: if nothing is to come, all rows are there now
     if len(job.rows) != n_drawn:
         st.rerun()
-    waited = _ASKED in st.session_state and not job.finished
     with st.container(gap=None):
-        poll(waited or job.working, seconds=0.5, key="diffusion_poll")
+        poll(pending, seconds=0.5, key="diffusion_poll")
     with st.container(key="diffusion_state"):
         _state(job, waited=waited)
     runs = _curves(job, drawn)
     if waited and runs:
         current = job.current
         training = (current[0], _training(job)) if current and job.train.get("loss") else None
-        st.plotly_chart(live_chart(runs, training), key="diffusion_live", height=260, config={"displayModeBar": False})
+        steady_chart(live_chart(runs, training), key="diffusion_live", height=260, config={"displayModeBar": False})
 
 
 def _state(job: TrainingJob, *, waited: bool) -> None:

@@ -55,8 +55,9 @@ def _page(run: Run, view: ViewConfig) -> None:
         drawing_board(image, caption, images_key=_tokens_key(run), index=run.dataset.n_samples)
         if problem:
             st.error(capitalised(problem))
-    job = _job(run, view, image) if run.done.is_set() and not run.error else None
-    pending = not run.done.is_set() or (job is not None and not job.finished)
+    done = run.done.is_set()
+    job = _job(run, view, image) if done and not run.error else None
+    pending = not done or (job is not None and not job.finished)  # once: what is drawn below is all, or is drawn again
     shown = _shown(run, view, job)
     with result:
         _verdict(job, shown, image)

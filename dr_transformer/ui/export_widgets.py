@@ -100,6 +100,8 @@ def file_row(
             export_jobs.stop(kind)
             st.session_state.pop(f"{kind}_asked", None)
         job = submit() if st.session_state.get(f"{kind}_asked") == asked else None
+        # Asked first: if it is finished now, what is drawn below is all there is; else it is drawn again.
+        pending = not ready or (job is not None and not job.finished)
         if job is not None and job.complete:
             assert job.content is not None
             st.download_button(
@@ -113,7 +115,7 @@ def file_row(
                 help="Saves the file through the browser.",
             )
     with st.container(gap=None):
-        poll(not ready or (job is not None and not job.finished), seconds=0.5, key=f"{kind}_poll")
+        poll(pending, seconds=0.5, key=f"{kind}_poll")
     if job is not None:
         _state(job)
     return job

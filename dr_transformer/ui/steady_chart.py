@@ -22,4 +22,5 @@ def steady_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
 
 @functools.cache
 def _component() -> Any:
-    return st.components.v2.component("steady_chart", js=asset("steady_chart.js").read_text(encoding="utf-8"))
+    source = "\n".join(asset(name).read_text(encoding="utf-8") for name in ("steady_charts.js", "steady_chart.js"))
+    return st.components.v2.component("steady_chart", js=source)

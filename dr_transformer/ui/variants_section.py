@@ -20,6 +20,7 @@ from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.objective_section import BETAS, TERMS
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised
 from dr_transformer.variant_run import SUBSAMPLE, VariantRun
 from dr_transformer.view_frames import axis_names, in_view
@@ -165,7 +166,7 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
             chart = variants_curve(title, values, n_blocks=config.n_blocks)
             charts[title] = chart
             height = int(chart.layout.height)
-            st.plotly_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
+            steady_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
     tables_behind(charts, key="variants", label="Curves as tables")
 
 

@@ -58,7 +58,7 @@ def written(path: Path, runs: list[Row]) -> Path:
 def drawn(page: Page, key: str, name: str, what: str) -> list[float]:
     """Numbers of the trace of this name."""
     read = f"""([key, name]) => {{
-      const plot = document.querySelector(`.st-key-${{key}} .js-plotly-plot`);
+      const plot = document.querySelector(`.st-key-${{key}} .js-plotly-plot:not([data-copy])`);
       const trace = plot?._fullData?.find((trace) => trace.name === name);
       return trace ? Array.from({what}) : null;
     }}"""
@@ -158,7 +158,7 @@ def test_a_comparison_is_trained_stopped_and_ended(diffusion: Page, no_traces: N
     expect(
         diffusion.get_by_text(re.compile(r"Run 1 of 2: A, seed 0, iteration \d+ of 600; about .* left"))
     ).to_be_visible(timeout=120_000)
-    expect(diffusion.locator(".st-key-diffusion_live .js-plotly-plot")).to_be_visible()
+    expect(diffusion.locator(".st-key-diffusion_live .js-plotly-plot:not([data-copy])")).to_be_visible()
     assert drawn(diffusion, "diffusion_live", "A", "trace.y")
     diffusion.get_by_role("button", name="Cancel", exact=True).click()
     expect(diffusion.get_by_text(re.compile(r"Stopped after \d of 2 runs; Start goes on"))).to_be_visible()

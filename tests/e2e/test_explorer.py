@@ -70,10 +70,15 @@ NEVER_GREY = """() => {
   const look = () => {
     const canvas = document.querySelector(".latent-canvas") ??
       [...document.querySelectorAll("*")].map((node) => node.shadowRoot?.querySelector(".latent-canvas")).find(Boolean);
-    const chart = document.querySelector(".st-key-depth_curves .js-plotly-plot");
-    for (const [name, start] of [["canvas", canvas], ["chart", chart]]) {
-      const box = start.getBoundingClientRect();
-      seen.places.add(`${name} ${[box.x, box.y, box.width, box.height].map(Math.round)}`);
+    const place = (node) => {
+      const box = node.getBoundingClientRect();
+      return [box.x, box.y, box.width, box.height].map(Math.round).join();
+    };
+    const plots = [...document.querySelectorAll(".st-key-depth_curves .js-plotly-plot")];
+    const charts = plots.filter((plot) => plot.offsetHeight && getComputedStyle(plot).visibility === "visible");
+    seen.places.add(`canvas ${place(canvas)}`);
+    seen.places.add(`charts ${[...new Set(charts.map(place))].sort().join(" ")}`);
+    for (const start of [canvas, ...charts]) {
       let opacity = 1;
       for (let node = start; node; node = node.parentElement ?? node.getRootNode().host) {
         opacity *= Number(getComputedStyle(node).opacity);
@@ -88,7 +93,7 @@ NEVER_GREY = """() => {
 
 
 def test_the_page_never_greys_out_or_jumps_while_it_computes(open_app: Callable[..., Canvas]) -> None:
-    """In every frame of a change of α: picture and curves opaque, in place, the same size; zoom and selection kept."""
+    """In every frame of a change of α: picture and curves seen, opaque, in place, as large; zoom and selection kept."""
     canvas = open_app(n_samples=4000, n_blocks=4, n_components=64)
     page = canvas.page
     canvas.get("c.zoomAt(1, 50, 60, 2)")

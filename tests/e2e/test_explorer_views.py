@@ -143,7 +143,7 @@ def test_three_dimensions_hold_the_block_at_rest(open_app: Callable[..., Canvas]
     canvas = open_app(three_d="true", depth=2, **SMALL)
     expect(canvas.page.get_by_role("heading", name="Block 2 in three dimensions")).to_be_visible()
     read = """() => {
-      const plots = [...document.querySelectorAll('.js-plotly-plot')];
+      const plots = [...document.querySelectorAll('.js-plotly-plot:not([data-copy])')];
       const traces = plots.flatMap((plot) => plot._fullData ?? []).filter((trace) => trace.type === 'scatter3d');
       return traces.map((t) => [...t.customdata].map((i, k) => [i, t.x[k], t.y[k], t.z[k]]));
     }"""

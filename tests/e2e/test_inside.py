@@ -73,7 +73,7 @@ def step_button(page: Page, number: int) -> Any:
 
 def curve(page: Page, key: str) -> np.ndarray:
     """The values of the thin curve, one a sub-step, as Plotly has them."""
-    read = f"() => Array.from(document.querySelector('.st-key-{key} .js-plotly-plot').data[0].y)"
+    read = f"() => Array.from(document.querySelector('.st-key-{key} .js-plotly-plot:not([data-copy])').data[0].y)"
     return np.array(page.evaluate(read))
 
 
@@ -146,7 +146,7 @@ def test_beta_changes_the_curves_to_the_objective_s(inside: Canvas) -> None:
     expect(page.locator(".st-key-inside_beta").get_by_text(f"{larger:g}", exact=True)).to_be_visible()
     rests(page)
     old = objective(steps()[4, "layer_norm_2"], alpha=30, beta=0.01).kl
-    read = "document.querySelector('.st-key-objective_kl .js-plotly-plot')?.data?.[0].y.at(-1)"
+    read = "document.querySelector('.st-key-objective_kl .js-plotly-plot:not([data-copy])')?.data?.[0].y.at(-1)"
     page.wait_for_function(f"() => Math.abs({read} - {old}) > 0.01")
     check(larger)
 

@@ -45,7 +45,7 @@ def drawn(page: Page, key: str, trace: str) -> np.ndarray:
     """(x, y) of a trace by name, as Plotly has it, once it has drawn it."""
     found = page.wait_for_function(
         """([key, name]) => {
-          const plot = document.querySelector(`.st-key-${key} .js-plotly-plot`);
+          const plot = document.querySelector(`.st-key-${key} .js-plotly-plot:not([data-copy])`);
           const trace = plot?._fullData?.find((each) => each.name === name);
           return trace && [Array.from(trace.x), Array.from(trace.y)];
         }""",
