@@ -11,7 +11,7 @@ class DepthMarks {
     this.host = host; // has the theme's colours
   }
 
-  /** @param data {container, canvas, range, curves: [{values, digits}]} */
+  /** @param data {container, canvas, range, curves: [{values, digits} or null]} */
   update(data) {
     this.data = data;
     const container = document.querySelector(`.st-key-${data.container}`);
@@ -72,8 +72,9 @@ class DepthMarks {
     });
   }
 
-  /** The value at the block that was passed last, or "…" if it is not there yet. */
+  /** The value at the block that was passed last, or "…" if it is not there yet; nothing for several curves. */
   #valueAt(curve, depth) {
+    if (curve === null) return "";
     const value = curve?.values[Math.floor(depth + 1e-9)];
     return value === undefined ? "…" : value === null ? "none" : value.toFixed(curve.digits);
   }

@@ -6,7 +6,8 @@ class Clock {
   wanted = 0; // where the user (or Python) wants to be; may lie beyond what is computed so far
   computed = 0; // depth of the newest frame
   first = 0; // depth of the oldest frame
-  length = 0; // planned length of the axis, in blocks
+  length = 0; // planned length of the axis, in `unit`
+  unit = "block";
   touched = false; // has the user chosen a depth?
   playing = false;
   dragging = false;

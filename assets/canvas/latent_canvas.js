@@ -157,6 +157,7 @@ class LatentCanvas extends Actions {
       ? Math.max(...moving.map((track) => track.depths.at(-1)))
       : Math.min(...tracks.map((track) => track.depths[0]));
     const first = Math.min(...tracks.map((track) => track.depths[0]), computed);
+    this.clock.unit = this.header.depth_unit;
     this.clock.setAxis(first, computed, this.header.n_blocks);
   }
 

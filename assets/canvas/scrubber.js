@@ -91,12 +91,12 @@ class Scrubber {
     this.thumb.style.left = share(depth);
     this.icon.setAttribute("d", clock.playing ? PAUSE : PLAY);
     setAttribute(this.play, "aria-label", clock.playing ? "Pause" : "Play");
-    setText(this.readout, `block ${depth.toFixed(1)}`);
+    setText(this.readout, `${clock.unit} ${depth.toFixed(1)}`);
     const rest = computed < length ? `, computed up to ${formatDepth(computed)}` : "";
     setAttribute(this.slider, "aria-valuemin", 0);
     setAttribute(this.slider, "aria-valuemax", length);
     setAttribute(this.slider, "aria-valuenow", Math.round(depth * 100) / 100);
-    setAttribute(this.slider, "aria-valuetext", `block ${formatDepth(depth)} of ${length}${rest}`);
+    setAttribute(this.slider, "aria-valuetext", `${clock.unit} ${formatDepth(depth)} of ${length}${rest}`);
   }
 
   #makeTicks() {

@@ -52,6 +52,7 @@ def latent_canvas(
     dataset_key: str,
     n_blocks: float,
     depth: float,
+    depth_unit: str = "block",
     palette: Sequence[str] = PETROFF10,
     images: NDArray[np.uint8] | None = None,
     key: str = "latent_canvas",
@@ -75,19 +76,18 @@ def latent_canvas(
     have are uploaded. The same holds for a visit to another page, by `key` and `dataset_key`.
 
     `labels` (n,) are indices into `class_names`; with fewer than two names there is no legend. `dataset_key` names the
-    tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or
-    those of the first tokens alone. `n_blocks`
-    is the planned length of the axis; frames may arrive later. `depth` is where to start: a value other than in the
-    last run moves the user there, and so does another `revision` even if the value is the same. `selection` likewise:
-    indices other than in the last run replace the user's selection, None leaves it alone; and so does `pinned`, a `Pin`
-    other than in the last run, with the pinned token. `attended` belongs to the token that `pinned_token` names before
-    this call; that of another token is not shown. It is drawn in the panel `attention_panel`; and so is, if
-    `shows_way`, the way of the pinned token through all frames. `content_key` names what the colourings and attended
-    tokens are about: those of another key, of the settings before, are not shown on these frames. `visible` (n,) marks
-    the tokens that are part of the picture; the others are as if they were not there. `height` is that of one
-    panel's plot and `point_size` a diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette`
-    and `colourings` are what "Colour by" starts with and offers. `on_depth_change` is called when the browser reports
-    a depth, 0.3 s after it came to rest.
+    tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or those of
+    the first tokens alone. `n_blocks` is the planned length of the axis, in `depth_unit`; frames may arrive later.
+    `depth` is where to start: a value other than in the last run moves the user there, and so does another `revision`
+    even if the value is the same. `selection` likewise: indices other than in the last run replace the user's
+    selection, None leaves it alone; and so does `pinned`, a `Pin` other than in the last run, with the pinned token.
+    `attended` belongs to the token that `pinned_token` names before this call; that of another token is not shown. It
+    is drawn in the panel `attention_panel`; and so is, if `shows_way`, the way of the pinned token through all frames.
+    `content_key` names what the colourings and attended tokens are about: those of another key, of the settings before,
+    are not shown on these frames. `visible` (n,) marks the tokens that are part of the picture; the others are as if
+    they were not there. `height` is that of one panel's plot and `point_size` a diameter, both in CSS pixels; size and
+    `opacity` by default fall with n. `palette` and `colourings` are what "Colour by" starts with and offers.
+    `on_depth_change` is called when the browser reports a depth, 0.3 s after it came to rest.
     """
     data = pack_canvas(
         panels,
@@ -96,6 +96,7 @@ def latent_canvas(
         dataset_key=dataset_key,
         n_blocks=n_blocks,
         depth=depth,
+        depth_unit=depth_unit,
         palette=palette,
         height=height,
         point_size=point_size,

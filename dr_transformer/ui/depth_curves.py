@@ -41,19 +41,22 @@ def show_depth_curves(
 
 
 def mark_depth(
-    curves: Sequence[Sequence[float | None]], *, n_blocks: int, canvas: str = "latent_canvas", container: str
+    curves: Sequence[Sequence[float | None] | None], *, n_blocks: int, canvas: str = "latent_canvas", container: str
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
     And keep them in sight while they are drawn anew, as `steady_chart` does.
     Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`; `curves`
-    are their values at whole depths, of which the one at the mark is written above the right end of the plot.
+    are their values at whole depths, of which the one at the mark is written above the right end of the plot; None
+    where nothing is to be written.
     """
     data = {
         "container": container,
         "canvas": canvas,
         "range": depth_range(n_blocks),
-        "curves": [{"values": list(values), "digits": curve_digits(values)} for values in curves],
+        "curves": [
+            None if values is None else {"values": list(values), "digits": curve_digits(values)} for values in curves
+        ],
     }
     _component()(data=data, key=f"{container}_marks", height="content")
 

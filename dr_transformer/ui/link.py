@@ -6,6 +6,7 @@ Written here rather than with Streamlit's `bind="query-params"`: that drops inva
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ UPLOAD = "your own file"
 DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"n_samples": 10_000}
 LAST_BLOCK = float(Config.parameters()["n_blocks"].maximum or 0)
 """A depth beyond all blocks: the canvas takes it as "the last block computed"."""
+LOADED_DEPTH = "loaded_depth"
+"""In the session: the depth that settings were loaded with, for the link."""
+_LINK = "link"  # in the session: the link in the address bar, and since when
+_LINKS = "links"  # in the session: all that were there
+_SETTLED_SECONDS = 2.0
 
 
 def read_link(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -35,21 +41,27 @@ def read_link(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, problems
 
 
+def link_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a link to these settings: those that differ from the defaults."""
+    return {name: _text(value) for name, value in values.items() if value != DEFAULTS[name]}
+
+
 def write_link(values: Mapping[str, Any]) -> None:
-    """Put the settings that differ from the defaults into the address bar; other parameters (the depth) stay."""
-    for name, value in values.items():
-        if value != DEFAULTS[name]:
-            _put(name, _text(value))
-        elif name in st.query_params:
-            del st.query_params[name]
+    """Put the settings that differ from the defaults into the address bar, and the depth that was loaded with them.
+
+    Other parameters stay.
+    """
+    changes: dict[str, str | None] = dict.fromkeys(values)
+    changes.update(link_of(values))
+    if LOADED_DEPTH in st.session_state:
+        depth = st.session_state.pop(LOADED_DEPTH)
+        changes["depth"] = f"{depth:g}" if depth < LAST_BLOCK else None
+    _change(changes)
 
 
 def write_depth(depth: float, n_blocks: int) -> None:
     """Put the depth into the address bar, unless it is the last block's."""
-    if depth < n_blocks:
-        _put("depth", f"{depth:g}")
-    elif "depth" in st.query_params:
-        del st.query_params["depth"]
+    _change({"depth": f"{depth:g}" if depth < n_blocks else None})
 
 
 def read_depth(query: Mapping[str, str]) -> float:
@@ -63,15 +75,34 @@ def read_depth(query: Mapping[str, str]) -> float:
 
 def put_in_link(name: str, text: str | None) -> None:
     """Put a parameter into the address bar; None takes it out."""
-    if text is not None:
-        _put(name, text)
-    elif name in st.query_params:
-        del st.query_params[name]
+    _change({name: text})
 
 
-def _put(name: str, text: str) -> None:
-    if st.query_params.get(name) != text:  # each assignment is a message to the browser
-        st.query_params[name] = text
+def came_back(query: Mapping[str, str]) -> bool:
+    """Whether the browser's Back or Forward led to this link.
+
+    That is one that this session has had, but not its last one. A request that the browser sent before it knew of a
+    change of the link looks alike; it comes soon after the change, people do not.
+    """
+    last, at = st.session_state.get(_LINK, (None, 0.0))
+    link = frozenset(query.items())
+    known = link in st.session_state.get(_LINKS, ())
+    came = known and link != last and time.monotonic() - at > _SETTLED_SECONDS
+    if came:
+        st.session_state[_LINK] = (link, 0.0)  # the next step back may follow at once
+    return came
+
+
+def _change(changes: Mapping[str, str | None]) -> None:
+    """Put parameters into the address bar or (None) take them out: one message, one step in the browser's history."""
+    before = st.query_params.to_dict()
+    after = {name: text for name, text in (before | dict(changes)).items() if text is not None}
+    if after != before:
+        st.query_params.from_dict(after)
+    link = frozenset(after.items())
+    if st.session_state.get(_LINK, (None, 0.0))[0] != link:
+        st.session_state[_LINK] = (link, time.monotonic())
+    st.session_state.setdefault(_LINKS, set()).add(link)
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.ui.link import LAST_BLOCK
+from dr_transformer.ui.link import LAST_BLOCK, LOADED_DEPTH
+
+REPLACED = "replaced_settings"
+"""In the session: the settings before the last ones that were loaded, which the browser may still have."""
 
 
 def load_settings(changed: Mapping[str, Any], depth: float | None = None) -> None:
@@ -16,7 +19,8 @@ def load_settings(changed: Mapping[str, Any], depth: float | None = None) -> Non
     None is the last block. To be called before the sidebar is drawn, as in a widget's callback.
     """
     state = st.session_state
-    state["settings"] = state.get("settings", {}) | dict(changed)
+    state[REPLACED] = state.get("settings", {})
+    state["settings"] = state[REPLACED] | dict(changed)
     state.update(changed)
-    state["start_depth"] = LAST_BLOCK if depth is None else depth
+    state["start_depth"] = state[LOADED_DEPTH] = LAST_BLOCK if depth is None else depth
     state["resets"] = state.get("resets", 0) + 1

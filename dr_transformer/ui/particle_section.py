@@ -123,6 +123,7 @@ def _canvas(chosen: Chosen, found: Trajectory, labels: npt.NDArray[np.intp], nam
         dataset_key=key,
         n_blocks=found.n_steps,
         depth=0.0,
+        depth_unit="step",
         height=_HEIGHT,
         attended=attended,
         content_key=key,

@@ -9,7 +9,6 @@ from dr_transformer.config import Config
 from dr_transformer.phase_reading import SYMBOLS, settings_text
 from dr_transformer.sweep import Sweep
 from dr_transformer.sweep_grid import Cell
-from dr_transformer.ui.link import LAST_BLOCK, write_depth
 from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.summary import counted
 
@@ -77,7 +76,6 @@ def _load(job: Sweep, cell: Cell) -> None:
     values = {"alpha": job.grid.alphas[cell[0]], job.grid.column: job.grid.values[cell[1]]}
     load_settings(values)
     st.session_state.pop("last_depth", None)
-    write_depth(LAST_BLOCK, 0)
     n, n_cell = job.dataset.n_samples, job.n_samples
     tokens = "" if n == n_cell else f" A run has all {counted(n)} tokens, the cell {counted(n_cell)}."
     said = f"Loaded {settings_text(job, cell)}; sidebar, link and pictures follow.{tokens}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,8 +14,8 @@ from streamlit.errors import StreamlitPageNotFoundError
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.parameters import Parameter
-from dr_transformer.ui.link import DEFAULTS, UPLOAD, read_link, write_link
-from dr_transformer.ui.loading import load_settings
+from dr_transformer.ui.link import DEFAULTS, UPLOAD, came_back, link_of, read_depth, read_link, write_link
+from dr_transformer.ui.loading import REPLACED, load_settings
 from dr_transformer.ui.presets import PRESETS, Preset
 from dr_transformer.wording import fitting
 
@@ -76,7 +77,7 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
     """
     problems = _remember(entered)
     with st.sidebar:
-        page_links()
+        links = st.container()
         _preset_buttons()
         st.subheader("Data")
         values, upload = _data_widgets()
@@ -92,25 +93,45 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
     values = st.session_state["settings"] | values
     st.session_state["settings"] = values
     write_link(values)
+    with links:
+        page_links(link_of(values))
     return Settings(values, upload), problems
 
 
-def page_links() -> None:
-    """Links to all pages, the first thing in every sidebar."""
+def page_links(query: Mapping[str, str] | None = None) -> None:
+    """Links to all pages, the first thing in every sidebar; `query` is the settings' link."""
     for path, title in PAGES.items():
         with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
-            st.page_link(path, label=title)
+            st.page_link(path, label=title, query_params=query)
 
 
 def _remember(entered: bool) -> list[str]:
     """Give every widget the value it had on the page before, or the link's, or the default."""
     problems: list[str] = []
+    query = st.query_params.to_dict()
     if "settings" not in st.session_state:
-        values, problems = read_link(st.query_params.to_dict())
+        values, problems = read_link(query)
         st.session_state["settings"] = DEFAULTS | values
+    elif came_back(query):
+        _go_back(query, entered)
     if entered:  # the widgets of a page begin at their minimum, although those of the last page had the same keys
         st.session_state.update(st.session_state["settings"])
     return problems
+
+
+def _go_back(query: Mapping[str, str], entered: bool) -> None:
+    """Load the settings of a link that the browser's Back or Forward led to."""
+    kept = st.session_state["settings"]
+    wanted = DEFAULTS | read_link(query)[0]
+    if entered and wanted == kept:
+        return  # a link to this page, which keeps the depth
+    if entered or any(_widgets_show(values) for values in (kept, st.session_state.get(REPLACED, kept))):
+        load_settings(wanted, read_depth(query))
+
+
+def _widgets_show(values: Mapping[str, Any]) -> bool:
+    """Whether nobody has touched the widgets since they were given these values."""
+    return all(st.session_state.get(name, value) == value for name, value in values.items())
 
 
 def _preset_buttons() -> None:

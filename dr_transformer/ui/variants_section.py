@@ -15,12 +15,12 @@ from dr_transformer.data import Dataset
 from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui.canvas import Panel, latent_canvas
 from dr_transformer.ui.chart_table import tables_behind
+from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.inside_jobs import SLOTS, variant_runs
 from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.objective_section import BETAS, TERMS
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised
 from dr_transformer.variant_run import SUBSAMPLE, VariantRun
 from dr_transformer.view_frames import axis_names, in_view
@@ -166,7 +166,8 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
             chart = variants_curve(title, values, n_blocks=config.n_blocks)
             charts[title] = chart
             height = int(chart.layout.height)
-            steady_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
+            st.plotly_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
+        mark_depth([None] * len(curves), n_blocks=config.n_blocks, canvas=CANVAS, container="variant_curves")
     tables_behind(charts, key="variants", label="Curves as tables")
 
 

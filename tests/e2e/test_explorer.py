@@ -186,6 +186,50 @@ def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canv
     expect(page).to_have_url(re.compile("alpha=17.*depth=3"))
 
 
+def test_back_and_forward_restore_the_settings(open_app: Callable[..., Canvas]) -> None:
+    """One step of the browser's history for each change, whatever the number of parameters it has."""
+    canvas = open_app(**SMALL, depth=2)
+    page = canvas.page
+    settled = 2500  # ms: sooner than people look at what they changed, the app does not take it for going back
+
+    def shows(alpha: int, depth: float, eta: str = "0.4") -> None:
+        expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value(str(alpha))
+        expect(page.get_by_role("slider", name="Learning rate η")).to_have_value(eta)
+        canvas.wait(f"c.computed === 4 && c.depth === {depth}")
+        _, blocks = frames(Config(n_components=16, n_blocks=4, alpha=alpha, eta=float(eta)), 600)
+        assert_drawn(canvas, 1, blocks[int(depth)], [blocks[int(depth)]])
+
+    page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    expect(page).to_have_url(re.compile("alpha=31.*depth=2|depth=2.*alpha=31"))
+    page.wait_for_timeout(settled)
+    canvas.get("c.setDepth(1)")
+    expect(page).to_have_url(re.compile("depth=1"))
+    page.wait_for_timeout(settled)
+    page.get_by_role("button", name="η near ½", exact=True).click()
+    expect(page.get_by_role("slider", name="Learning rate η")).not_to_have_value("0.4")
+    expect(page).not_to_have_url(re.compile("depth"))
+    page.wait_for_timeout(settled)
+    page.go_back()
+    shows(31, 1)
+    page.go_back()
+    shows(31, 2)
+    page.go_back()
+    shows(30, 2)
+    page.go_forward()
+    shows(31, 2)
+    page.wait_for_timeout(settled)
+    page.get_by_role("link", name="The model").click()
+    expect(page).to_have_url(re.compile("The_model.*alpha=31"))
+    page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    expect(page).to_have_url(re.compile("alpha=32"))
+    page.wait_for_timeout(settled)
+    page.go_back()
+    expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value("31")
+    expect(page.get_by_role("heading", name="Why it clusters")).to_be_visible()
+    page.go_back()
+    shows(31, 2)
+
+
 def test_hover_names_the_digit(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     labels = load("mnist", 600).labels
