@@ -18,7 +18,7 @@ def chart_table(figure: go.Figure) -> pd.DataFrame:
     A heat map has one row a cell, its colour in the column "value". Gaps (None, NaN) are left out, and so are series
     without a name and without a hover text, which only mark something. At most `MOST` rows.
     """
-    names = [_axis(figure, "x"), _axis(figure, "y"), "z"]
+    names = [_axis(figure, letter) for letter in "xyz"]
     parts = []
     for number, trace in enumerate(figure.data, start=1):
         if trace.type == "heatmap":
@@ -39,7 +39,10 @@ def chart_table(figure: go.Figure) -> pd.DataFrame:
 
 
 def _axis(figure: go.Figure, letter: str) -> str:
-    axis = figure.layout[f"{letter}axis"]
+    in_space = any(trace.type == "scatter3d" for trace in figure.data)
+    if letter == "z" and not in_space:
+        return letter
+    axis = (figure.layout.scene if in_space else figure.layout)[f"{letter}axis"]
     title = axis.title.text if axis.title and axis.title.text else ""
     return title.replace("<br>", " ").replace("<i>", "").replace("</i>", "") or letter
 

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dr_transformer.chart_table import MOST, chart_table
-from dr_transformer.charts import depth_curve
+from dr_transformer.charts import depth_curve, scatter_3d
 
 
 def test_a_curve_is_its_values() -> None:
@@ -41,3 +41,10 @@ def test_marks_are_left_out_and_an_empty_chart_is_an_empty_table() -> None:
 def test_three_dimensions_have_three_columns() -> None:
     figure = go.Figure(go.Scatter3d(x=[1], y=[2], z=[3], name="5"))
     assert chart_table(figure).to_numpy().tolist() == [[1, 2, 3]]
+
+
+def test_points_in_space_have_their_axes_names() -> None:
+    points, labels = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0, 1])
+    table = chart_table(scatter_3d(points, labels, ("a", "b"), ("red", "blue"), ("PC 1", "PC 2", "PC 3")))
+    assert list(table.columns) == ["series", "PC 1", "PC 2", "PC 3"]
+    assert table.to_numpy().tolist() == [["a", 1, 2, 3], ["b", 4, 5, 6]]

@@ -234,7 +234,7 @@ def test_a_session_comes_back_whole(downloads: dict[str, Any]) -> None:
     assert again.session_state["last_run"].dataset.key == key
     assert again.text_area(key="notes_1").value == "Look at the sevens."
     assert again.session_state["start_depth"] == 1.25
-    given, selection = again.session_state[GIVEN_SELECTION]
+    given, selection, _ = again.session_state[GIVEN_SELECTION]
     assert (given, selection.tolist()) == (key, [3, 5, 8])
 
 

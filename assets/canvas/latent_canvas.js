@@ -163,10 +163,10 @@ class LatentCanvas extends Actions {
 
   /** Depth, selection and pinned token are Python's only when it passes another value than the last time. */
   #takeGiven(array) {
-    const { depth, revision, selection, pinned, dataset_key } = this.header;
+    const { depth, revision, selection, selection_revision, pinned, dataset_key } = this.header;
     const given = {
       depth: JSON.stringify([depth, revision]),
-      selection: selection ? `${dataset_key} ${selection.digest}` : null,
+      selection: selection ? `${dataset_key} ${selection.digest} ${selection_revision}` : null,
       pinned: pinned ? JSON.stringify([dataset_key, pinned]) : null,
     };
     const before = this.given;

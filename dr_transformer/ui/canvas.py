@@ -62,6 +62,7 @@ def latent_canvas(
     revision: int = 0,
     colourings: Sequence[Colouring] = (),
     selection: NDArray[np.integer[Any]] | None = None,
+    selection_revision: int = 0,
     pinned: Pin | None = None,
     attended: Attended | None = None,
     visible: NDArray[np.bool_] | None = None,
@@ -79,15 +80,15 @@ def latent_canvas(
     tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or those of
     the first tokens alone. `n_blocks` is the planned length of the axis, in `depth_unit`; frames may arrive later.
     `depth` is where to start: a value other than in the last run moves the user there, and so does another `revision`
-    even if the value is the same. `selection` likewise: indices other than in the last run replace the user's
-    selection, None leaves it alone; and so does `pinned`, a `Pin` other than in the last run, with the pinned token.
-    `attended` belongs to the token that `pinned_token` names before this call; that of another token is not shown. It
-    is drawn in the panel `attention_panel`; and so is, if `shows_way`, the way of the pinned token through all frames.
-    `content_key` names what the colourings and attended tokens are about: those of another key, of the settings before,
-    are not shown on these frames. `visible` (n,) marks the tokens that are part of the picture; the others are as if
-    they were not there. `height` is that of one panel's plot and `point_size` a diameter, both in CSS pixels; size and
-    `opacity` by default fall with n. `palette` and `colourings` are what "Colour by" starts with and offers.
-    `on_depth_change` is called when the browser reports a depth, 0.3 s after it came to rest.
+    even if the value is the same. `selection` likewise: indices or `selection_revision` other than in the last run
+    replace the user's selection, None leaves it alone; and so does `pinned`, a `Pin` other than in the last run, with
+    the pinned token. `attended` belongs to the token that `pinned_token` names before this call; that of another token
+    is not shown. It is drawn in the panel `attention_panel`; and so is, if `shows_way`, the way of the pinned token
+    through all frames. `content_key` names what the colourings and attended tokens are about: those of another key, of
+    the settings before, are not shown on these frames. `visible` (n,) marks the tokens that are part of the picture;
+    the others are as if they were not there. `height` is that of one panel's plot and `point_size` a diameter, both in
+    CSS pixels; size and `opacity` by default fall with n. `palette` and `colourings` are what "Colour by" starts with
+    and offers. `on_depth_change` is called when the browser reports a depth, 0.3 s after it came to rest.
     """
     data = pack_canvas(
         panels,
@@ -103,6 +104,7 @@ def latent_canvas(
         opacity=opacity,
         revision=revision,
         selection=selection,
+        selection_revision=selection_revision,
         pinned=pinned,
         visible=visible,
         attention_panel=attention_panel,

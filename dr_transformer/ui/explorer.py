@@ -12,6 +12,7 @@ from dr_transformer.picture import attended, colourings, explained, in_three_dim
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import show_depth_curves
 from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
@@ -67,3 +68,4 @@ def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
     points, axes = in_three_dimensions(latents[block], view)
     chart = scatter_3d(points, labels, class_names, PETROFF10, axes)
     st.plotly_chart(chart, key="three dimensions", height=int(chart.layout.height))
+    tables_behind({f"Block {block}": chart}, key="three_dimensions", label="Points as a table")

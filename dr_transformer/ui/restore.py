@@ -100,4 +100,5 @@ def _set(session: Session, values: dict[str, Any]) -> None:
         return
     state[NOTES] = session.notes
     state["notes_times_set"] = state.get("notes_times_set", 0) + 1  # new notes, a new field
-    state[GIVEN_SELECTION] = (session.settings.data_key, np.array(session.selection, dtype=np.intp))
+    selection = np.array(session.selection, dtype=np.intp)
+    state[GIVEN_SELECTION] = (session.settings.data_key, selection, state["notes_times_set"])

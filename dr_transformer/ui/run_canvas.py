@@ -43,6 +43,7 @@ def run_canvas(
     labels, class_names = classes(run)
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
     start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
+    given, times = _given_selection(dataset.key)
     state = latent_canvas(
         panels,
         labels=labels,
@@ -55,7 +56,8 @@ def run_canvas(
         revision=st.session_state.get("resets", 0),
         colourings=colourings,
         attended=attended,
-        selection=_given_selection(dataset.key),
+        selection=given,
+        selection_revision=times,
         pinned=pinned,
         visible=shown.visible,
         attention_panel=attention_panel,
@@ -74,10 +76,10 @@ def last_selection(dataset_key: str) -> npt.NDArray[np.intp]:
     return selection if key == dataset_key else np.empty(0, dtype=np.intp)
 
 
-def _given_selection(dataset_key: str) -> npt.NDArray[np.intp] | None:
-    """The tokens that a restored session selects, if it was of this data set."""
-    key, selection = st.session_state.get(GIVEN_SELECTION, (None, None))
-    return selection if key == dataset_key else None
+def _given_selection(dataset_key: str) -> tuple[npt.NDArray[np.intp] | None, int]:
+    """The tokens that a restored session selects, if it was of this data set, and how many were restored by now."""
+    key, selection, times = st.session_state.get(GIVEN_SELECTION, (None, None, 0))
+    return selection if key == dataset_key else None, times
 
 
 def last_depth() -> float:

@@ -111,6 +111,9 @@ def test_a_session_saved_and_dropped_back(open_app: Callable[..., Canvas], tmp_p
     expect(fresh.page).to_have_url(re.compile("alpha=13"))
     fresh.wait("c.computed === 4")
     assert fresh.get("c.selection") == [1, 2]
+    drop(fresh.page, path)  # once more
+    fresh.wait("c.computed === 4 && c.selection.length === 3")
+    assert fresh.get("c.selection") == [3, 5, 8]
 
 
 def test_a_damaged_file_changes_nothing(open_app: Callable[..., Canvas], tmp_path: Path) -> None:
