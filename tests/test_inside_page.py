@@ -195,3 +195,25 @@ def test_section_and_controls_stay_while_another_page_is_visited() -> None:
     app.segmented_control(key="inside_section").set_value("Sub-steps and objective").run()
     assert app.select_slider(key="inside_beta").value == 1.0
     assert not app.exception
+
+
+def test_the_figures_can_be_stopped_and_go_on() -> None:
+    app = opened(n_samples="4000", n_components="64", n_blocks="12")
+    app.button(key="inside_stop").click().run()
+    (said,) = [c.value for c in app.caption if c.value.startswith("Stopped at")]
+    job = app.session_state["inside_stopped"]
+    for _ in range(100):
+        if not job.working:
+            break
+        time.sleep(0.1)
+    assert not job.working
+    assert not job.complete
+    done = len(job.terms)
+    app.run()
+    assert len(job.terms) == done
+    assert said.endswith("of the objective and its gradients.")
+    app.button(key="inside_stop").click().run()
+    assert not [c.value for c in app.caption if c.value.startswith("Stopped at")]
+    assert job.working or job.complete  # the same one, which goes on where it was
+    job.run.owners.clear()  # nobody waits for them: they stop
+    job.owners.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+import streamlit as st
+
 from dr_transformer.block_variants import Variant
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
@@ -17,10 +19,27 @@ from dr_transformer.variant_run import VariantRun
 SLOTS = 4  # variants that are run side by side
 
 
-def inside_run(run: Run) -> InsideRun:
-    """The figures of every sub-step of a run."""
+_STOPPED = "inside_stopped"
+
+
+def inside_run(run: Run) -> tuple[InsideRun, bool]:
+    """The figures of every sub-step of a run, and whether somebody stopped them: they stay as far as they are."""
+    stopped: InsideRun | None = st.session_state.get(_STOPPED)
+    if stopped is not None and stopped.run is run and not stopped.finished:
+        return stopped, True
     key = ("inside", id(run))  # no other can have this id while the job holds the run
-    return runner().submit(key, functools.partial(InsideRun, run), (session_name(), "inside"))
+    return runner().submit(key, functools.partial(InsideRun, run), (session_name(), "inside")), False
+
+
+def stop_inside(inside: InsideRun) -> None:
+    """Stop these figures within a sub-step."""
+    runner().release((session_name(), "inside"))
+    st.session_state[_STOPPED] = inside
+
+
+def resume_inside() -> None:
+    """Go on with the figures that were stopped."""
+    st.session_state.pop(_STOPPED, None)
 
 
 def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> list[VariantRun]:

@@ -10,7 +10,7 @@ from dr_transformer.run import Run
 from dr_transformer.ui.block_diagram import LABELS
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves
-from dr_transformer.ui.inside_jobs import inside_run
+from dr_transformer.ui.inside_jobs import inside_run, resume_inside, stop_inside
 from dr_transformer.ui.objective_text import changes_table, gradient_sentence, sentences
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
@@ -25,8 +25,8 @@ TERMS = {"data": "L_data − βn", "regulariser": "log det(XᵀX + βI)", "kl": 
 @st.fragment
 def objective_section(run: Run) -> None:
     """β, curves of the three terms, what each sub-step does to them; then the gradient. Follows its job by polling."""
-    inside = inside_run(run)
-    pending = not inside.finished  # asked first: what is drawn below is then all there is
+    inside, stopped = inside_run(run)
+    pending = not stopped and not inside.finished  # asked first: what is drawn below is then all there is
     st.subheader("The objective, after every sub-step", anchor=False)
     st.markdown(
         r"The model is $\Gamma \sim \mathcal W\left((XX^\top + \beta I)^{-1}, \nu\right)$, and $\tilde L = I - A(X)$, "
@@ -52,7 +52,9 @@ def objective_section(run: Run) -> None:
             "sub-step. Thick: after each block.",
             width="stretch",
         )
-    _curves(inside, beta, done=not pending)
+    _curves(inside, beta, done=not pending and not stopped)
+    if pending or stopped:
+        _progress(inside, stopped)
     if run.config.n_heads > 1:
         st.caption(f"{run.config.n_heads} heads are as many models, each of its slice of the latents: their terms add.")
     _gradient(inside)
@@ -79,13 +81,25 @@ def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
         block_ends = [[getattr(o, term) for o in ends] for term in TERMS]
         mark_depth(block_ends, n_blocks=n_blocks, canvas=CANVAS, container="objective_curves")
     tables_behind(charts, key="objective", label="Curves as tables")
-    if not done:
-        st.progress(inside.progress, f"Computing the objective and its gradients: {inside.progress:.0%}")
-    elif not inside.error:
+    if done and not inside.error:
         for sentence in sentences(ends):
             st.markdown(f"- {sentence}")
         st.markdown(changes_table(places, found))
         st.caption("A step that makes all rows longer or shorter moves log det by much; the LayerNorms take that back.")
+
+
+def _progress(inside: InsideRun, stopped: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Go on" if stopped else "Cancel", key="inside_stop", help="What there is stays."):
+            if stopped:
+                resume_inside()
+            else:
+                stop_inside(inside)
+            st.rerun()  # the figures beside the diagram wait for the same
+        if stopped:
+            st.caption(f"Stopped at {inside.progress:.0%} of the objective and its gradients.", width="stretch")
+        else:
+            st.progress(inside.progress, f"Computing the objective and its gradients: {inside.progress:.0%}")
 
 
 def _gradient(inside: InsideRun) -> None:

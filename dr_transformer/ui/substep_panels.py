@@ -27,8 +27,8 @@ _HEIGHT = 300
 @st.fragment
 def substep_panels(run: Run, view: ViewConfig) -> None:
     """Diagram, panels, formula and figures; they follow the depth of the canvas once it rests."""
-    inside = inside_run(run)
-    pending = not inside.finished  # asked first: what is drawn below is then all there is
+    inside, stopped = inside_run(run)
+    pending = not stopped and not inside.finished  # asked first: what is drawn below is then all there is
     frames = _frames(run, view)
     frames.grow()
     n_blocks = run.config.n_blocks
