@@ -40,6 +40,6 @@ class Report {
     if (clock.wanted > clock.computed && clock.computed < clock.length) return; // where the user wants to be comes yet
     if (known.depth === clock.depth) return;
     known.depth = clock.depth;
-    app.setStateValue("depth", clock.depth);
+    app.setStateValue("depth", { at: clock.depth, given: [header.depth, header.revision] });
   }
 }

@@ -125,13 +125,8 @@ def latent_canvas(
             on_selection_change=_ignore,
             on_pinned_change=_ignore,
         )
-    # Until the browser answers, its last report is about the depth before the one that Python has just set.
-    given = (depth, revision)
-    moved = st.session_state.get(f"{key}_given") != given
-    st.session_state[f"{key}_given"] = given
-    reported = result.get("depth")
     return CanvasState(
-        depth=float(depth if moved or reported is None else reported),
+        depth=_depth(result.get("depth"), depth, revision),
         selection=_selection(result.get("selection"), selection, dataset_key, len(labels)),
         pinned=_pinned(result.get("pinned"), dataset_key, pinned),
     )
@@ -144,6 +139,12 @@ def pinned_token(dataset_key: str, key: str = "latent_canvas", given: Pin | None
     """
     state = st.session_state.get(key)
     return _pinned(None if state is None else state.get("pinned"), dataset_key, given)
+
+
+def _depth(report: Mapping[str, Any] | None, depth: float, revision: int) -> float:
+    """What the browser reported last, unless that was before it was given this depth."""
+    about_this = report is not None and report["given"] == [depth, revision]
+    return float(report["at"] if report is not None and about_this else depth)
 
 
 def _selection(
