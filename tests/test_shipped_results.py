@@ -23,10 +23,11 @@ def test_ten_pairs_of_the_unchanged_preset_without_paths(task: str) -> None:
     path = asset(f"results/minute-{task}.jsonl")
     assert not re.search(r'"/(usr|tmp|home|root|work)', path.read_text(encoding="utf-8"))
     rows = read_results(path).rows
-    for attention in ("standard", "laplacian"):
+    for attention in ("standard", "laplacian", "learned"):
         assert sorted(row.seed for row in rows if row.attention == attention) == list(range(10))
     assert {row.preset for row in rows} == {"minute"}
     assert len({row.settings_hash for row in rows}) == 1
+    assert {comparison.n_unlike for comparison in pairs.compare(group(task))} == {0}
     for row in rows:
         assert row.curve["val_loss"][-1] < 0.6 * row.curve["val_loss"][0], "it learned"
 
@@ -35,7 +36,9 @@ def test_ten_pairs_of_the_unchanged_preset_without_paths(task: str) -> None:
     ("task", "metric", "factor", "digits"), [("lm", "val_loss", 1, 4), ("vit", "val_accuracy", 100, 2)]
 )
 def test_the_readme_says_what_the_runs_say(task: str, metric: str, factor: int, digits: int) -> None:
-    found = {c.attention: c.statistics for c in pairs.compare(group(task)) if c.metric.name == metric}
+    compared = {c.attention: c for c in pairs.compare(group(task)) if c.metric.name == metric}
+    assert f"{compared['learned'].needed} runs would be needed" in README
+    found = {attention: comparison.statistics for attention, comparison in compared.items()}
     unit = "nats" if task == "lm" else "points"
     for attention, name in (("laplacian", "A − I"), ("learned", "A − aI")):
         statistics = found[attention]
