@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dr_transformer import quality
+    from dr_transformer.baseline_estimators import PCA, UMAP
     from dr_transformer.config import Config, DataConfig
     from dr_transformer.data import Dataset, load
     from dr_transformer.errors import InputError
@@ -22,13 +24,19 @@ _HOMES = {
     "Dataset": "data",
     "InputError": "errors",
     "LaplacianEigenmaps": "laplacian",
+    "PCA": "baseline_estimators",
     "Step": "model",
     "TransformerDR": "estimators",
+    "UMAP": "baseline_estimators",
     "load": "data",
     "unroll": "model",
 }
 
+_MODULES = ("quality",)  # public as a whole: a function of the module's own name would hide it, or be hidden
+
 __all__ = [
+    "PCA",
+    "UMAP",
     "Config",
     "DataConfig",
     "Dataset",
@@ -37,6 +45,7 @@ __all__ = [
     "Step",
     "TransformerDR",
     "load",
+    "quality",
     "unroll",
 ]
 
@@ -44,4 +53,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"dr_transformer.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"dr_transformer.{name}")
     raise AttributeError(f"module 'dr_transformer' has no attribute {name!r}")

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 
 from dr_transformer import metrics
@@ -21,8 +20,8 @@ from dr_transformer.data import Dataset
 from dr_transformer.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.metrics import N_NEIGHBORS
+from dr_transformer.quality import clusters, nmi
 
-SUBSAMPLE = 2000  # tokens that k-means sees; the other curves use all
 _ROWS = 256
 
 CURVES = {
@@ -35,10 +34,13 @@ CURVES = {
 
 @dataclass
 class Analysis:
-    """Grows while it is computed. `curves[name]` has one figure a block; the values a token are (blocks, n)."""
+    """Grows while it is computed. The values a token are (blocks, n).
 
-    curves: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
-    clusters: npt.NDArray[np.intp] | None = None  # (n,): k-means at the last block
+    `curves[name]` has one figure a block, None where it does not exist. `nmi` is that of `quality`, on the same tokens.
+    """
+
+    curves: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    clusters: npt.NDArray[np.intp] | None = None  # (n,): k-means at the last block, if it can be told apart
     neighbours: list[npt.NDArray[np.floating]] = field(default_factory=list)  # effective number a token attends to
     preservation: list[npt.NDArray[np.floating]] = field(default_factory=list)  # share of pixel neighbours kept
     pixel_graph: npt.NDArray[np.intp] | None = None
@@ -62,7 +64,7 @@ class Analysis:
         if self.clusters is None:
             n_clusters = max(2, len(dataset.class_names)) if dataset.labels is not None else 10
             n_clusters = min(n_clusters, len(latents[-1]))
-            self.clusters = KMeans(n_clusters, n_init=3, random_state=config.random_state).fit_predict(latents[-1])
+            self.clusters = clusters(latents[-1], n_clusters, random_state=config.random_state)
             yield
         for block in range(len(self.neighbours), len(latents)):
             self.neighbours.append(attention_neighbours(latents[block], config, check))
@@ -84,9 +86,7 @@ class Analysis:
             if dataset.name not in DATASETS:  # a user's rows may be sorted by class, which leaves some to score alone
                 order = check_random_state(config.random_state).permutation(len(X))
             self.curves["accuracy"].append(metrics.knn_accuracy(X[order], labels[order]))
-            rows = metrics.subsample(len(X), SUBSAMPLE, config.random_state)
-            if len(np.unique(labels[rows])) > 1:
-                self.curves["nmi"].append(metrics.kmeans_nmi(X[rows], labels[rows], config.random_state))
+            self.curves["nmi"].append(nmi(X, labels, random_state=config.random_state))
         self.curves["effective_rank"].append(metrics.effective_rank(X))
         self.curves["mean_cosine"].append(metrics.mean_cosine(X))
 

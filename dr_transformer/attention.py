@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dr_transformer.attention_cuda import means_of_others
 from dr_transformer.attention_kernels import Check, weighted_means
 
 # A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
@@ -39,14 +40,17 @@ def attend(
     out = torch.empty_like(queries)
     if not len(queries):
         return out
+    products = products or queries.dtype
     symmetric = queries is keys and (masked is None or torch.equal(masked, _own(queries)))
     for head in _heads(queries.shape[1], n_heads):
         K = keys[:, head].contiguous()
         Q = K if queries is keys else queries[:, head].contiguous()
         scale = alpha * n_samples / K.shape[1]
-        out[:, head], lost = weighted_means(
-            Q, K, scale, masked, symmetric=symmetric, products=products or queries.dtype, check=check
-        )
+        fused = means_of_others(K, scale, products) if symmetric and masked is not None else None
+        if fused is not None:
+            out[:, head] = fused
+            continue
+        out[:, head], lost = weighted_means(Q, K, scale, masked, symmetric=symmetric, products=products, check=check)
         # At a huge α all but the nearest neighbours' exponentials vanish, unless compared with the row's own maximum.
         for start in range(0, len(lost), step := _rows_at_once(K)):
             if check is not None:

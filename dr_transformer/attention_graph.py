@@ -77,8 +77,9 @@ def most_attended(
     Raises `InputError` for tokens that are not among the n, and for a count that n − 1 tokens cannot give.
     """
     n = len(X)
-    if len(tokens) and not 0 <= np.min(tokens) <= np.max(tokens) < n:
-        raise InputError(f"there is no token {np.max(tokens)}: they are counted from 0 to {n - 1}.")
+    wrong = [int(token) for token in tokens if not 0 <= token < n]
+    if wrong:
+        raise InputError(f"there is no token {wrong[0]}: they are counted from 0 to {n - 1}.")
     if not 1 <= count < n:
         raise InputError(f"count = {count} is not possible: each of {n} tokens has {n - 1} others.")
     rows = torch.as_tensor(np.asarray(tokens, dtype=np.intp), device=X.device)
@@ -139,6 +140,32 @@ def attention_image(
     for rows, A in attention_blocks(X, alpha=alpha, n_heads=n_heads, mask_self=mask_self, check=check):
         np.add.at(image, bins[rows], np.add.reduceat(A.cpu().numpy(), starts, axis=1))
     return image / np.bincount(bins)[:, None]
+
+
+def class_attention(
+    X: Tensor,
+    labels: npt.NDArray[np.integer],
+    n_classes: int,
+    *,
+    alpha: float,
+    n_heads: int = 1,
+    mask_self: bool = True,
+    check: Check | None = None,
+) -> npt.NDArray[np.float64]:
+    """How much the classes attend to each other at latents X (n, q) with `labels` (n,): (n_classes, n_classes).
+
+    Row c: the share of its attention that a token of class c pays to each class, on average over these tokens. Rows sum
+    to 1; that of a class without tokens is NaN. Raises `InputError` for labels of other tokens.
+    """
+    if len(labels) != len(X):
+        raise InputError(f"there are {len(labels)} labels, but the latents are of {len(X)} tokens.")
+    classes = torch.as_tensor(np.asarray(labels, dtype=np.intp), device=X.device)
+    of_class = torch.nn.functional.one_hot(classes, n_classes).to(X.dtype)
+    total = torch.zeros((n_classes, n_classes), dtype=torch.float64)
+    for rows, A in attention_blocks(X, alpha=alpha, n_heads=n_heads, mask_self=mask_self, check=check):
+        total.index_add_(0, classes[rows].cpu(), (A @ of_class).double().cpu())
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total.numpy() / np.bincount(labels, minlength=n_classes)[:, None])
 
 
 def class_order(labels: npt.NDArray[np.integer], within: Indices | None = None) -> Indices:

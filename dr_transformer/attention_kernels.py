@@ -20,7 +20,8 @@ from torch import Tensor
 
 from dr_transformer.products import Products
 
-_TILE = {"cpu": 1536, "cuda": 8192}  # a tile stays in a CPU's last cache; a GPU wants large products
+# A tile stays in a CPU's last cache. A GPU wants large products: there the size is by arithmetic, not measured.
+_TILE = {"cpu": 1536, "cuda": 8192}
 # exp() is kept at most this large, so that n of them can be summed, and may be as small as the format allows.
 _LARGEST_EXPONENT = {torch.float64: 600.0, torch.float32: 60.0}
 
@@ -59,32 +60,33 @@ def weighted_means(
     left = right if symmetric else (queries * math.sqrt(scale)).to(products)
     bias = right.new_full((len(right),), -_shift(left, right, queries.dtype))
     centre = keys.mean(dim=0)
-    values = (keys - centre).to(products)
-    totals, sums = torch.zeros_like(queries), queries.new_zeros(len(queries))
-    # What a symmetric tile adds to the rows J comes transposed, and stays so until it is turned, once, at the end.
-    turned = queries.new_zeros((queries.shape[1], len(queries) if symmetric else 0))
-    columns = _blocks(len(keys), queries.device)
-    for rows in _blocks(len(queries), queries.device):
-        values_turned = values[rows].T.contiguous() if symmetric else values
-        for block in columns:
-            if symmetric and block.start < rows.start:
+    columns, blocks = (_blocks(len(tokens), queries.device) for tokens in (keys, queries))
+    values = [_with_ones((keys[block] - centre).to(products)) for block in columns]
+    # Totals and, in the last row, sums of each block of queries: transposed, as a symmetric tile gives the rows J.
+    turned = [queries.new_zeros((queries.shape[1] + 1, rows.stop - rows.start)) for rows in blocks]
+    for i, rows in enumerate(blocks):
+        for j, block in enumerate(columns):
+            if symmetric and j < i:
                 continue
             if check is not None:
                 check()
             E = multiply.exponentials(left[rows], right[block], bias[block])
             if masked is not None and not symmetric:
                 _zero(E, masked[rows] - block.start)
-            elif masked is not None and block == rows:
+            elif masked is not None and i == j:
                 E.fill_diagonal_(0)
-            sums[rows] += multiply.sum(E, dim=1, dtype=sums.dtype)
-            multiply.add(totals[rows], E, values[block])
-            if symmetric and block != rows:
-                sums[block] += multiply.sum(E, dim=0, dtype=sums.dtype)
-                multiply.add(turned[:, block], values_turned, E)
+            multiply.add(turned[i], values[j], E.T)
+            if symmetric and i != j:
+                multiply.add(turned[j], values[i], E)
             del E  # or the next tile would be fresh memory, page by page
-    if symmetric:
-        totals += turned.T
-    return Weighted(totals.div_(sums[:, None]).add_(centre), _lost(sums, len(keys)))
+    sums = torch.cat([part[-1] for part in turned])
+    means = torch.cat([part[:-1].T / part[-1][:, None] for part in turned])
+    return Weighted(means.add_(centre), _lost(sums, len(keys)))
+
+
+def _with_ones(values: Tensor) -> Tensor:
+    """The values (k, d), transposed, and a row of ones, whose product with a tile are its sums: at no cost."""
+    return torch.cat([values.T, values.new_ones((1, len(values)))])
 
 
 def _shift(left: Tensor, right: Tensor, dtype: torch.dtype) -> float:

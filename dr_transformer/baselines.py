@@ -22,12 +22,30 @@ class PCAResult(NamedTuple):
     explained_variance_ratio: Array
 
 
+class PCAModel(NamedTuple):
+    """PCA of n tokens with d values: `scores` (n, k) = (Y − `mean`) `axes`ᵀ, with `mean` (d,) and unit `axes` (k, d).
+
+    `explained_variance_ratio` (k,) is the share of the variance along each axis.
+    """
+
+    scores: Array
+    mean: Array
+    axes: Array
+    explained_variance_ratio: Array
+
+
 def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAResult:
     """The principal components of Y (n, d), in float64; uint8 is pixels, / 255. `device` is torch's name of it.
 
     On a CPU scikit-learn's `PCA`, elsewhere torch, with the same signs: the largest entry of each axis is positive.
     Raises `InputError` for more components than there can be, NaN, infinity, values too large, and equal tokens only.
     """
+    model = fit_pca(Y, n_components, device)
+    return PCAResult(model.scores, model.explained_variance_ratio)
+
+
+def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAModel:
+    """As `pca`, with the axes and the mean that new tokens can be projected by."""
     n, d = Y.shape
     if not 1 <= n_components <= min(n, d):
         raise InputError(
@@ -41,16 +59,24 @@ def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> P
         raise InputError("the data hold NaN, infinity or values too large for PCA; remove them, or scale the data.")
     if extent == 0:
         raise InputError("all tokens are equal, so PCA has no direction to find; give tokens that differ.")
-    if device == "cpu":
-        solver = "covariance_eigh" if n >= d else "full"
-        model = PCA(n_components, svd_solver=solver, copy=False)
-        return PCAResult(model.fit_transform(X), model.explained_variance_ratio_)
-    return torch_pca(torch.from_numpy(X).to(device), n_components)
+    if device != "cpu":
+        return fit_torch_pca(torch.from_numpy(X).to(device), n_components)
+    solver = "covariance_eigh" if n >= d else "full"
+    model = PCA(n_components, svd_solver=solver, copy=False)
+    scores = model.fit_transform(X)
+    return PCAModel(scores, model.mean_, model.components_, model.explained_variance_ratio_)
 
 
 def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:
     """As `pca`, of X (n, d) in float64 on any device."""
-    X = X - X.mean(dim=0)
+    model = fit_torch_pca(X, n_components)
+    return PCAResult(model.scores, model.explained_variance_ratio)
+
+
+def fit_torch_pca(X: torch.Tensor, n_components: int) -> PCAModel:
+    """As `fit_pca`, of X (n, d) in float64 on any device."""
+    mean = X.mean(dim=0)
+    X = X - mean
     if len(X) >= X.shape[1]:
         variances, axes = torch.linalg.eigh(X.T @ X)
         variances, axes = variances.flip(0).clamp(min=0), axes.flip(1)
@@ -60,4 +86,4 @@ def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:
     axes = axes[:, :n_components]
     axes = axes * axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
     shares = variances[:n_components] / variances.sum()
-    return PCAResult((X @ axes).cpu().numpy(), shares.cpu().numpy())
+    return PCAModel(*(part.cpu().numpy() for part in (X @ axes, mean, axes.T.contiguous(), shares)))

@@ -14,33 +14,38 @@ from typing import Any
 
 import torch
 
-from dr_transformer.bench_memory import PeakMemory
+from dr_transformer.bench_peaks import PeakMeter, Side
 
 REPEATS = 5
+# What the cases need, imported before memory is measured
+_IMPORTED = ("dr_transformer.bench_cases", "sklearn.decomposition", "sklearn.manifold", "sklearn.neighbors")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison: `ours` against `reference`, both called without arguments; None where nothing else can do it.
+    """One comparison: `ours` against `reference`; None where nothing else can do it.
 
-    `errors(ours, reference)` names how far our result is from the truth. What takes minutes is not called once more to
-    `warm` up. `memory`: whether peaks mean anything here. `close` is called at the end, however it comes.
+    `errors(ours, reference)` names how far our result is from the truth, `of_seconds` what follows from our time. What
+    takes minutes is not called once more to `warm` up. `close` is called at the end, however it comes.
     """
 
     name: str
-    ours: Callable[[], Any]
+    ours: Side
     reference_name: str = ""
-    reference: Callable[[], Any] | None = None
+    reference: Side | None = None
     errors: Callable[[Any, Any], dict[str, float]] | None = None
+    of_seconds: Callable[[float], dict[str, float]] | None = None
     repeats: int = REPEATS
     warm: bool = True
-    memory: bool = True
     close: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """Medians over `repeats` of seconds; `ratio` is the reference's over ours. Peaks in bytes, beyond what was held."""
+    """Medians over `repeats` of seconds; `ratio` is the reference's over ours.
+
+    Peaks in bytes, beyond the data and what was held before: of the GPU's memory for what runs there.
+    """
 
     name: str
     reference_name: str
@@ -56,35 +61,37 @@ class Result:
 def run_cases(cases: Sequence[Case], check: Callable[[], None] | None = None) -> Iterator[tuple[float, Result | str]]:
     """Measure `cases` one after the other; yields (share done, what is measured now or a result).
 
-    Ours and the reference alternate, after one call of each that is looked at for its memory and errors and not timed,
-    for it compiles and allocates. `check` is called between the calls and may raise to cancel.
+    Ours and the reference alternate in this process, after one call of each that is looked at for its errors and not
+    timed, for it compiles and allocates. Before, one more call of each tells its peak of memory, in a process of its
+    own. `check` is called between the calls, and often while memory is measured, and may raise to cancel.
     """
-    for number, case in enumerate(cases):
-        yield number / len(cases), case.name
-        try:
-            yield (number + 1) / len(cases), _measure(case, check or (lambda: None))
-        finally:
-            if case.close:
-                case.close()
+    with PeakMeter(_IMPORTED) as meter:
+        for number, case in enumerate(cases):
+            yield number / len(cases), case.name
+            try:
+                yield (number + 1) / len(cases), _measure(case, meter, check or (lambda: None))
+            finally:
+                if case.close:
+                    case.close()
 
 
-def _measure(case: Case, check: Callable[[], None]) -> Result:
+def _measure(case: Case, meter: PeakMeter, check: Callable[[], None]) -> Result:
     sides = [case.ours] + ([case.reference] if case.reference else [])
-    results, peaks, seconds = [], [], []
-    for side in sides:
+    peaks = [meter.peak(side, check) for side in sides]
+    loaded = [side.load() for side in sides]
+    results, seconds = [], []
+    for side, data in zip(sides, loaded, strict=True):
         check()
         began = time.perf_counter()
-        with PeakMemory() as peak:
-            results.append(side())
+        results.append(side.work(data))
         seconds.append([] if case.warm else [time.perf_counter() - began])
-        peaks.append(peak.n_bytes if case.memory else None)
     errors = case.errors(results[0], results[-1]) if case.errors else {}
     del results
     while len(seconds[0]) < case.repeats:
-        for side, measured in zip(sides, seconds, strict=True):
+        for side, data, measured in zip(sides, loaded, seconds, strict=True):
             check()
             began = time.perf_counter()
-            side()
+            side.work(data)
             measured.append(time.perf_counter() - began)
     ours, *theirs = (statistics.median(measured) for measured in seconds)
     reference = theirs[0] if theirs else None
@@ -94,7 +101,7 @@ def _measure(case: Case, check: Callable[[], None]) -> Result:
         ours,
         reference,
         None if reference is None else reference / ours,
-        errors,
+        errors | (case.of_seconds(ours) if case.of_seconds else {}),
         peaks[0],
         peaks[1] if case.reference else None,
         case.repeats,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy.typing as npt
 import torch
 from scipy.linalg import subspace_angles
 
+from dr_transformer.baselines import pca
 from dr_transformer.bench import Case
+from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import transformer_cases
 from dr_transformer.bench_umap import umap_case
 from dr_transformer.data import Dataset, load
@@ -32,18 +35,8 @@ def cases(n_samples: int = 10_000) -> Iterator[Case]:
 
 
 def _graphs(data: Dataset) -> Iterator[Case]:
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import SpectralEmbedding
-    from sklearn.neighbors import NearestNeighbors
-
-    from dr_transformer.baselines import pca
-
     n = data.n_samples
     pixels = np.concatenate(list(float64_chunks(data.Y))).astype(np.float32)
-
-    def their_neighbours() -> Array:
-        found: Array = NearestNeighbors(n_neighbors=N_NEIGHBORS, algorithm="brute").fit(pixels).kneighbors()[1]
-        return found
 
     def different(ours: Array, theirs: Array) -> dict[str, float]:
         return {
@@ -52,17 +45,11 @@ def _graphs(data: Dataset) -> Iterator[Case]:
 
     yield Case(
         f"{N_NEIGHBORS}-NN graph, n = {n}",
-        lambda: knn_graph(data.Y, N_NEIGHBORS).indices,
+        Side.of(_our_neighbours, data.Y),
         "scikit-learn, brute force",
-        their_neighbours,
+        Side.of(_their_neighbours, pixels),
         different,
     )
-
-    def their_maps() -> Array:
-        # scikit-learn counts a point among its own neighbours.
-        model = SpectralEmbedding(2, affinity="nearest_neighbors", n_neighbors=N_NEIGHBORS + 1, random_state=0)
-        found: Array = model.fit_transform(pixels)
-        return found
 
     def angle(ours: Array, theirs: Array) -> dict[str, float]:
         return {
@@ -71,15 +58,51 @@ def _graphs(data: Dataset) -> Iterator[Case]:
 
     yield Case(
         f"Laplacian Eigenmaps, n = {n}",
-        lambda: LaplacianEigenmaps(2, n_neighbors=N_NEIGHBORS).fit_transform(data.Y),
+        Side.of(_our_maps, data.Y),
         "scikit-learn, SpectralEmbedding",
-        their_maps,
+        Side.of(_their_maps, pixels),
         angle,
     )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     yield Case(
         f"PCA, n = {n}",
-        lambda: pca(data.Y, 2, "cuda" if torch.cuda.is_available() else "cpu").scores,
+        Side.of(functools.partial(_our_scores, device=device), data.Y, gpu=device == "cuda"),
         "scikit-learn, svd_solver = full",
-        lambda: PCA(2, svd_solver="full").fit_transform(pixels),
+        Side.of(_their_scores, pixels),
         angle,
     )
+
+
+def _our_neighbours(Y: Array) -> Array:
+    return knn_graph(Y, N_NEIGHBORS).indices
+
+
+def _their_neighbours(pixels: Array) -> Array:
+    from sklearn.neighbors import NearestNeighbors
+
+    found: Array = NearestNeighbors(n_neighbors=N_NEIGHBORS, algorithm="brute").fit(pixels).kneighbors()[1]
+    return found
+
+
+def _our_maps(Y: Array) -> Array:
+    return LaplacianEigenmaps(2, n_neighbors=N_NEIGHBORS).fit_transform(Y)
+
+
+def _their_maps(pixels: Array) -> Array:
+    from sklearn.manifold import SpectralEmbedding
+
+    # scikit-learn counts a point among its own neighbours.
+    model = SpectralEmbedding(2, affinity="nearest_neighbors", n_neighbors=N_NEIGHBORS + 1, random_state=0)
+    found: Array = model.fit_transform(pixels)
+    return found
+
+
+def _our_scores(Y: Array, device: str) -> Array:
+    return pca(Y, 2, device).scores
+
+
+def _their_scores(pixels: Array) -> Array:
+    from sklearn.decomposition import PCA
+
+    found: Array = PCA(2, svd_solver="full").fit_transform(pixels)
+    return found

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from dr_transformer.bench import Case
+from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import by_landmarks, from_pixels, relative
 from dr_transformer.config import Config
 from dr_transformer.data import load
@@ -26,41 +26,57 @@ Array = npt.NDArray[Any]
 
 
 def large_cases(whole: int = WHOLE, growth: Sequence[int] = GROWTH, n_landmarks: int = N_LANDMARKS) -> Iterator[Case]:
-    """The exact run of `whole` tokens in both precisions, and how the time of landmarks grows over `growth`."""
+    """The exact run of `whole` tokens in both precisions, also on a GPU if there is one; `growth` by landmarks."""
     Y, source = whole_mnist(whole)
     config = Config(device="cpu", precision="float32")
     name = f"{config.n_blocks} blocks, n = {whole}{source}"
+    on_cpu: list[Array] = []  # float32, kept for the GPU's error
+
+    def errors(ours: Array, theirs: Array) -> dict[str, float]:
+        on_cpu[:] = [theirs.astype(np.float64)]
+        return {"relative error": relative(ours, on_cpu[0])}
+
     yield Case(
         f"{name}, bfloat16",
-        functools.partial(from_pixels, Y, Config(device="cpu", precision="bfloat16")),
+        Side.of(functools.partial(from_pixels, config=Config(device="cpu", precision="bfloat16")), Y),
         "ours, float32",
-        functools.partial(from_pixels, Y, config),
-        lambda ours, theirs: {"relative error": relative(ours, theirs.astype(np.float64))},
+        Side.of(functools.partial(from_pixels, config=config), Y),
+        errors,
         repeats=1,
         warm=False,
     )
-    seconds: dict[int, float] = {}
+    for precision in ("float32", "bfloat16") if torch.cuda.is_available() else ():
+        yield Case(
+            f"{name}, {precision}, GPU",
+            Side.of(functools.partial(from_pixels, config=Config(device="cuda", precision=precision)), Y, gpu=True),
+            errors=lambda ours, _: {"relative error, from the CPU's float32": relative(ours, on_cpu[0])},
+            repeats=3,
+        )
+    yield from _growth(growth, n_landmarks, config)
 
-    def timed(n: int) -> Array:
-        Y = repeated(n)
-        began = time.perf_counter()
-        found = by_landmarks(Y, n_landmarks, config)
-        seconds[n] = time.perf_counter() - began
-        return found
 
-    def exponent(*_: Any) -> dict[str, float]:
-        if len(seconds) < 2:
+def _growth(sizes: Sequence[int], n_landmarks: int, config: Config) -> Iterator[Case]:
+    times: dict[int, float] = {}
+
+    def exponent(n: int, seconds: float) -> dict[str, float]:
+        times[n] = seconds
+        if len(times) < 2:
             return {}
-        sizes, times = zip(*sorted(seconds.items()), strict=True)
-        overall = np.polyfit(np.log(sizes), np.log(times), 1)[0]
-        last = math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
-        return {"exponent of growth": float(overall), "of the last step": last}
+        x, y = np.log(sorted(times.items())).T
+        return {
+            "exponent of growth": float(np.polyfit(x, y, 1)[0]),
+            "of the last step": float((y[-1] - y[-2]) / (x[-1] - x[-2])),
+        }
 
-    for n in growth:
+    for n in sizes:
         yield Case(
             f"{n_landmarks} landmarks, n = {n} (repeated with noise)",
-            functools.partial(timed, n),
-            errors=exponent,
+            Side(
+                functools.partial(by_landmarks, n_landmarks=n_landmarks, config=config),
+                functools.partial(repeated, n),
+                few=2 * n_landmarks,
+            ),
+            of_seconds=functools.partial(exponent, n),
             repeats=1,
             warm=False,
         )

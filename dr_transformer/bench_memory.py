@@ -1,49 +1,47 @@
-"""The memory that a piece of work takes beyond what was held before it."""
+"""The memory that a piece of work takes beyond what was held before it, of this process."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import os
-import threading
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_STATM = Path("/proc/self/statm")  # Linux; elsewhere nothing is measured
-_EVERY = 0.002  # seconds between two looks
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux; elsewhere nothing is measured
 
 
 class PeakMemory:
     """`with PeakMemory() as peak: work()`; then `peak.n_bytes`, None where the system does not tell.
 
-    The process's resident memory is looked at every two milliseconds, so a shorter peak may be missed, and memory that
-    was freed before and is used again is not seen.
+    That is the process's largest resident memory meanwhile, over that at the start. Memory that was freed before and is
+    used again is not seen. Where the system does not let the largest be forgotten, it may be from before: too large.
     """
 
     def __init__(self) -> None:
         self.n_bytes: int | None = None
-        self._done = threading.Event()
 
     def __enter__(self) -> Self:
         gc.collect()
-        if _STATM.exists():
-            self._before = self._most = _resident()
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
+        if can_measure():
+            with contextlib.suppress(OSError):
+                _CLEAR.write_text("5")  # forget the largest so far
+            self._before = _held("VmRSS")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
-        if _STATM.exists():
-            self._thread.join()
-            self.n_bytes = max(0, max(self._most, _resident()) - self._before)
-
-    def _watch(self) -> None:
-        while not self._done.wait(_EVERY):
-            self._most = max(self._most, _resident())
+        if can_measure():
+            self.n_bytes = max(0, _held("VmHWM") - self._before)
 
 
-def _resident() -> int:
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def can_measure() -> bool:
+    """Whether the system tells."""
+    return _STATUS.exists()
+
+
+def _held(which: str) -> int:
+    found = re.search(rf"{which}:\s+(\d+) kB", _STATUS.read_text())
+    return 1024 * int(found[1]) if found else 0

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.spatial import procrustes
-from torch import Tensor
 
 from dr_transformer import reference
 from dr_transformer.bench import Case
+from dr_transformer.bench_peaks import Side
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
 from dr_transformer.landmarks import Landmarks, choose_landmarks
@@ -32,24 +32,26 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
     plain = Config(device="cpu", precision="float32")
     name = f"{plain.n_blocks} blocks, n = {data.n_samples}"
     first = first_latents(data.Y, plain)
-    theirs = functools.partial(plain_transformer, first, plain)
+    theirs = Side.of(functools.partial(plain_transformer, config=plain), first)
     exact: list[Array] = []  # float64, computed once: it takes as long as all the rest
 
     def errors(ours: Array, theirs: Array) -> dict[str, float]:
         if not exact:
             config = Config(device="cpu", precision="float64")
-            exact.append(blocks(first_latents(data.Y, config), config))
+            exact.append(blocks(first_latents(data.Y, config), config=config))
         found = {"relative error": relative(ours, exact[0]), "theirs": relative(theirs, exact[0])}
         found["largest coordinate's"] = float(np.abs(ours - exact[0]).max() / np.abs(exact[0]).max())
         return found | {"5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(exact[0], labels)}
 
     for precision in ("float32", "bfloat16"):
-        ours = functools.partial(blocks, first, Config(device="cpu", precision=precision))
+        ours = Side.of(functools.partial(blocks, config=Config(device="cpu", precision=precision)), first)
         yield Case(f"{name}, {precision}", ours, "torch's encoder layer, float32", theirs, errors)
     if torch.cuda.is_available():
-        config = Config(device="cuda")
-        ours = functools.partial(blocks, first_latents(data.Y, config), config)
-        yield Case(f"{name}, GPU", ours, "torch's encoder layer, float32, CPU", theirs, errors)
+        for precision in ("float32", "bfloat16"):
+            ours = Side.of(
+                functools.partial(blocks, config=Config(device="cuda", precision=precision)), first, gpu=True
+            )
+            yield Case(f"{name}, {precision}, GPU", ours, "torch's encoder layer, float32, CPU", theirs, errors)
 
     def deviation(ours: Array, theirs: Array) -> dict[str, float]:
         distance = float(procrustes(theirs, ours)[2]) ** 0.5
@@ -58,12 +60,11 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
             "5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(theirs, labels),
         }
 
-    m = data.n_samples // LANDMARKS_SHARE
     yield Case(
-        f"{name}, {m} landmarks",
-        functools.partial(by_landmarks, data.Y, m, plain),
+        f"{name}, {data.n_samples // LANDMARKS_SHARE} landmarks",
+        Side.of(functools.partial(_by_a_share, config=plain), data.Y),
         "ours, exact, float32",
-        functools.partial(from_pixels, data.Y, plain),
+        Side.of(functools.partial(from_pixels, config=plain), data.Y),
         deviation,
     )
 
@@ -73,14 +74,15 @@ def relative(found: Array, truth: Array) -> float:
     return float(np.linalg.norm(found.astype(np.float64) - truth) / np.linalg.norm(truth))
 
 
-def first_latents(Y: Array, config: Config) -> Tensor:
-    """The latents (n, q) of block 0, on the config's device."""
-    return next(step.X for step in unroll(Y, config) if step.name == "layer_norm_0")
+def first_latents(Y: Array, config: Config) -> Array:
+    """The latents (n, q) of block 0."""
+    found: Array = next(step.X for step in unroll(Y, config) if step.name == "layer_norm_0").cpu().numpy()
+    return found
 
 
-def blocks(first: Tensor, config: Config) -> Array:
-    """The latents (n, q) after all blocks, from those of block 0."""
-    X = first.to(resolve_device(config))
+def blocks(first: Array, config: Config) -> Array:
+    """The latents (n, q) after all blocks, from those of block 0; on a GPU the way there and back included."""
+    X = torch.from_numpy(first).to(resolve_device(config))
     masked = torch.arange(len(X), device=X.device) if config.mask_self else None
     for _ in range(config.n_blocks):
         *_, (_, X) = run_block(X, X, config, masked)
@@ -100,11 +102,15 @@ def by_landmarks(Y: Array, n_landmarks: int, config: Config) -> Array:
     return Landmarks.of(Y, index, config, projection).embed(Y)
 
 
-def plain_transformer(first: Tensor, config: Config) -> Array:
+def _by_a_share(Y: Array, config: Config) -> Array:
+    return by_landmarks(Y, len(Y) // LANDMARKS_SHARE, config)
+
+
+def plain_transformer(first: Array, config: Config) -> Array:
     """The latents (n, q) after all blocks, by torch's own layer with a dense n × n mask, in the dtype of `first`."""
+    X = torch.from_numpy(first)[None]
     n = len(first)
-    layer, mask = reference.layer(config, n, first.dtype), reference.mask(config, n, first.dtype)
-    X = first[None]
+    layer, mask = reference.layer(config, n, X.dtype), reference.mask(config, n, X.dtype)
     with torch.no_grad():
         for _ in range(config.n_blocks):
             X = layer(X, src_mask=mask)

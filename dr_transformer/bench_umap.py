@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.bench import Case
+from dr_transformer.bench_peaks import Side
 from dr_transformer.data import Dataset
 from dr_transformer.metrics import knn_accuracy
 
@@ -28,11 +29,10 @@ def umap_case(data: Dataset, n_neighbors: int) -> Case:
 
     return Case(
         f"UMAP, n = {data.n_samples}",
-        functools.partial(pool, _ours, data.Y, n_neighbors),
+        Side.of(functools.partial(pool, _ours, n_neighbors), data.Y, measured=False),
         "umap-learn",
-        functools.partial(pool, _theirs, data.Y, n_neighbors),
+        Side.of(functools.partial(pool, _theirs, n_neighbors), data.Y, measured=False),
         accuracies,
-        memory=False,
         close=pool.close,
     )
 
@@ -53,7 +53,7 @@ class _Pool:
             self._executor.shutdown()
 
 
-def _ours(Y: Array, n_neighbors: int) -> Array:
+def _ours(n_neighbors: int, Y: Array) -> Array:
     from dr_transformer.graph import knn_graph
     from dr_transformer.umap_fit import UMAPSettings, fit
 
@@ -68,7 +68,7 @@ def _ours(Y: Array, n_neighbors: int) -> Array:
     return layouts[0]
 
 
-def _theirs(Y: Array, n_neighbors: int) -> Array:
+def _theirs(n_neighbors: int, Y: Array) -> Array:
     import warnings
 
     import umap

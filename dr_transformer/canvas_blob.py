@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_transformer.blob import Blob, digest, pack_frames
-from dr_transformer.canvas_parts import MAX_CLASSES, Attended, Colouring, Panel, Pin
+from dr_transformer.canvas_parts import Attended, Colouring, Panel, Pin
+from dr_transformer.data_rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.
@@ -172,6 +174,8 @@ def selection_from_text(text: str, n: int) -> NDArray[np.intp]:
 
 
 _packed_images: OrderedDict[tuple[str, tuple[int, ...]], bytes] = OrderedDict()
+_PACKED_IMAGES = threading.Lock()
+"""Held by whoever looks at `_packed_images`: sessions are threads."""
 
 
 def pack_images(images: NDArray[np.uint8], dataset_key: str) -> bytes:
@@ -182,11 +186,15 @@ def pack_images(images: NDArray[np.uint8], dataset_key: str) -> bytes:
     assert images.dtype == np.uint8, f"images must be uint8, but are {images.dtype}"
     assert images.ndim == 3, f"images must be (n, h, w), but are {images.shape}"
     cache_key = (dataset_key, images.shape)
-    if cache_key not in _packed_images:
-        _packed_images[cache_key] = compress_images(images, dataset_key, level=1)
-        while len(_packed_images) > 4:
-            _packed_images.popitem(last=False)
-    return _packed_images[cache_key]
+    with _PACKED_IMAGES:
+        packed = _packed_images.get(cache_key)
+    if packed is None:
+        packed = compress_images(images, dataset_key, level=1)  # others need not wait for it
+        with _PACKED_IMAGES:
+            _packed_images[cache_key] = packed
+            while len(_packed_images) > 4:
+                _packed_images.popitem(last=False)
+    return packed
 
 
 def compress_images(images: NDArray[np.uint8], dataset_key: str, level: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_CLASSES = 256  # the browser's colour table
+from dr_transformer.data_rows import MAX_CLASSES
 
 
 def _increase(depths: Sequence[float]) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
-from dr_transformer.embed_command import EmbedConfig, describe_cost, embed, launched
+from dr_transformer.embed_command import describe_cost, embed, launched
+from dr_transformer.embed_config import Asked, EmbedConfig, baseline_parameters
 from dr_transformer.errors import InputError
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.parameters import Declared, Parameter
@@ -68,9 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     animate = _command(commands, "animate", _animate, "write the collapse, block by block, as a film")
     animate.add_argument("out", type=Path, help="the file to write: .gif or .mp4")
-    embed = _command(commands, "embed", _embed, "write the latents, labels, images and settings to a .npz file")
-    embed.add_argument("out", type=Path, help="the file to write: .npz")
-    embed.add_argument("--trajectory", action="store_true", help="also write the latents of every block")
+    embed = _command(commands, "embed", _embed, "write the latents, or another method's map, with labels and settings")
+    embed.add_argument("out", type=Path, help="the file to write: .npz (with the images), .csv or .parquet")
+    embed.add_argument("--trajectory", action="store_true", help="also write the latents of every block (.npz)")
+    embed.add_argument(
+        "--script", type=Path, metavar="FILE", help="also write the lines of Python that give them again"
+    )
     embed.add_argument("--dry-run", action="store_true", help="only say what it would cost, by arithmetic")
     _add_flags(embed, "data", DataConfig.parameters())
     _add_flags(embed, "model", Config.parameters())
@@ -78,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         for title, group in zip(("data", "model", "picture", "view", "baselines"), declared, strict=False):
             _add_flags(command, title, group.parameters(), absent=True)
     _add_flags(embed, "run", EmbedConfig.parameters())
+    _add_flags(embed, "other methods'", baseline_parameters(), absent=True)
     page = _command(commands, "web", _web, "save a run as one web page that needs no server and no network")
     page.add_argument("out", type=Path, help="the file to write: .html")
     page.add_argument("--baselines", action="store_true", help="with Laplacian Eigenmaps, UMAP and PCA beside it")
@@ -170,7 +175,7 @@ def _figure(options: argparse.Namespace) -> int:
 def _animate(options: argparse.Namespace) -> int:
     from dr_transformer.figure_command import animate
 
-    animate(options.out, _all_parsed(options, _OF_A_FILM), partial(_load, options=options))
+    animate(options.out, _all_parsed(options, _OF_A_FILM), partial(_load, options=options), _say)
     return _say_written(options.out)
 
 
@@ -200,13 +205,16 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _embed(options: argparse.Namespace) -> int:
     data_config, config = _settings(options)
-    embed_config = EmbedConfig(**_parsed(options, EmbedConfig.parameters()))
+    how, given = EmbedConfig(**_parsed(options, EmbedConfig.parameters())), _parsed(options, baseline_parameters())
+    baselines, said = BaselineConfig(**given), frozenset(given)
+    asked = Asked(options.out, config, how, baselines, said, options.trajectory, options.script)
     load = partial(_load, data_config, config, options)
     if options.dry_run:
-        print(describe_cost(options.out, config, embed_config, data_config.n_samples, load))  # noqa: T201
+        print(describe_cost(asked, data_config, load))  # noqa: T201
         return 0
-    embed(options.out, config, embed_config, load, trajectory=options.trajectory)
-    return _say_written(options.out)
+    for path in embed(asked, load, _say):
+        _say_written(path)
+    return 0
 
 
 def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) -> Dataset:

@@ -196,7 +196,8 @@ class ViewConfig(Declared):
     view: str = declare(
         "axes",
         "View",
-        "Which plane of the latent space is drawn: two latent axes (paper), or two principal components.",
+        "Which plane of the latent space is drawn: two latent axes (paper), or two principal components, each "
+        "pointing as in the frame before.",
         "view",
         choices=VIEWS,
     )

@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 
-# Fitted to measurements, and held against them by the tests. A tile of attention and what its products set aside:
-_TILE_BYTES, _TILE_ROWS = 32 * 2**20, 8 * 1536
+# Fitted to measurements on CPUs, and held against them by the tests. Beside a tile of attention its products set aside
+# so many bytes, and so many rows of latents for each of its rows:
+_ASIDE_BYTES, _ASIDE_ROWS = 23 * 2**20, 8
 _OF_ALL, _OF_OWN = 4, 5  # copies held at once: of the latents of all tokens, and of a process's own (A X, sums, …)
 _CHUNK = 8192  # tokens that follow landmarks at a time
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
@@ -35,17 +39,31 @@ class Cost:
 
     def __str__(self) -> str:
         return (
-            f"{_scaled(self.flop, 'flop')} in matrix products, {_scaled(self.exponentials, '')} exponentials, "
-            f"{_scaled(self.memory_bytes, 'B')} of memory beside the data"
-            + (f", {_scaled(self.gathered_bytes, 'B')} gathered." if self.gathered_bytes else ".")
+            f"{scaled(self.flop, 'flop')} in matrix products, {scaled(self.exponentials, '')} exponentials, "
+            f"{scaled(self.memory_bytes, 'B')} of memory beside the data"
+            + (f", {scaled(self.gathered_bytes, 'B')} gathered." if self.gathered_bytes else ".")
         )
 
 
-def cost(n_samples: int, config: Config, *, landmarks: int | None = None, n_ranks: int = 1) -> Cost:
-    """The cost of embedding `n_samples` tokens, exactly or with so many `landmarks`, by `n_ranks` equal processes."""
+def cost(
+    n_samples: int,
+    config: Config,
+    data_dtype: npt.DTypeLike = np.uint8,
+    *,
+    landmarks: int | None = None,
+    n_ranks: int = 1,
+) -> Cost:
+    """The cost of embedding `n_samples` tokens, exactly or with so many `landmarks`, by `n_ranks` equal processes.
+
+    `data_dtype` is that of the tokens: precision "auto" keeps float64 in float64, as decimal numbers of a CSV are. With
+    device "cuda" the tile of attention is a GPU's, whether or not this machine has one.
+    """
+    from dr_transformer.model import resolve_dtype
+
     if landmarks is not None and landmarks > n_samples:
         raise InputError(f"landmarks = {landmarks} is more than the {n_samples} tokens; choose at most {n_samples}.")
-    row = config.n_components * (8 if config.precision == "float64" else 4)
+    number = resolve_dtype(config, np.dtype(data_dtype)).itemsize
+    row = config.n_components * number
     own = math.ceil(n_samples / n_ranks)
     gathered = own * n_ranks * row if n_ranks > 1 else 0  # each time
     if landmarks is None:
@@ -60,11 +78,23 @@ def cost(n_samples: int, config: Config, *, landmarks: int | None = None, n_rank
         flop=4 * pairs * config.n_components * config.n_blocks,
         exponentials=pairs * config.n_heads * config.n_blocks,
         gathered_bytes=gathers * gathered,
-        memory_bytes=memory + _TILE_BYTES + _TILE_ROWS * row,
+        memory_bytes=memory + _of_a_tile(own, n_samples if landmarks is None else landmarks, config, number),
     )
 
 
-def _scaled(number: float, unit: str) -> str:
+def _of_a_tile(queries: int, keys: int, config: Config, number: int) -> int:
+    """Bytes of a tile of attention, numbers of so many bytes, and of what its products set aside."""
+    import torch
+
+    from dr_transformer.attention_kernels import _TILE
+
+    on_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
+    side = _TILE["cuda" if on_gpu else "cpu"]
+    rows = _ASIDE_ROWS * min(queries, side) * config.n_components
+    return (min(queries, side) * min(keys, side) + rows) * number + _ASIDE_BYTES
+
+
+def scaled(number: float, unit: str) -> str:
     """A number for people: 4.1 Tflop."""
     steps = min(int(math.log10(max(number, 1)) // 3), len(_PREFIXES) - 1)
     return f"{number / 1000**steps:.3g} {_PREFIXES[steps]}{unit}".rstrip()

@@ -12,7 +12,7 @@ from dr_transformer.errors import InputError
 MAX_BYTES = 4 * 2**30
 """No file and no array in one may be larger, in bytes: a small zip file may declare a very large array."""
 MAX_CLASSES = 256
-"""More distinct labels than this are identifiers or measurements, not classes."""
+"""More distinct labels than this are identifiers or measurements, not classes; the canvas keeps a class as one byte."""
 _EXACT_IN_FLOAT32 = 2**24
 
 

@@ -17,10 +17,17 @@ from dr_transformer.metrics import subsample
 SAMPLE = 2000  # tokens that are looked at
 APART = 0.10  # a class all of whose shares are lower stands apart
 MERGED = 0.25  # halfway to one half
-MEANING = (
-    "Overlap, in all latent dimensions, is the share of two classes' tokens that lie nearer to the other's centre: 0% "
-    f"where they are apart, 50% where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
-)
+
+
+def meaning(dimensions: str = "in all latent dimensions") -> str:
+    """What overlap is, in a sentence, and in which `dimensions` it was measured, an adverbial."""
+    return (
+        f"Overlap, {dimensions}, is the share of two classes' tokens that lie nearer to the other's centre: 0% where "
+        f"they are apart, 50% where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
+    )
+
+
+MEANING = meaning()
 NO_CLASSES = "The tokens have no classes, so there are none to stand apart or to merge."
 _MOST = 4  # pairs or classes that a sentence lists
 
@@ -72,21 +79,49 @@ def overlap(X: Array, labels: Labels, n_classes: int) -> Array:
 
 def sentences(overlap_by_block: Sequence[Array], class_names: Sequence[str], depth: float) -> str:
     """One to three sentences about the block passed last at `depth`, and when what is merged there came together."""
-    block = max(0, min(int(depth), len(overlap_by_block) - 1))
+    block = last_passed(overlap_by_block, depth)
+    return f"Block {block}: {told(overlap_by_block, class_names, block)} {MEANING}"
+
+
+def last_passed(by_block: Sequence[object], depth: float) -> int:
+    """Of as many blocks as there are, the last at or before `depth`."""
+    return max(0, min(int(depth), len(by_block) - 1))
+
+
+def told(overlap_by_block: Sequence[Array], class_names: Sequence[str], block: int, *, moves: bool = True) -> str:
+    """Which classes stand apart at `block` and which have merged, and when; of what does not move, `moves` False, not.
+
+    It begins with a small letter, for what is described to stand before it.
+    """
     now = overlap_by_block[block]
     merged = _pairs(now)
-    told = [
-        f"{_pair(pair, class_names)} ({now[pair]:.0%}, {_since(overlap_by_block, pair, block)})"
-        for pair in merged[:_MOST]
+    shares = [
+        f"{now[pair]:.0%}, {_since(overlap_by_block, pair, block)}" if moves else f"{now[pair]:.0%}" for pair in merged
     ]
-    if more := len(merged) - len(told):
-        told.append(f"{more} more pair{'s' * (more > 1)}")
-    said = f"Merged are {_listed(told)}" if merged else "No two classes have merged"
+    listed = [f"{_pair(pair, class_names)} ({said})" for pair, said in zip(merged, shares, strict=True)][:_MOST]
+    if more := len(merged) - len(listed):
+        listed.append(f"{more} more pair{'s' * (more > 1)}")
+    said = f"Merged are {_listed(listed)}" if merged else "No two classes have merged"
     later = _later(overlap_by_block, block)
     if later:
         pair, at = later
         said += f"; {'the next' if merged else 'the first'} to merge, at block {at}, are {_pair(pair, class_names)}"
-    return f"Block {block}: {_apart(now, class_names)}. {said}. {MEANING}"
+    return f"{_apart(now, class_names)}. {said}."
+
+
+def changed(before: Array, after: Array, class_names: Sequence[str]) -> str:
+    """What a step does to the overlaps `before` it, (n_classes, n_classes) as `after` it, in a sentence.
+
+    Empty where no two classes can be compared.
+    """
+    if not np.isfinite(after).any():
+        return ""
+    a, b = np.unravel_index(int(np.nanargmax(after)), after.shape)
+    return (
+        f"It takes the mean overlap of two classes from {np.nanmean(before):.1%} to {np.nanmean(after):.1%}; the two "
+        f"that overlap most after it are {_pair((int(a), int(b)), class_names)} ({after[a, b]:.1%}; before it "
+        f"{before[a, b]:.1%})."
+    )
 
 
 def _apart(now: Array, class_names: Sequence[str]) -> str:

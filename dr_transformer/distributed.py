@@ -13,12 +13,10 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,15 +31,14 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.landmarks import counted_in
 from dr_transformer.model import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
+from dr_transformer.process_group import LostRankError, meet, reached, wait
 from dr_transformer.projection import fit_projection
+
+__all__ = ["LostRankError", "Ranks", "joined", "one_of_many", "unroll_ranks"]
 
 _TO_LEAVE = 60.0  # seconds to wait for each other at the end, and to meet after an error in the flags
 
 T = TypeVar("T")
-
-
-class LostRankError(RuntimeError):
-    """The other processes cannot be reached any more. The message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Ranks:
         made: list[Any] = [None]
         with self.agreed():
             made = [make() if self.rank == 0 else None]
-        with _reached():
+        with reached():
             dist.broadcast_object_list(made, src=0)
         return made[0]
 
@@ -92,16 +89,16 @@ class Ranks:
     def gather(self, own: Tensor, n_samples: int) -> Tensor:
         """The rows (k, q) of all ranks, on each: (n_samples, q)."""
         padded, whole = self._padded(own, n_samples), self._space(own, n_samples)
-        with _reached():
-            dist.all_gather(list(whole.chunk(self.size)), padded)
+        with reached():
+            wait(dist.all_gather(list(whole.chunk(self.size)), padded, async_op=True))
         return whole[:n_samples]
 
     def collect(self, own: Tensor, n_samples: int) -> Tensor | None:
         """The rows (k, q) of all ranks, on rank 0: (n_samples, q); None on the others."""
         padded = self._padded(own, n_samples)
         whole = self._space(own, n_samples) if self.rank == 0 else None
-        with _reached():
-            dist.gather(padded, None if whole is None else list(whole.chunk(self.size)))
+        with reached():
+            wait(dist.gather(padded, None if whole is None else list(whole.chunk(self.size)), async_op=True))
         return None if whole is None else whole[:n_samples]
 
     def _space(self, own: Tensor, n_samples: int) -> Tensor:
@@ -114,7 +111,7 @@ class Ranks:
 
     def _exchange(self, value: T) -> list[T]:
         values: list[Any] = [None] * self.size
-        with _reached():
+        with reached():
             dist.all_gather_object(values, value)
         return values
 
@@ -125,7 +122,7 @@ def joined(config: Config, timeout: float) -> Iterator[Ranks]:
 
     `timeout` is how many seconds a rank waits for another, now and later, before it raises `LostRankError`.
     """
-    _meet(timeout)
+    meet(timeout)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     with contextlib.ExitStack() as stack:
         with ranks.agreed():
@@ -188,32 +185,11 @@ def one_of_many(run: Callable[[], int]) -> int:
     os._exit(status)
 
 
-def _meet(timeout: float) -> None:
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
-    try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
-    except (RuntimeError, ValueError) as error:
-        raise LostRankError(f"could not meet the others within {timeout:g} s ({_brief(error)})") from error
-
-
 def _leave() -> None:
     if not dist.is_initialized():
-        _meet(_TO_LEAVE)
+        meet(_TO_LEAVE)
     Ranks(dist.get_rank(), dist.get_world_size())._exchange(None)
     dist.destroy_process_group()
-
-
-@contextlib.contextmanager
-def _reached() -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        raise LostRankError(f"lost another, which has died or does not answer ({_brief(error)})") from error
-
-
-def _brief(error: Exception) -> str:
-    """The first sentence, without the source file and line that gloo begins with."""
-    return re.split(r"\.(?:\s|$)", re.sub(r"^\[.*?\] *", "", str(error).strip()))[0][:200]
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`dr-transformer embed`: exactly or with landmarks, by one process or by several, into one file.
+"""`dr-transformer embed`: latents, exactly or with landmarks, by one process or by several; or another method's map.
 
 Imports torch only once it works, as `cli.py` does.
 """
@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dr_transformer.config import Config
+from dr_transformer.config import DATASETS, DataConfig
 from dr_transformer.cost import cost
+from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
-from dr_transformer.parameters import Declared, declare
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,77 +30,51 @@ if TYPE_CHECKING:
 _LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun sets, and torch.distributed reads
 
 
-@dataclass(frozen=True)
-class EmbedConfig(Declared):
-    """How a run is made whose size matters. The parameters of the model are not among them."""
-
-    landmarks: int | None = declare(
-        None,
-        "Landmarks m",
-        "So many tokens run the exact model, all others attend to them alone: time grows with n, not n².",
-        "run",
-        minimum=2,
-    )
-    landmark_choice: str = declare(
-        "k-means++",
-        "Choice of landmarks",
-        "Spread over the data (k-means++), or any tokens (random).",
-        "run",
-        choices=("k-means++", "random"),
-    )
-    timeout: float = declare(
-        1800.0,
-        "Timeout in seconds",
-        "Under torchrun: how long a process waits for another that is alive but does not answer.",
-        "run",
-        minimum=0,
-        maximum=10**7,
-        exclusive_minimum=True,
-    )
-
-
 def launched() -> bool:
     """Whether torchrun, or the like, started this process as one of several."""
     return os.environ.keys() >= _LAUNCHED
 
 
-def embed(
-    out: Path, config: Config, embed_config: EmbedConfig, load: Callable[[], Dataset], *, trajectory: bool
-) -> None:
-    """Write `out`. Raises `InputError`; and `distributed.LostRankError`, where this is one of several processes."""
-    _check_name(out)
-    with contextlib.ExitStack() as stack:
-        ranks = stack.enter_context(_joined(config, embed_config))
-        with _agreed(ranks):
-            from dr_transformer.export import save_npz, whole_file
+def embed(asked: Asked, load: Callable[[], Dataset], say: Callable[[str], None]) -> tuple[Path, ...]:
+    """Write what is asked for; returns the files (none but on rank 0). `say` is told of what is unusual.
 
-            target = None if ranks and ranks.rank else stack.enter_context(whole_file(out))
+    Raises `InputError`; and `distributed.LostRankError`, where this is one of several processes.
+    """
+    asked.check(launched=launched())
+    with contextlib.ExitStack() as stack:
+        ranks = stack.enter_context(_joined(asked))
+        with _agreed(ranks):
+            from dr_transformer.embed_table import session_beside, targets, write
+
+            to = None if ranks and ranks.rank else stack.enter_context(targets(asked))
             dataset = load()
         if ranks:
             ranks.check_equal("the data set", dataset.key)
-        compute = _exact if embed_config.landmarks is None else _with_landmarks
-        index, frames = compute(dataset.Y, config, embed_config, ranks, trajectory)
-        if target is None:
-            return
-        import numpy as np
-
+        compute = _exact if asked.how.landmarks is None else _with_landmarks
+        index, frames = compute(dataset.Y, asked, ranks) if asked.of_the_transformer else _other(dataset, asked, say)
+        if to is None:
+            return ()
         run: dict[str, Any] = {"processes": ranks.size} if ranks else {}
         if index is not None:
-            run |= {"landmarks": len(index), "landmark_choice": embed_config.landmark_choice}
-        every = np.stack(frames) if trajectory else None
-        save_npz(target, frames[-1], every, config, dataset, landmarks=index, run=run)
+            run |= {"landmarks": len(index), "landmark_choice": asked.how.landmark_choice}
+        write(to, asked, dataset, frames, index, run)
+    return tuple(path for path in (asked.out, session_beside(asked), asked.script) if path is not None)
 
 
-def describe_cost(
-    out: Path, config: Config, embed_config: EmbedConfig, n_samples: int | None, load: Callable[[], Dataset]
-) -> str:
-    """What `embed` would cost, for people; the data are looked at only if `n_samples` is not given."""
-    _check_name(out)
-    n, m = n_samples or load().n_samples, embed_config.landmarks
+def describe_cost(asked: Asked, data_config: DataConfig, load: Callable[[], Dataset]) -> str:
+    """What `embed` would cost, for people. The data are looked at only if their number or their dtype is unknown."""
+    asked.check(launched=launched())
+    if not asked.of_the_transformer:
+        raise InputError(f"--dry-run counts the transformer alone; leave it out with --method {asked.how.method}.")
+    n, m, data_dtype = data_config.n_samples, asked.how.landmarks, "uint8"  # images; of digits float32, as good
+    of_ones_own = data_config.dataset.lower().replace("_", "-") not in DATASETS
+    if n is None or (of_ones_own and asked.config.precision == "auto"):
+        dataset = load()
+        n, data_dtype = dataset.n_samples, dataset.Y.dtype.name
     n_ranks = int(os.environ["WORLD_SIZE"]) if launched() else 1
     way = "exact" if m is None else f"{m} landmarks"
     of = "" if n_ranks == 1 else f"each of {n_ranks} processes: "
-    return f"{n} tokens, {way}: {of}{cost(n, config, landmarks=m, n_ranks=n_ranks)}"
+    return f"{n} tokens, {way}: {of}{cost(n, asked.computed, data_dtype, landmarks=m, n_ranks=n_ranks)}"
 
 
 def progress(steps: Iterator[Step], n_blocks: int) -> Iterator[Step]:
@@ -114,28 +87,26 @@ def progress(steps: Iterator[Step], n_blocks: int) -> Iterator[Step]:
             yield step
 
 
-def _exact(
-    Y: Array, config: Config, _: EmbedConfig, ranks: Ranks | None, trajectory: bool
-) -> tuple[None, Sequence[Array]]:
-    """No landmarks, and the blocks asked for (all, or the last): each (n, q); none of them but on rank 0."""
+def _exact(Y: Array, asked: Asked, ranks: Ranks | None) -> tuple[None, list[Array]]:
+    """No landmarks, and the blocks asked for (all, or one): each (n, q); none of them but on rank 0."""
     if ranks:
         from dr_transformer.distributed import unroll_ranks
 
-        steps = unroll_ranks(ranks, Y, config)
+        steps = unroll_ranks(ranks, Y, asked.computed)
     else:
         from dr_transformer.model import unroll
 
-        steps = unroll(Y, config)
-    return None, [
-        step.X.cpu().numpy()
-        for step in progress(steps, config.n_blocks)
-        if step.ends_block and (trajectory or step.block == config.n_blocks) and not (ranks and ranks.rank)
-    ]
+        steps = unroll(Y, asked.computed)
+    found = []
+    for step in progress(steps, asked.block):
+        if step.ends_block and (asked.trajectory or step.block == asked.block) and not (ranks and ranks.rank):
+            found.append(step.X.cpu().numpy())
+        if step.ends_block and step.block == asked.block:
+            break
+    return None, found
 
 
-def _with_landmarks(
-    Y: Array, config: Config, embed_config: EmbedConfig, ranks: Ranks | None, trajectory: bool
-) -> tuple[npt.NDArray[np.intp], Sequence[Array]]:
+def _with_landmarks(Y: Array, asked: Asked, ranks: Ranks | None) -> tuple[npt.NDArray[np.intp], list[Array]]:
     """The landmarks, and as `_exact`. Each rank runs all landmarks itself, so ranks meet only at the end."""
     import torch
     from tqdm import tqdm
@@ -144,38 +115,43 @@ def _with_landmarks(
     from dr_transformer.model import check_tokens
     from dr_transformer.projection import fit_projection
 
+    config, how = asked.computed, asked.how
+
     def choose() -> tuple[Projection, npt.NDArray[np.intp]]:
         projection = fit_projection(check_tokens(Y), config)
-        choice, seed, m = embed_config.landmark_choice, config.random_state, embed_config.landmarks or 0
-        return projection, choose_landmarks(Y, m, projection, choice=choice, random_state=seed)
+        m, seed = how.landmarks or 0, config.random_state
+        return projection, choose_landmarks(Y, m, projection, choice=how.landmark_choice, random_state=seed)
 
     projection, index = ranks.share(choose) if ranks else choose()
+    every = asked.trajectory or asked.block == 0
     with _agreed(ranks):
         rows = ranks.rows(len(Y)) if ranks else slice(0, len(Y))
         landmarks = Landmarks.of(Y, index, config, projection)
         with tqdm(total=rows.stop - rows.start, desc="tokens", delay=1, leave=False, unit_scale=True) as bar:
-            X = landmarks.embed(Y, rows=rows, every_block=trajectory, report=bar.update)
-    blocks = X if trajectory else X[None]
+            X = landmarks.embed(Y, rows=rows, every_block=every, report=bar.update)
+    blocks = list(X)[: asked.block + 1] if every else [X]
     if not ranks:
-        return index, list(blocks)
+        return index, blocks
     collected = [ranks.collect(torch.from_numpy(block), len(Y)) for block in blocks]
     return index, [block.numpy() for block in collected if block is not None]
 
 
-def _check_name(out: Path) -> None:
-    if out.suffix.lower() != ".npz":
-        raise InputError(f"cannot write {out.name!r}: the name must end in .npz.")
+def _other(dataset: Dataset, asked: Asked, say: Callable[[str], None]) -> tuple[None, list[Array]]:
+    """Another method's coordinates (n, k)."""
+    from dr_transformer.baseline_alone import baseline_alone
+
+    return None, [baseline_alone(dataset, asked.config, asked.baselines, asked.how.method, say)]
 
 
 @contextlib.contextmanager
-def _joined(config: Config, embed_config: EmbedConfig) -> Iterator[Ranks | None]:
+def _joined(asked: Asked) -> Iterator[Ranks | None]:
     """All processes of the run, or None if this is the only one."""
     if not launched():
         yield None
         return
     from dr_transformer.distributed import joined
 
-    with joined(config, embed_config.timeout) as ranks:
+    with joined(asked.config, asked.how.timeout) as ranks:
         yield ranks
 
 

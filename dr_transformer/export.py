@@ -49,12 +49,20 @@ def settings(
 
     `run`: in which way, if not the plain one. `parts` are further settings by name: `view`, `baselines`, `figure`, ….
     """
+    # Not where the images were found: the key says which they are, and a folder's name is nobody else's business.
+    data = {"name": dataset.name, "n_samples": dataset.n_samples, "key": dataset.key}
+    return described(config, data, run, **parts)
+
+
+def described(
+    config: Config, data: Mapping[str, Any], run: Mapping[str, Any] | None = None, **parts: Declared
+) -> dict[str, Any]:
+    """`settings` of tokens that are known by their `data` alone: `name`, `n_samples` and `key`."""
     return {
         "format": FORMAT,
         "schema": SCHEMA,
         "config": config.to_dict(),
-        # Not where the images were found: the key says which they are, and a folder's name is nobody else's business.
-        "data": {"name": dataset.name, "n_samples": dataset.n_samples, "key": dataset.key},
+        "data": dict(data),
         **{name: part.to_dict() for name, part in parts.items()},
         "run": dict(run or {}),
         "versions": {"dr-transformer": __version__} | {name: version(name) for name in _VERSIONS},

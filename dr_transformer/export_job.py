@@ -18,10 +18,11 @@ from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.figure_templates import Drawing
 from dr_transformer.figures import render
 from dr_transformer.jobs import Background
+from dr_transformer.palette import shared_colours
 from dr_transformer.run import Run
 from dr_transformer.view_frames import blocks_in_view, blocks_needed
 
@@ -175,6 +176,8 @@ class FilmJob(ExportJob):
             target = Path(folder) / f"film{self.suffix}"
             animation.save(target, self.suffix, film, self.options, made_with, report=report)
             self.note = f"{film.n_frames / self.options.fps:.1f} s at {self.options.fps} frames a second."
+            if said := shared_colours(len(run.dataset.class_names), PALETTES[self.options.palette]):
+                self.note += f" {said}"
             return target.read_bytes()
 
 

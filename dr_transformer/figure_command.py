@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.embed_command import progress
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
+from dr_transformer.palette import shared_colours
 from dr_transformer.parameters import Declared
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def figure(out: Path, saved_file: Path | None, given: Given, load: Load, say: Sa
         say(rendered.note)
 
 
-def animate(out: Path, given: Given, load: Load) -> None:
-    """Write the collapse as a film to `out`, .gif or .mp4. Raises `InputError`."""
+def animate(out: Path, given: Given, load: Load, say: Say) -> None:
+    """Write the collapse as a film to `out`, .gif or .mp4. `say` is told of classes that share colours.
+
+    Raises `InputError`.
+    """
     from tqdm import tqdm
 
     from dr_transformer import animation
@@ -82,7 +86,7 @@ def animate(out: Path, given: Given, load: Load) -> None:
     animation.frame_counts(config, options)
     with whole_file(out) as target:
         dataset = load(DataConfig(**_of(DataConfig, given)), config)
-        trajectory = Trajectory(shows_sub_steps(dataset.n_samples, config.n_blocks))
+        trajectory = Trajectory(shows_sub_steps(dataset.n_samples, config.n_blocks, config.n_components))
         for step in _steps(dataset, config):
             trajectory.take(step)
         film = animation.film(trajectory.frames(config), dataset, config, view, options)
@@ -93,6 +97,8 @@ def animate(out: Path, given: Given, load: Load) -> None:
                 bar.update(done - bar.n)
 
             animation.save(target, out.suffix, film, options, made_with, report=report)
+    if said := shared_colours(len(dataset.class_names), PALETTES[options.palette]):
+        say(said)
 
 
 def _read(saved_file: Path | None) -> SavedSettings:
@@ -157,7 +163,7 @@ def _drawing(
     return figure_content.methods(latents.blocks, found, BASELINES, dataset, config, view, options, baselines.align)
 
 
-def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict[str, list[float]]:
+def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict[str, list[float | None]]:
     from tqdm import tqdm
 
     from dr_transformer.analysis import CURVES, Analysis

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dr_transformer.figure_config import PALETTES, FigureConfig
+from dr_transformer.palette import shared_colours
 
 _TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
 
@@ -89,6 +90,11 @@ class Maps:
     def has_legend(self, palette: str) -> bool:
         """Whether a legend can tell the classes apart."""
         return self.labels is not None and 1 < len(self.class_names) <= len(PALETTES[palette])
+
+    def colours_note(self, options: FigureConfig) -> str:
+        """The sentence that classes share colours, and that a legend is left out for it; "" if they do not."""
+        said = shared_colours(len(self.class_names), PALETTES[options.palette])
+        return f"{said} There is no legend." if said and options.titled else said
 
     def draw(self, figure: Figure, options: FigureConfig) -> None:
         """Draw the panels, and with titles a legend under them."""

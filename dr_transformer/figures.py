@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from dr_transformer.errors import InputError
 from dr_transformer.figure_config import FigureConfig
 from dr_transformer.figure_metadata import metadata
-from dr_transformer.figure_templates import Drawing
+from dr_transformer.figure_templates import Drawing, Maps
 
 FORMATS = (".pdf", ".png", ".svg")
 _FORMATTING: Any = {
@@ -31,7 +31,7 @@ DRAWING = threading.Lock()
 
 @dataclass(frozen=True)
 class Rendered:
-    """A file's bytes, and a sentence on how its points are kept; "" where there is nothing to say."""
+    """A file's bytes, and what is to be said of its points and colours; "" where there is nothing."""
 
     content: bytes
     note: str
@@ -59,10 +59,11 @@ def render(drawing: Drawing, options: FigureConfig, kind: str, settings: Mapping
         figure = Figure(figsize=size)
         drawing.draw(figure, options)
         figure.savefig(target, format=kind, dpi=options.dpi, metadata=metadata(kind, text))
-    return Rendered(target.getvalue(), _note(drawing, options, kind))
+    notes = _points_note(drawing, options, kind), drawing.colours_note(options) if isinstance(drawing, Maps) else ""
+    return Rendered(target.getvalue(), " ".join(filter(None, notes)))
 
 
-def _note(drawing: Drawing, options: FigureConfig, kind: str) -> str:
+def _points_note(drawing: Drawing, options: FigureConfig, kind: str) -> str:
     n, most = drawing.n_points, options.max_vector_points
     if kind == "png" or not n:
         return ""

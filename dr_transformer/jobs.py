@@ -2,11 +2,15 @@
 
 Keys are settings (`Dataset.key` and frozen settings), never the bytes of large arrays. A `Runner` is shared by all
 sessions of an app; it holds no session's data but the results, which depend on the settings alone.
+
+An owner may go without a word: a tab is closed or reloaded, a connection is lost. A runner that is told who is
+`present` stops what the absent alone wait for, and takes it up again for those who come back.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -43,6 +47,15 @@ class Job(Protocol):
 
 
 J = TypeVar("J", bound=Job)
+
+# Seconds that an owner may be away before what it alone waits for stops. From the server a reloaded or closed tab and a
+# lost connection look alike. The browser renews a lost one within a second or two, so what is lost for so short a time
+# does not interrupt the work; a closed tab holds the processor no longer than this.
+PATIENCE = 5.0
+# Seconds after which an owner that is away is forgotten. Streamlit keeps a session without a connection for two
+# minutes; one that comes back by then has its work taken up again, one that comes later is another session.
+RETURN = 150.0
+_LOOK = 1.0  # seconds between two looks at who is there
 
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
@@ -96,11 +109,22 @@ class Background:
 class Runner:
     """Starts jobs, shares equal ones, stops those nobody waits for, forgets the longest unused over the budget."""
 
-    def __init__(self, max_bytes: int = 2**30) -> None:
+    def __init__(
+        self,
+        max_bytes: int = 2**30,
+        present: Callable[[Hashable], bool] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`present` says of an owner whether it is there, quickly and from any thread; None: all are, always."""
         self._max_bytes = max_bytes
+        self._present = present
+        self._patience = patience
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
+        self._away: dict[Hashable, float] = {}  # since when each absent owner is
+        self._left: dict[Hashable, dict[Hashable, Job]] = {}  # what each of them waited for, by its key
+        self._closed = threading.Event()
 
     def submit(self, key: Hashable, make: Callable[[], J], owner: Hashable) -> J:
         """The job with this key, made, started, or taken up again, if need be.
@@ -108,6 +132,7 @@ class Runner:
         The owner's earlier job is given up: unless another owner waits for it, it stops at its next step.
         """
         with self._lock:
+            self._look(self._patience)
             job = self._jobs.get(key) or self._jobs.setdefault(key, make())
             self._jobs.move_to_end(key)
             self._release(owner, keep=job)
@@ -121,9 +146,25 @@ class Runner:
         with self._lock:
             self._release(owner, keep=None)
 
+    def look(self, patience: float | None = None) -> None:
+        """Stop what is waited for only by owners away for `patience` seconds; who came back gets theirs again."""
+        with self._lock:
+            self._look(self._patience if patience is None else patience)
+
+    def watch(self, seconds: float = _LOOK) -> None:
+        """Look so often, in a thread of its own, until the runner is closed."""
+
+        def keep_looking() -> None:
+            while not self._closed.wait(seconds):
+                self.look()
+
+        threading.Thread(target=keep_looking, name="jobs", daemon=True).start()
+
     def close(self, timeout: float = 10) -> None:
         """Stop everything, and wait for it: a thread inside torch when Python ends would abort the process."""
+        self._closed.set()
         with self._lock:
+            self._left.clear()
             for job in self._jobs.values():
                 job.owners.clear()
             threads = list(self._threads)
@@ -145,7 +186,33 @@ class Runner:
             if job.owners:  # somebody came back while it stopped
                 self._start(job)
 
+    def _look(self, patience: float) -> None:
+        if self._present is None:
+            return
+        now = time.monotonic()
+        back: list[Job] = []
+        for owner in {owner for job in self._jobs.values() for owner in job.owners} | set(self._away):
+            if self._present(owner):
+                self._away.pop(owner, None)
+                for key, job in self._left.pop(owner, {}).items():
+                    if self._jobs.setdefault(key, job) is job:
+                        job.owners.add(owner)
+                        back.append(job)
+                continue
+            absence = now - self._away.setdefault(owner, now)
+            if absence >= patience:
+                owned = {key: job for key, job in self._jobs.items() if owner in job.owners}
+                self._left.setdefault(owner, {}).update(owned)
+                for job in owned.values():
+                    job.owners.discard(owner)
+            if absence >= max(patience, RETURN):
+                del self._away[owner]
+                self._left.pop(owner, None)
+        for job in back:  # after all have their owners again: one may ask for another's
+            self._start(job)
+
     def _release(self, owner: Hashable, keep: Job | None) -> None:
+        self._left.pop(owner, None)
         for job in self._jobs.values():
             if job is not keep:
                 job.owners.discard(owner)

@@ -13,6 +13,8 @@ A lesson is one file. It begins with a block of YAML between lines of three dash
     answer: 1                           which option is right, counted from 1
     reveal: {alpha: 30}                 settings that are loaded when the student asks to see
     explanation: …                      said then, in Markdown
+
+A rule inside a step's text is written ***, as three dashes begin a block.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from dr_transformer.paths import asset
 PANELS = ("explorer", "attention", "compare")
 MAX_BYTES = 1_000_000
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_RULE = "a rule inside a step's text is written ***, as three dashes begin a block"
 _STEP_KEYS = {
     *("step", "settings", "panel", "show", "lock", "question", "options", "answer", "reveal", "explanation"),
 }
@@ -73,8 +76,8 @@ def read_lesson(name: str, text: str) -> Lesson:
 
     if len(text.encode()) > MAX_BYTES:
         raise InputError(f"lesson {name!r} is larger than {MAX_BYTES // 1000} kB; a lesson is text only.")
-    parts = _FENCE.split(text.lstrip("\ufeff"))
-    if len(parts) < 5 or len(parts) % 2 == 0 or parts[0].strip():
+    parts = _FENCE.split(text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
+    if len(parts) < 5 or parts[0].strip():
         raise InputError(
             f"lesson {name!r} must begin with a block between two lines of three dashes, and have such a block before "
             "each step."
@@ -87,10 +90,15 @@ def read_lesson(name: str, text: str) -> Lesson:
         except yaml.YAMLError as error:
             line = getattr(getattr(error, "problem_mark", None), "line", None)
             at = "" if line is None else f" at line {line} of the block"
-            raise InputError(f"{where} is not valid YAML{at}; check its colons, brackets and quotes.") from None
+            hint = f"; {_RULE}" if number else ""
+            raise InputError(f"{where} is not valid YAML{at}; check its colons, brackets and quotes{hint}.") from None
         if not isinstance(read, dict):
-            raise InputError(f"{where} must hold lines of the form key: value.")
+            raise InputError(f"{where} must hold lines of the form key: value{f'; {_RULE}' if number else ''}.")
+        if number and "step" not in read:
+            raise InputError(f"{where} needs a text for step; {_RULE}.")
         blocks.append((where, read))
+    if len(parts) % 2 == 0:
+        raise InputError(f"{blocks[-1][0]} has no line of three dashes at its end; {_RULE}.")
     (where, head), *steps = blocks
     _known(where, head, {"title", "about", "minutes"})
     minutes = head.get("minutes", 5)
@@ -197,6 +205,12 @@ def shipped_lessons() -> tuple[Lesson, ...]:
     return tuple(read_folder(asset("lessons")))
 
 
+def lesson_name(file: str) -> str:
+    """What the lesson in a file of this name is called: without ending, and without the number that orders it."""
+    stem = Path(file).stem
+    return re.sub(r"^\d+[-_ ]*", "", stem) or stem
+
+
 def read_folder(folder: Path) -> list[Lesson]:
     """All lessons (*.md) in a folder, in the order of their file names. Raises `InputError`."""
     try:
@@ -204,4 +218,4 @@ def read_folder(folder: Path) -> list[Lesson]:
         texts = [(file, file.read_text(encoding="utf-8")) for file in files]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the lessons in {str(folder)!r} cannot be read: {error}.") from None
-    return [read_lesson(re.sub(r"^\d+[-_ ]*", "", file.stem), text) for file, text in texts]
+    return [read_lesson(lesson_name(file.name), text) for file, text in texts]

@@ -117,10 +117,27 @@ def knn_accuracy(X: Array, labels: Labels, n_neighbors: int = 5, train_fraction:
         return float((classifier.predict(X[split:]) == labels[split:]).mean())
 
 
-def kmeans_clusters(X: Array, n_clusters: int, random_state: int = 42) -> npt.NDArray[np.integer]:
-    """k-means cluster (n,) of each row of X (n, q), the best of ten starts."""
+def kmeans_clusters(X: Array, n_clusters: int, random_state: int = 42, *, n_init: int = 10) -> npt.NDArray[np.integer]:
+    """k-means cluster (n,) of each row of X (n, q), the best of `n_init` starts.
+
+    In float64: where tokens have collapsed to a few places, their distances are rounding in float32. After 32 blocks of
+    MNIST it left 2.7 times the inertia, and the NMI was 0.20 instead of 0.41.
+    """
+    X = X.astype(np.float64)
     with _one_openmp_thread():
-        return KMeans(n_clusters, n_init=10, random_state=random_state).fit_predict(X)
+        return KMeans(n_clusters, n_init=n_init, random_state=random_state).fit_predict(X)
+
+
+def points_apart(X: Array, at_most: int) -> int:
+    """How many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell apart."""
+    nearest = np.linalg.norm(X - X[0], axis=1)
+    threshold = 1e-5 * nearest.max()
+    for found in range(1, at_most):
+        farthest = nearest.argmax()
+        if nearest[farthest] <= threshold:
+            return found
+        nearest = np.minimum(nearest, np.linalg.norm(X - X[farthest], axis=1))
+    return at_most
 
 
 def kmeans_nmi(X: Array, labels: Labels, random_state: int = 42) -> float:

@@ -52,3 +52,11 @@ SEQUENTIAL = tuple(f"#{_SEQUENTIAL[i : i + 6]}" for i in range(0, len(_SEQUENTIA
 def class_colours(n_classes: int, palette: Sequence[str] = PETROFF10) -> list[str]:
     """One colour per class; a palette that is too short starts anew."""
     return [palette[i % len(palette)] for i in range(n_classes)]
+
+
+def shared_colours(n_classes: int, palette: Sequence[str]) -> str:
+    """The sentence that some of `n_classes` have the same colour; "" if each has its own."""
+    n = len(palette)
+    if n_classes <= n:
+        return ""
+    return f"{n_classes} classes, {n} colours: class {n + 1} has the colour of class 1 again, and so on."

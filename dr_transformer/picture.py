@@ -13,7 +13,7 @@ from dr_transformer.attention import attention_rows
 from dr_transformer.canvas_parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.run import Run, Trajectory
-from dr_transformer.view_frames import in_view
+from dr_transformer.view_frames import Projector, in_view
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
 N_ATTENDED = 8  # most attended tokens shown of a clicked one
@@ -23,10 +23,14 @@ Array = npt.NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Panels for all n tokens; `visible` (n,) marks those that are drawn (None: all)."""
+    """Panels for all n tokens; `visible` (n,) marks those that are drawn (None: all).
+
+    `complete` is the newest block that is there of all tokens, while only the preview's are drawn.
+    """
 
     panels: list[Panel]
     visible: npt.NDArray[np.bool_] | None
+    complete: int | None = None
 
     @property
     def is_preview(self) -> bool:
@@ -36,14 +40,15 @@ class Picture:
 
 def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
     """What can be drawn now: the full run once it has reached `depth`, before that the preview; None if nothing."""
-    n_blocks = run.config.n_blocks
-    reached = len(run.full.latents) > min(depth, n_blocks)
+    n_blocks, so_far = run.config.n_blocks, len(run.full.latents)  # more blocks may arrive meanwhile
+    reached = so_far - 1 >= min(depth, n_blocks)
     if run.preview is not None and run.preview_index is not None and not reached:
         drawn = _drawn(run.preview, run.config, view)
         visible = np.zeros(run.dataset.n_samples, dtype=bool)
         visible[run.preview_index] = True
         start, moving = (_spread(frames, run.preview_index, len(visible)) for frames in (drawn.start, drawn.moving))
-        return Picture(_panels(run, view, replace(drawn, start=start, moving=moving)), visible)
+        panels = _panels(run, view, replace(drawn, start=start, moving=moving))
+        return Picture(panels, visible, so_far - 1 if so_far else None)
     if not run.full.latents or run.full.start is None:
         return None
     return Picture(_panels(run, view, _drawn(run.full, run.config, view)), None)
@@ -57,24 +62,44 @@ class _Drawn:
     moving: Array
     depths: tuple[float, ...]
     names: tuple[str, ...]
+    n_blocks: int  # block 0 is one
 
 
 def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
-    key = (view, len(trajectory.latents))
-    if trajectory.drawn is None or trajectory.drawn[0] != key:
-        trajectory.drawn = (key, _view_of(trajectory, config, view))
-    drawn: _Drawn = trajectory.drawn[1]
+    """What there is so far in this view; after the last time, only the blocks that came since are drawn anew."""
+    n_blocks = len(trajectory.latents)  # a block may arrive meanwhile
+    fixed = min(view.view_block, n_blocks - 1)
+    key = (view, fixed if view.view == "fixed-pca" else None)  # another plane is another picture of every block
+    kept_as, kept = trajectory.drawn or (None, None)  # looked at once: other sessions, too, draw this trajectory
+    drawn: _Drawn | None = kept if kept_as == key else None
+    if drawn is None or drawn.n_blocks < n_blocks:
+        drawn = _with_blocks(drawn, trajectory, config, view, n_blocks, trajectory.latents[fixed])
+        trajectory.drawn = key, drawn
     return drawn
 
 
-def _view_of(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
+def _with_blocks(
+    before: _Drawn | None, trajectory: Trajectory, config: Config, view: ViewConfig, n_blocks: int, fixed: Array
+) -> _Drawn:
+    """The first `n_blocks` blocks drawn, of which `before` holds some; one frame's latents are held at a time."""
     assert trajectory.start is not None
-    frames = trajectory.frames(config)
-    depths = tuple(frame.depth for frame in frames)
-    fixed = max(i for i, depth in enumerate(depths) if depth <= view.view_block)
-    names = tuple(frame.name for frame in frames)
-    start, moving = (in_view(latents, view, fixed) for latents in ([trajectory.start], [frame.X for frame in frames]))
-    return _Drawn(start, moving, depths, names)
+    moving, depths, names = ([before.moving], [*before.depths], [*before.names]) if before else ([], [], [])
+    draw = Projector(view, fixed, before.moving[-1] if before else None)
+    for frame in trajectory.frames_of(config, range(before.n_blocks if before else 0, n_blocks)):
+        moving.append(draw(frame.X)[None])
+        depths.append(frame.depth)
+        names.append(frame.name)
+    start = before.start if before else in_view([trajectory.start], view, 0)
+    return _Drawn(start, np.concatenate(moving), tuple(depths), tuple(names), n_blocks)
+
+
+def reachable(shown: Picture) -> str:
+    """Under a preview: where all tokens can be seen already; nothing where they are, or cannot."""
+    if shown.complete is None:
+        return ""
+    blocks = f"Blocks 0–{shown.complete}" if shown.complete else "Block 0"
+    are, them = ("are", "them") if shown.complete else ("is", "it")
+    return f"{blocks} of all tokens {are} complete: drag there to see {them}."
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:

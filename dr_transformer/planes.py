@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
 from dr_transformer.config import ViewConfig
-from dr_transformer.views import principal_axes
+from dr_transformer.views import plane_of, signs_towards
 
 Array = npt.NDArray[np.floating]
 
@@ -38,12 +38,15 @@ def planes(latents: Sequence[Array], view: ViewConfig) -> list[Plane]:
     if view.view == "fixed-pca":
         return [_principal(latents[min(view.view_block, len(latents) - 1)])] * len(latents)
     found = [_principal(X) for X in latents]
-    if view.view == "aligned-pca":
-        for i in range(1, len(found)):
-            rotation, _ = orthogonal_procrustes(found[i](latents[i]), found[i - 1](latents[i - 1]))
-            found[i] = Plane(found[i].mean, found[i].axes @ rotation)
+    for i in range(1, len(found)):
+        here, before = found[i](latents[i]), found[i - 1](latents[i - 1])
+        if view.view == "aligned-pca":
+            turn, _ = orthogonal_procrustes(here, before)
+        else:
+            turn = np.diag(signs_towards(before, here))
+        found[i] = Plane(found[i].mean, found[i].axes @ turn)
     return found
 
 
 def _principal(X: Array) -> Plane:
-    return Plane(X.mean(axis=0), principal_axes(X))
+    return Plane(*plane_of(X))

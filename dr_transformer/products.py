@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_SUMMED_AT_ONCE = 512  # of bfloat16: a sum is rounded to bfloat16 at its end, which many short ones average out
-
 
 class Products:
     """Exponentials of a product, and products added to a total, with operands of `dtype` on `device`."""
@@ -24,6 +22,7 @@ class Products:
     def __init__(self, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype = dtype
         self._linear = _onednn_linear() if device.type == "cpu" and _onednn_is_faster(dtype) else None
+        self._widens = dtype == torch.bfloat16 and _multiplies_into_float32(device)
         self._tile = torch.empty(0, dtype=dtype, device=device)
 
     def exponentials(self, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
@@ -44,17 +43,10 @@ class Products:
             total += self._linear(left, right.T, None, "none", [], "")
         elif total.dtype == self.dtype:
             total.addmm_(left, right)
+        elif self._widens and total.dtype == torch.float32:
+            total += torch.mm(left, right, out_dtype=torch.float32)  # not rounded to bfloat16 in between
         else:
             total += torch.mm(left, right)
-
-    def sum(self, E: Tensor, *, dim: int, dtype: torch.dtype) -> Tensor:
-        """Sums of the tile E over `dim`, in the format `dtype`."""
-        if E.dtype == dtype:
-            return E.sum(dim=dim)
-        # E.sum(dtype=…) would first write a wider copy of E
-        return torch.stack([part.sum(dim=dim) for part in torch.split(E, _SUMMED_AT_ONCE, dim=dim)]).sum(
-            dim=0, dtype=dtype
-        )
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
@@ -63,6 +55,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     found = _capabilities()
     return device.type == "cpu" and bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
+def _multiplies_into_float32(device: torch.device) -> bool:
+    """Whether torch.mm gives bfloat16 operands a float32 result: `out_dtype`, on a GPU, since PyTorch 2.8."""
+    return device.type == "cuda" and hasattr(torch.ops.aten.mm, "dtype")
 
 
 def _onednn_is_faster(dtype: torch.dtype) -> bool:

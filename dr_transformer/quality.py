@@ -24,9 +24,8 @@ MAX_SUBSAMPLE = 5000  # the ranks of all pairs of them are held (50 MB), and sil
 class Reference:
     """What the figures need of the data alone. They are measured on m of the `n_total` tokens.
 
-    `rows` (m,) says on which: those of `metrics.subsample` with this seed, but in random order, so that neither the
-    split of the accuracy nor a tie depends on how the data are sorted. `ranks[i, j]` = r: j is the r-th nearest other
-    of i in the pixels. `neighbors` (m, k): the k nearest among these m. `labels`: (m,), or None.
+    `rows` (m,) says on which: `measured_rows`. `ranks[i, j]` = r: j is the r-th nearest other of i in the pixels.
+    `neighbors` (m, k): the k nearest among these m. `labels`: (m,), or None.
     """
 
     rows: Indices
@@ -54,7 +53,7 @@ class Reference:
         m = min(n_samples, len(Y))
         if not 2 <= m <= MAX_SUBSAMPLE:
             raise InputError(f"quality is measured on 2 to {MAX_SUBSAMPLE} tokens, but here on {m}.")
-        rows = check_random_state(random_state).permutation(len(Y))[:m]
+        rows = measured_rows(len(Y), n_samples, random_state)
         pixels = np.concatenate(list(float64_chunks(Y[rows])))
         if not np.isfinite(pixels).all():
             raise InputError("the data hold NaN or infinity; remove or fill such values first.")
@@ -82,6 +81,41 @@ class Quality:
         if self.n_samples == self.n_total:
             return f"all {self.n_total} tokens"
         return f"{self.n_samples} of {self.n_total} tokens, drawn with seed {self.random_state}"
+
+
+def measured_rows(n: int, n_samples: int = SUBSAMPLE, random_state: int = 42) -> Indices:
+    """Which tokens are measured: those of `metrics.subsample` with this seed, at most `n_samples` of n.
+
+    They are in random order, so that neither the split of the accuracy nor a tie depends on how the data are sorted.
+    """
+    return check_random_state(random_state).permutation(n)[:n_samples]
+
+
+def nmi(embedding: Array, labels: Labels | None, *, random_state: int = 42) -> float | None:
+    """The NMI that `quality` finds for the embedding (n, q) of data with these labels (n,), without the rest of it.
+
+    None where `quality` has none: no labels, too few tokens for their classes, or an embedding of too few places.
+    """
+    rows = measured_rows(len(embedding), random_state=random_state)
+    X = embedding[rows]
+    if _useless(X):
+        return None
+    try:
+        return _agreement(_scaled(X.astype(np.float64)), None if labels is None else labels[rows], random_state)[0]
+    except _UndefinedError:
+        return None
+
+
+def clusters(embedding: Array, n_clusters: int, *, random_state: int = 42) -> Indices | None:
+    """k-means cluster (n,) of all tokens of an embedding (n, q), the best of three starts, to colour by.
+
+    Fewer than `n_clusters` where the tokens lie at fewer points; None where they lie at one, or are not finite.
+    """
+    if _useless(embedding):
+        return None
+    X = _scaled(embedding)
+    apart = metrics.points_apart(X, n_clusters)
+    return metrics.kmeans_clusters(X, apart, random_state, n_init=3).astype(np.intp) if apart > 1 else None
 
 
 def quality(embedding: Array, reference: Reference, *, check: Check | None = None) -> Quality:
@@ -142,21 +176,26 @@ def _neighbourhoods(work: _Work) -> tuple[float, ...]:
 
 
 def _accuracy(work: _Work) -> tuple[float, ...]:
-    labels, _ = _classes(work.reference)
+    labels, _ = _classes(work.reference.labels)
     _need(len(labels) >= 7, "a 5-NN classifier and tokens to score it on need at least 7 tokens")
     return (metrics.knn_accuracy(work.X, labels),)
 
 
 def _clusters(work: _Work) -> tuple[float, ...]:
-    labels, n_classes = _classes(work.reference)
-    apart = _points_apart(work.X, n_classes)
+    return _agreement(work.X, work.reference.labels, work.reference.random_state)
+
+
+def _agreement(X: Array, all_labels: Labels | None, random_state: int) -> tuple[float, float]:
+    """NMI and ARI of the labels with as many k-means clusters."""
+    labels, n_classes = _classes(all_labels)
+    apart = metrics.points_apart(X, n_classes)
     _need(apart == n_classes, f"the tokens lie at {apart} points, too few for {n_classes} clusters")
-    clusters = metrics.kmeans_clusters(work.X, n_classes, work.reference.random_state)
-    return float(normalized_mutual_info_score(labels, clusters)), float(adjusted_rand_score(labels, clusters))
+    found = metrics.kmeans_clusters(X, n_classes, random_state)
+    return float(normalized_mutual_info_score(labels, found)), float(adjusted_rand_score(labels, found))
 
 
 def _silhouette(work: _Work) -> tuple[float, ...]:
-    labels, _ = _classes(work.reference)
+    labels, _ = _classes(work.reference.labels)
     return (metrics.silhouette(work.X, labels),)
 
 
@@ -175,8 +214,7 @@ _PIECES: dict[tuple[str, ...], Callable[[_Work], tuple[float, ...]]] = {
 }
 
 
-def _classes(reference: Reference) -> tuple[Labels, int]:
-    labels = reference.labels
+def _classes(labels: Labels | None) -> tuple[Labels, int]:
     if labels is None:
         raise _UndefinedError("the data have no labels")
     n_classes = len(np.unique(labels))
@@ -205,15 +243,3 @@ def _useless(X: Array) -> str:
 def _scaled(X: Array) -> Array:
     """X times the power of two that brings its largest entry to ½ … 1: all digits stay, and no square overflows."""
     return np.ldexp(X, -int(np.frexp(np.abs(X).max())[1]))
-
-
-def _points_apart(X: Array, at_most: int) -> int:
-    """How many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell apart."""
-    nearest = np.linalg.norm(X - X[0], axis=1)
-    threshold = 1e-5 * nearest.max()
-    for found in range(1, at_most):
-        farthest = nearest.argmax()
-        if nearest[farthest] <= threshold:
-            return found
-        nearest = np.minimum(nearest, np.linalg.norm(X - X[farthest], axis=1))
-    return at_most

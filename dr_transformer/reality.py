@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset
@@ -14,7 +12,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph import knn_graph
 from dr_transformer.jobs import Background
 from dr_transformer.metrics import Array
-from dr_transformer.replicates import Method, Replicate, Row, Tokens, default_methods, replicate, summarise
+from dr_transformer.replicates import DATA, Method, Replicate, Row, Tokens, default_methods, replicate, summarise
 from dr_transformer.umap_fit import UMAPSettings
 from dr_transformer.views import principal_axes
 
@@ -57,12 +55,15 @@ class RealityCheck(Background):
             check=self._check,
         )
         methods["transformer"] = self._transformer(methods["transformer"])
-        if self.worker is not None:
-            methods["UMAP"] = self._umap(self.worker)
-        for one in replicate(methods, dataset.Y, dataset.labels, list(self.seeds), check=self._check):
-            self._check()
-            self.replicates.append(one)
-            self.progress = one.done
+        parts = [(seed, kind) for seed in self.seeds for kind in DATA]
+        for behind, (seed, kind) in enumerate(parts):
+            if self.worker is not None:
+                methods["UMAP"] = self._umap(self.worker, kind)
+            for one in replicate(methods, dataset.Y, dataset.labels, [seed], data=[kind], check=self._check):
+                self._check()
+                done = (behind + one.done) / len(parts)
+                self.replicates.append(replace(one, done=done))
+                self.progress = done
         self.complete = True
 
     def _transformer(self, method: Method) -> Method:
@@ -78,7 +79,7 @@ class RealityCheck(Background):
 
         return embed
 
-    def _umap(self, worker: UMAPWorker) -> Method:
+    def _umap(self, worker: UMAPWorker, kind: str) -> Method:
         chosen = self.baselines
 
         def embed(Y: Tokens, random_state: int) -> Array:
@@ -88,7 +89,8 @@ class RealityCheck(Background):
                 min_dist=chosen.min_dist,
                 random_state=random_state if chosen.umap_seeded else None,
             )
-            key = ("reality check", self.dataset.key, Y.shape, hash(np.ascontiguousarray(Y).tobytes()))
+            # Which rows are drawn of the data, and the null data made of them, follow from these alone.
+            key = ("reality check", self.dataset.key, kind, random_state, len(Y))
             run = worker.submit(Y, knn_graph(Y, chosen.n_neighbors, check=self._check), settings, key, self)
             try:
                 while not run.wait(0.1):

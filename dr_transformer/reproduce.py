@@ -19,12 +19,15 @@ def script(
     block: int | None = None,
     view: ViewConfig | None = None,
     baselines: BaselineConfig | None = None,
+    landmarks: int | None = None,
+    landmark_choice: str = "k-means++",
 ) -> str:
     """Python source that computes `embedding` and writes it, with labels, to latents.npz in the current folder.
 
     `block` is the transformer's, by default its last; `view` asks for the plane (n, 2) that it shows, None for all
-    coordinates. What differs from the defaults is spelt out. A user's file is named without its folder. Raises
-    `InputError` for a method or a block that there is not.
+    coordinates. With `landmarks` so many tokens run the model and all others attend to them. What differs from the
+    defaults is spelt out. A user's file is named without its folder. Raises `InputError` for a method or a block that
+    there is not.
     """
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, but is {method!r}.")
@@ -33,7 +36,7 @@ def script(
         block = config.n_blocks if block is None else block
         if not 0 <= block <= config.n_blocks:
             raise InputError(f"block = {block} is not there: this run has the blocks 0 to {config.n_blocks}.")
-        imports, body = _transformer(config, block, view)
+        imports, body = _transformer(config, block, view, landmarks, landmark_choice)
     else:
         imports, body = {"laplacian": _laplacian, "pca": _pca, "umap": _umap}[method](config, chosen)
     seed = config.random_state
@@ -58,12 +61,28 @@ def _call(settings: Declared) -> str:
     return f"{type(settings).__name__}({', '.join(changed)})"
 
 
-def _transformer(config: Config, block: int, view: ViewConfig | None) -> tuple[list[str], list[str]]:
-    imports = ["from dr_transformer import Config, load, unroll"]
-    body = [
-        f"config = {_call(config)}",
-        "latents = [step.X.cpu().numpy() for step in unroll(data.Y, config) if step.ends_block]",
-    ]
+def _transformer(
+    config: Config, block: int, view: ViewConfig | None, landmarks: int | None, choice: str
+) -> tuple[list[str], list[str]]:
+    body = [f"config = {_call(config)}"]
+    if landmarks is None:
+        imports = ["from dr_transformer import Config, load, unroll"]
+        body.append("latents = [step.X.cpu().numpy() for step in unroll(data.Y, config) if step.ends_block]")
+    else:
+        imports = [
+            "from dr_transformer import Config, load",
+            "from dr_transformer.landmarks import Landmarks, choose_landmarks",
+            "from dr_transformer.projection import fit_projection",
+        ]
+        said = f"choice={choice!r}, random_state={config.random_state}"
+        body += [
+            "projection = fit_projection(data.Y, config)",
+            f"index = choose_landmarks(data.Y, {landmarks}, projection, {said})",
+            "landmarks = Landmarks.of(data.Y, index, config, projection)",
+        ]
+        if view is None and block == config.n_blocks:
+            return imports, [*body, "embedding = landmarks.embed(data.Y)"]
+        body.append("latents = landmarks.embed(data.Y, every_block=True)")
     if view is None:
         return imports, [*body, f"embedding = latents[{block}]"]
     imports += ["from dr_transformer.config import ViewConfig", "from dr_transformer.view_frames import blocks_in_view"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +21,14 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import subsample
-from dr_transformer.model import Step, after_attention, resolve_precision, unroll
+from dr_transformer.model import Step, after_attention, resolve_dtype, resolve_precision, unroll
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
 STRETCHES = {"attention": 0.5, "LayerNorm": 0.75, "feed-forward": 0.875}
 _RESOLVED = 100  # roundings that tokens must differ by, to be told apart at all
 _MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
+_MAX_BYTES = 2**29  # of what the attention of all blocks left, which is kept for the sub-steps
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
 Array = npt.NDArray[np.floating]
@@ -53,7 +55,7 @@ class Trajectory:
     latents: list[Array] = field(default_factory=list)
     attention: list[Array] = field(default_factory=list)
     lost_at: int | None = None  # the first block whose tokens differ by little more than the rounding of their format
-    drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun of a page asks for the same again
+    drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun asks for it again, or for more blocks
 
     def take(self, step: Step) -> None:
         """Keep what is drawn of the steps of `unroll`."""
@@ -68,18 +70,21 @@ class Trajectory:
 
     def frames(self, config: Config) -> list[Frame]:
         """All there is so far, in order: block 0, then each block's sub-steps (if kept) and its end."""
-        latents = list(self.latents)  # a block may arrive meanwhile
-        frames = [Frame(0.0, "block 0", latents[0])]
-        for block, X in enumerate(latents[1:], start=1):
-            if self.sub_steps:
+        return list(self.frames_of(config, range(len(self.latents))))
+
+    def frames_of(self, config: Config, blocks: Iterable[int]) -> Iterator[Frame]:
+        """The frames of these blocks, one at a time: sub-steps (if kept), then the end.
+
+        Of each block two sub-steps are computed anew, and held by whoever holds the frame: together they would take as
+        much memory again as the run itself.
+        """
+        for block in blocks:
+            if self.sub_steps and block > 0:
                 AX = torch.from_numpy(self.attention[block - 1])
-                inside = [AX, *(step for _, step in after_attention(AX, len(X), config))][:3]
-                frames += [
-                    Frame(block - 1 + stretch, f"{name} of block {block}", step.numpy())
-                    for (name, stretch), step in zip(STRETCHES.items(), inside, strict=True)
-                ]
-            frames.append(Frame(float(block), f"block {block}", X))
-        return frames
+                inside = chain([AX], (X for _, X in after_attention(AX, len(AX), config)))
+                for (name, stretch), X in zip(STRETCHES.items(), inside, strict=False):  # the fourth ends the block
+                    yield Frame(block - 1 + stretch, f"{name} of block {block}", X.numpy())
+            yield Frame(float(block), f"block {block}", self.latents[block])
 
     @property
     def n_bytes(self) -> int:
@@ -92,9 +97,14 @@ def spread(X: torch.Tensor) -> float:
     return float((X - X.mean(dim=0)).norm() / X.norm())
 
 
-def shows_sub_steps(n_samples: int, n_blocks: int) -> bool:
-    """Whether the sub-steps inside the blocks are kept and drawn: not of a run so large that a browser would choke."""
-    return n_samples * n_blocks * (1 + len(STRETCHES)) <= _MAX_POINTS
+def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:
+    """Whether the sub-steps inside the blocks are kept and drawn.
+
+    Not of a run so large that a browser would choke on the points, or this machine on the latents (n, q), `bytes_each`
+    a number, that are kept of each block for them.
+    """
+    points = n_samples * n_blocks * (1 + len(STRETCHES))
+    return points <= _MAX_POINTS and n_samples * n_components * n_blocks * bytes_each <= _MAX_BYTES
 
 
 @dataclass(eq=False)
@@ -172,9 +182,15 @@ class Run:
         self.preview = preview
         self.begun.set()
 
+    @property
+    def keeps_sub_steps(self) -> bool:
+        """Whether the latents inside the blocks are to be had, too."""
+        c, bytes_each = self.config, resolve_dtype(self.config, self.dataset.Y.dtype).itemsize
+        return shows_sub_steps(self.dataset.n_samples, c.n_blocks, c.n_components, bytes_each)
+
     def _unroll(self) -> None:
         # Anew: an earlier try may have been cancelled half way.
-        self.full = Trajectory(shows_sub_steps(self.dataset.n_samples, self.config.n_blocks))
+        self.full = Trajectory(self.keeps_sub_steps)
         self.precision = resolve_precision(self.config, self.dataset.Y.dtype, self.dataset.n_samples)
         began = time.perf_counter()
         for step in self._steps(self.dataset.Y):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import FigureConfig
+from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.parameters import Declared
 
 FORMAT = "dr-transformer"
@@ -32,12 +32,13 @@ class SavedSettings:
     view: ViewConfig = field(default_factory=ViewConfig)
     baselines: BaselineConfig = field(default_factory=BaselineConfig)
     figure: FigureConfig | None = None
+    animation: AnimationConfig | None = None
     data_key: str = ""
     version: str = ""
 
     @property
     def values(self) -> dict[str, Any]:
-        """All values by parameter name, the figure's left out."""
+        """All values by parameter name, the figure's and the film's left out."""
         parts = (self.data, self.config, self.view, self.baselines)
         return {name: value for part in parts for name, value in part.to_dict().items()}
 
@@ -81,6 +82,7 @@ def from_dict(found: Mapping[str, Any], where: str) -> SavedSettings:
             _section(found, "view", ViewConfig),
             _section(found, "baselines", BaselineConfig),
             _section(found, "figure", FigureConfig) if "figure" in found else None,
+            _section(found, "animation", AnimationConfig) if "animation" in found else None,
             _text(data.get("key", "")),
             _text(versions.get("dr-transformer", "")),
         )

@@ -6,12 +6,17 @@ The best α grows with the number of tokens, so the diagram is that of the subse
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import sklearn
+import torch
 
 from dr_transformer import __version__
 from dr_transformer.config import Config
@@ -25,6 +30,35 @@ from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
 from dr_transformer.replicates import draw
 from dr_transformer.sweep_cache import SweepCache
 from dr_transformer.sweep_grid import STRIDES, Cell, Grid
+
+SOURCES = (
+    *("data", "data_arrays", "data_files", "data_rows", "data_sources", "data_tables"),  # which tokens
+    *("projection", "products", "attention_kernels", "attention_cuda", "attention", "model"),  # what is done to them
+    *("metrics", "quality", "replicates", "sweep"),  # how it is measured
+)
+"""The modules of the package that a cell's figures follow from, besides its settings."""
+
+
+@functools.cache
+def source_digest() -> str:
+    """SHA-256 over the source of `SOURCES`: figures that other code computed are not these."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        source = files("dr_transformer").joinpath(f"{name}.py").read_bytes()
+        digest.update(f"{name} {len(source)}\n".encode())
+        digest.update(source)
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Of the package and of the libraries that compute a cell's figures, and the digest of the package's source."""
+    return {
+        "dr_transformer": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "source": source_digest(),
+    }
 
 
 @dataclass(eq=False)
@@ -160,7 +194,7 @@ class Sweep(Background):
         """What a cell's figures follow from. Sweeps of either kind share their common cells."""
         settings = config.to_dict() | {"device": resolve_device(config).type}
         return {
-            "version": __version__,
+            "versions": versions(),
             "dataset": self.dataset.key,
             "n_samples": self.n_samples,
             "reference": [SUBSAMPLE, config.random_state],

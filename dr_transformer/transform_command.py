@@ -89,12 +89,11 @@ def _read(path: Path) -> bytes:
 def _save(out: Path, image: npt.NDArray[np.uint8], found: NewToken, model: SavedModel) -> None:
     import numpy as np
 
-    from dr_transformer.export import whole_file
+    from dr_transformer.export import described, whole_file
 
-    made_with = {
-        "config": model.settings.config.to_dict(),
-        "data": {**model.settings.data.to_dict(), "key": model.settings.data_key},
-    }
+    saved = model.settings
+    data = {"name": saved.data.dataset, "n_samples": len(model.images), "key": saved.data_key}
+    made_with = described(saved.config, data)
     with whole_file(out) as target, target.open("wb") as file:
         np.savez(
             file,

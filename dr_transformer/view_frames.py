@@ -16,7 +16,7 @@ Array = npt.NDArray[np.floating]
 def blocks_needed(shown: Iterable[int], config: Config, view: ViewConfig) -> set[int]:
     """The blocks whose latents must be kept to draw the blocks `shown` in this view."""
     chosen = set(shown)
-    if view.view == "aligned-pca":  # each is laid on the one before it
+    if view.view in ("pca", "aligned-pca"):  # each is signed, or laid, as the one before it
         return set(range(max(chosen) + 1))
     return chosen | ({min(view.view_block, config.n_blocks)} if view.view == "fixed-pca" else set())
 
@@ -34,14 +34,36 @@ def in_view(frames: Sequence[Array], view: ViewConfig, fixed: int) -> Array:
 
     An axis that these latents do not have is their last one.
     """
-    last = frames[0].shape[1] - 1
-    if view.view == "axes":
-        return views.axes_view(frames, min(view.first_axis, last), min(view.second_axis, last))
-    if view.view == "pca":
-        return views.pca_view(frames)
-    if view.view == "fixed-pca":
-        return views.fixed_pca_view(frames, fixed)
-    return views.aligned_pca_view(frames)
+    draw = Projector(view, frames[min(fixed, len(frames) - 1)])
+    return np.stack([draw(X) for X in frames])
+
+
+class Projector:
+    """Frames (n, q), one after the other and in order, as planes (n, 2): the views of `views`, to the bit.
+
+    So that the frames need not all be held at once. `fixed` (n, q) is the frame whose axes the view "fixed-pca" takes.
+    `before` (n, 2) is what was drawn last, for one who goes on where another ended.
+    """
+
+    def __init__(self, view: ViewConfig, fixed: Array, before: Array | None = None) -> None:
+        last = fixed.shape[1] - 1
+        self.view = view.view
+        self.before = before
+        self._axes = [min(view.first_axis, last), min(view.second_axis, last)]
+        self._plane = views.plane_of(fixed) if view.view == "fixed-pca" else None
+
+    def __call__(self, X: Array) -> Array:
+        """The next frame."""
+        if self.view == "axes":
+            return X[:, self._axes]
+        if self._plane is not None:
+            mean, axes = self._plane
+            return (X - mean) @ axes
+        drawn = views.own_plane(X)
+        if self.before is not None:
+            drawn = (views.laid_along if self.view == "aligned-pca" else views.turned_to)(self.before, drawn)
+        self.before = drawn
+        return drawn
 
 
 def axis_names(view: ViewConfig, q: int) -> tuple[str, str]:

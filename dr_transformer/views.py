@@ -5,7 +5,7 @@ A latent space has no preferred axes (everything depends on inner products), so 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,33 +14,67 @@ from scipy.linalg import orthogonal_procrustes
 Array = npt.NDArray[np.floating]
 
 
-def axes_view(latents: Sequence[Array], first: int = 0, second: int = 1) -> Array:
+def axes_view(latents: Iterable[Array], first: int = 0, second: int = 1) -> Array:
     """Two latent axes as they are: (F, n, 2) from F arrays (n, q). Axes 0 and 1 are the paper's picture."""
     return np.stack([X[:, [first, second]] for X in latents])
 
 
-def pca_view(latents: Sequence[Array]) -> Array:
-    """Of each frame its own two leading principal components: the plane that shows most of it, frame by frame."""
-    return np.stack([(X - X.mean(axis=0)) @ principal_axes(X) for X in latents])
+def pca_view(latents: Iterable[Array]) -> Array:
+    """Of each frame its own two leading principal components: the plane that shows most of it, frame by frame.
+
+    A component may point either way. The first frame's are signed as by `principal_axes`, those of the others so that
+    they point as in the frame before (`turned_to`): a sign that flipped would look like a collapse between two frames.
+    """
+    frames: list[Array] = []
+    for X in latents:
+        frame = own_plane(X)
+        frames.append(turned_to(frames[-1], frame) if frames else frame)
+    return np.stack(frames)
 
 
 def fixed_pca_view(latents: Sequence[Array], block: int) -> Array:
     """All frames in the plane of the two leading principal axes of frame `block`, about that frame's mean."""
-    X = latents[min(block, len(latents) - 1)]
-    axes, mean = principal_axes(X), X.mean(axis=0)
+    mean, axes = plane_of(latents[min(block, len(latents) - 1)])
     return np.stack([(Z - mean) @ axes for Z in latents])
 
 
-def aligned_pca_view(latents: Sequence[Array]) -> Array:
-    """`pca_view`, each frame turned or mirrored (orthogonal Procrustes) to lie best on the one before it.
+def aligned_pca_view(latents: Iterable[Array]) -> Array:
+    """`own_plane` of each frame, turned or mirrored (orthogonal Procrustes) to lie best on the one before it.
 
     Shapes stay as they are; only the turning that principal axes do between frames is taken out.
     """
-    frames = list(pca_view(latents))
-    for i in range(1, len(frames)):
-        rotation, _ = orthogonal_procrustes(frames[i], frames[i - 1])
-        frames[i] = frames[i] @ rotation
+    frames: list[Array] = []
+    for X in latents:
+        frame = own_plane(X)
+        frames.append(laid_along(frames[-1], frame) if frames else frame)
     return np.stack(frames)
+
+
+def plane_of(X: Array) -> tuple[Array, Array]:
+    """Mean (q,) and leading principal axes (q, 2) of X (n, q)."""
+    return X.mean(axis=0), principal_axes(X)
+
+
+def own_plane(X: Array) -> Array:
+    """The two leading principal components of X (n, q), signed as by `principal_axes`: (n, 2)."""
+    mean, axes = plane_of(X)
+    return (X - mean) @ axes
+
+
+def signs_towards(before: Array, frame: Array) -> Array:
+    """For each column of `frame` (n, 2) the sign, 1 or −1, with which it points as that of the frame before."""
+    return np.where(np.einsum("ij,ij->j", before, frame) < 0, -1.0, 1.0)
+
+
+def turned_to(before: Array, frame: Array) -> Array:
+    """`frame` (n, 2) with `signs_towards` the frame before."""
+    return frame * signs_towards(before, frame)
+
+
+def laid_along(before: Array, frame: Array) -> Array:
+    """`frame` (n, 2), turned or mirrored to lie best on the frame before."""
+    rotation, _ = orthogonal_procrustes(frame, before)
+    return frame @ rotation
 
 
 def laid_on(frames: Array, target: Array) -> Array:

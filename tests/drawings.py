@@ -40,7 +40,7 @@ def run() -> tuple[np.ndarray, dict[int, np.ndarray]]:
 
 
 @cache
-def curves() -> dict[str, list[float]]:
+def curves() -> dict[str, list[float | None]]:
     analysis, (_, latents) = Analysis(), run()
     steps = analysis.steps(data(), CONFIG, list(latents.values()), GraphStore(), lambda: None)
     for _ in latents:

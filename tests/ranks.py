@@ -29,6 +29,7 @@ CASES = {
     "paper": Config(n_components=16, n_blocks=8, precision="float32"),
     "float64": Config(n_components=16, n_blocks=8, precision="float64"),
     "others": Config(n_components=12, n_heads=3, n_blocks=3, graph_diffusion=True, activation="relu", mask_self=False),
+    "bfloat16": Config(n_components=16, n_blocks=8, precision="bfloat16"),
     "pca": Config(n_components=8, n_blocks=2, projection="pca", precision="float32"),
 }
 
@@ -84,10 +85,10 @@ def unroll_cases(folder: Path) -> None:
     gathered = 0
     all_gather = dist.all_gather
 
-    def counting(parts, own):
+    def counting(parts, own, **more):
         nonlocal gathered
         gathered += sum(part.nbytes for part in parts)
-        all_gather(parts, own)
+        return all_gather(parts, own, **more)
 
     dist.all_gather = counting  # of latents; the ranks' messages to each other go another way
     seen = {}

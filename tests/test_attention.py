@@ -1,8 +1,7 @@
-"""The tiles against torch's own attention in float64: every kernel, shape, mask, temperature and number of heads."""
+"""The tiles against torch's own attention in float64: every routine, shape, mask, temperature and number of heads."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from unittest.mock import patch
 
 import numpy as np
@@ -12,21 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import attention_kernels, model, products
+from dr_transformer import attention_kernels, products
 from dr_transformer.attention import attend
 from dr_transformer.attention_kernels import weighted_means
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset, load
+from dr_transformer.data import load
 from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import knn_accuracy
-from dr_transformer.model import layer_norm, resolve_precision, resolve_products, unroll
-from dr_transformer.products import multiplies_bfloat16
-from dr_transformer.run import Run, deviation_from_float64
-from dr_transformer.ui.summary import status_line
+from dr_transformer.model import layer_norm, unroll
+from dr_transformer.run import Run
 from tests import oracle
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-CPU = torch.device("cpu")
 # Of A X, relative to its largest value, at α = 30: latents, products, bound
 PRECISIONS = [
     (torch.float64, torch.float64, 1e-13),
@@ -42,6 +38,13 @@ def routine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     which = request.param == "onednn" and torch.backends.mkldnn.is_available()
     monkeypatch.setattr(products, "_onednn_is_faster", lambda dtype: which and dtype != torch.float64)
     return request.param
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tiles of few tokens, the last ones smaller, on each device."""
+    for device in DEVICES:
+        monkeypatch.setitem(attention_kernels._TILE, device, 37)
 
 
 def tokens(n: int, q: int, seed: int = 0) -> Tensor:
@@ -105,6 +108,25 @@ def test_attention_to_others_is_torchs(
     assert result.shape == (m, 16)
     if m:
         assert oracle.relative_error(result, reference(queries, keys, 30, 1, masked)) < bound
+
+
+@by_precision
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("itself", [True, False])
+@pytest.mark.parametrize("masks", ["none", "own", "some"])
+@pytest.mark.usefixtures("small_tiles")
+def test_many_tiles_are_torchs(
+    routine: str, masks: str, itself: bool, device: str, latents: torch.dtype, by: torch.dtype, bound: float
+) -> None:
+    """Symmetric tiles and their transposes, plain ones, and masked keys on and off the diagonal; two heads."""
+    X = tokens(301, 16)
+    some = torch.from_numpy(np.random.default_rng(2).integers(-1, 301, size=301))
+    masked = {"none": None, "own": torch.arange(301), "some": some}[masks]
+    keys = X.to(latents).to(device)
+    queries = keys if itself else keys.clone()
+    there = {} if masked is None else {"masked": masked.to(device)}
+    result = attend(queries, keys, alpha=30, n_samples=301, n_heads=2, products=by, **there).cpu()
+    assert oracle.relative_error(result, reference(X, X, 30, 2, masked)) < bound * 2
 
 
 @settings(max_examples=80, deadline=None)
@@ -228,10 +250,6 @@ def test_bfloat16_after_eight_blocks() -> None:
     assert accuracies[1] == pytest.approx(accuracies[0], abs=2e-3)
 
 
-class _CheckedError(Exception):
-    pass
-
-
 @pytest.mark.parametrize(("itself", "tiles"), [(True, 10), (False, 16)])
 def test_check_is_called_before_every_tile(itself: bool, tiles: int) -> None:
     X = tokens(100, 4)
@@ -240,12 +258,12 @@ def test_check_is_called_before_every_tile(itself: bool, tiles: int) -> None:
     def check() -> None:
         calls.append(1)
         if len(calls) == tiles + 3:
-            raise _CheckedError
+            raise Cancelled
 
     with patch.dict(attention_kernels._TILE, {"cpu": 25}):
         attend(X if itself else X.clone(), X, alpha=3, n_samples=100, check=check)
         assert len(calls) == tiles
-        with pytest.raises(_CheckedError):
+        with pytest.raises(Cancelled):
             list(unroll(X.numpy(), Config(n_components=4), check=check))
     assert len(calls) == tiles + 3
 
@@ -279,85 +297,3 @@ print(1024 * (held("VmHWM") - before))
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0 < int(out.stdout) < 150e6
-
-
-def test_auto_is_bfloat16_where_it_is_worth_it_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chosen(n: int, latents: torch.dtype = torch.float32, **settings: object) -> str:
-        return str(resolve_products(Config(**settings), latents, n, CPU)).removeprefix("torch.")
-
-    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: True)
-    assert chosen(20_001) == "bfloat16"
-    assert chosen(20_000) == "float32"
-    assert chosen(20_001, torch.float64) == "float64"
-    assert chosen(20_001, alpha=31) == chosen(20_001, n_heads=2) == chosen(20_001, precision="float32") == "float32"
-    assert chosen(100, precision="bfloat16") == "bfloat16"
-    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: False)
-    assert chosen(20_001) == "float32"
-    assert chosen(100, precision="bfloat16") == "bfloat16"
-
-
-def test_latents_stay_float32_between_steps() -> None:
-    Y = np.abs(np.random.default_rng(0).normal(size=(50, 9)))
-    for step in unroll(Y, Config(n_components=4, precision="bfloat16")):
-        assert step.X.dtype == torch.float32
-    assert resolve_precision(Config(precision="bfloat16"), Y.dtype, 50) == "bfloat16"
-    assert resolve_precision(Config(), Y.dtype, 10**6) == "float64"
-
-
-@pytest.fixture
-def large_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Run, Dataset]]:
-    """A run that counts as large, on a processor that multiplies bfloat16."""
-    monkeypatch.setattr(model, "LARGE", 600)
-    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: True)
-    dataset = load("mnist", 700)
-    run = Run(dataset, Config(n_components=16, n_blocks=3, device="cpu"))
-    run.owners.add("a")
-    yield run, dataset
-    run.owners.clear()
-
-
-def test_a_bfloat16_run_says_so(large_run: tuple[Run, Dataset]) -> None:
-    """The deviation is that of bfloat16, though "auto" would take float32 for the subsample itself."""
-    run, dataset = large_run
-    run.work()
-    assert run.error is None
-    assert run.precision == "bfloat16"
-    assert run.full.latents[-1].dtype == np.float32
-    assert run.deviation == deviation_from_float64(dataset, Config(**run.config.to_dict() | {"precision": "bfloat16"}))
-    assert (run.deviation or 0) > 20 * deviation_from_float64(dataset, Config(n_components=16, precision="float32"))
-    assert f"bfloat16 products on CPU, {run.deviation:.0e} from float64 on a subsample of 500" in status_line(
-        run, False
-    )
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        ({}, False),
-        ({"avx512_f": True}, False),
-        ({"avx512_f": True, "avx512_bf16": True}, True),
-        ({"amx_bf16": True}, True),
-    ],
-)
-def test_bfloat16_is_the_processors_own(
-    found: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(products, "_capabilities", lambda: found)
-    assert multiplies_bfloat16(CPU) is expected
-    assert products._onednn_is_faster(torch.bfloat16) is expected
-
-
-def test_onednn_multiplies_float32_on_amd_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, expected in (("AMD EPYC 9655", True), ("Intel(R) Xeon(R)", False)):
-        monkeypatch.setattr(products, "_capabilities", lambda name=name: {"cpu_name": name, "avx512_f": True})
-        assert products._onednn_is_faster(torch.float32) is expected
-        assert products._onednn_is_faster(torch.float64) is False
-
-
-def test_older_versions_of_pytorch_do_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No list of capabilities, no oneDNN product: plain products."""
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert multiplies_bfloat16(CPU) is False
-    assert products._onednn_is_faster(torch.float32) is False
-    monkeypatch.setattr(torch.ops, "mkldnn", object())
-    assert products._onednn_linear.__wrapped__() is None

@@ -166,7 +166,8 @@ def test_bad_input_is_a_sentence() -> None:
     X, stop = latents(), Exception("stop")
     for bad, message in (
         (lambda: most_attended(X, np.array([300]), 3, alpha=1), "no token 300"),
-        (lambda: most_attended(X, np.array([-1]), 3, alpha=1), "counted from 0 to 299"),
+        (lambda: most_attended(X, np.array([-1, 5]), 3, alpha=1), "no token -1: they are counted from 0 to 299"),
+        (lambda: most_attended(X, np.array([5, 300, -1]), 3, alpha=1), "no token 300: they"),
         (lambda: most_attended(X, np.array([0]), 300, alpha=1), "has 299 others"),
         (lambda: graph_of(X[:20], pixel_graph(), alpha=1), "of 300 tokens, but the latents are of 20"),
         (lambda: attention_image(X, np.zeros(300, dtype=np.intp), alpha=1), "each of the 300 tokens once"),

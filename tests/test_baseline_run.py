@@ -1,8 +1,9 @@
 """Baselines, their quality and the check on null data as jobs: right, shared, cancelled, and one failure alone."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from dr_transformer.quality import Reference, quality
 from dr_transformer.reality import RealityCheck
 from dr_transformer.replicates import DATA
 from dr_transformer.run import Run
+from dr_transformer.umap_fit import UMAPSettings
+from dr_transformer.umap_run import UMAPRun
 from dr_transformer.umap_worker import UMAPWorker
 
 CONFIG = Config(n_components=16, n_blocks=2)
@@ -167,3 +170,36 @@ def test_a_check_that_was_stopped_keeps_what_it_has(runner: Runner, mnist: Datas
     assert not check.finished
     assert 0 < check.progress < 1
     assert check.replicates
+
+
+class _Layouts:
+    """Stands for the UMAP process: notes what runs are called, and fails them."""
+
+    def __init__(self) -> None:
+        self.keys: list[Hashable] = []
+
+    def submit(self, _Y: object, _graph: object, settings: UMAPSettings, key: Hashable, _owner: object) -> UMAPRun:
+        self.keys.append(key)
+        run = UMAPRun(settings, 1)
+        run.finish("failed", "not here.")
+        return run
+
+    def release(self, owner: object) -> None:
+        """Nothing waits."""
+
+
+def test_layouts_of_the_check_are_called_by_what_they_follow_from(mnist: Dataset) -> None:
+    """Not by the tokens themselves, which are large; and another check finds them again."""
+    found = []
+    for _ in range(2):
+        layouts = _Layouts()
+        check = RealityCheck(mnist, CONFIG, BaselineConfig(n_neighbors=10), 2, cast("UMAPWorker", layouts))
+        check.owners.add("me")
+        check.work()
+        assert check.complete
+        assert check.progress == pytest.approx(1)
+        found.append(layouts.keys)
+    seeds = (CONFIG.random_state, CONFIG.random_state + 1)
+    assert found[0] == [("reality check", mnist.key, kind, seed, 400) for seed in seeds for kind in DATA]
+    assert found[1] == found[0]
+    assert [one.done for one in check.replicates] == sorted(one.done for one in check.replicates)

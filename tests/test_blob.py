@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from dr_transformer.blob import Blob, digest
 from dr_transformer.canvas_blob import selection_bits, selection_from_text
+from dr_transformer.data_rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 from dr_transformer.ui.canvas import (
     Attended,
@@ -250,6 +253,38 @@ def test_attended_tokens_are_sorted_by_weight() -> None:
         extras_blob(3, attended=attended)
     with pytest.raises(AssertionError, match="differ"):
         Attended(0, np.zeros((1, 2), dtype=int), np.zeros((1, 3)))
+
+
+def test_as_many_classes_as_a_file_may_have_fit_in_a_byte() -> None:
+    labels = np.arange(MAX_CLASSES)
+    names = [str(label) for label in labels]
+    header, arrays = canvas_blob(np.zeros((1, MAX_CLASSES, 2)), labels, class_names=names)
+    np.testing.assert_array_equal(read(header["codes"], arrays, "u1"), labels)
+    with pytest.raises(AssertionError, match="at most 256 classes, but there are 257"):
+        canvas_blob(np.zeros((1, 2, 2)), class_names=[*names, "more"])
+
+
+class Key(str):
+    """A data set's key that lets other threads run whenever it is looked up."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        time.sleep(1e-4)
+        return super().__hash__()
+
+
+def test_sessions_that_pack_images_at_once_all_get_theirs() -> None:
+    """More data sets than are kept, so that each session throws out what another is about to fetch."""
+    images = [np.full((2, 2, 2), i, dtype=np.uint8) for i in range(6)]
+    expected = [pack_images(pixels, str(i)) for i, pixels in enumerate(images)]
+
+    def session(number: int) -> list[int]:
+        asked = np.random.RandomState(number).randint(0, 6, 300).tolist()
+        return [i for i in asked if pack_images(images[i], Key(i)) != expected[i]]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(session, range(4))) == [[]] * 4
 
 
 def test_the_colour_map_gets_steadily_lighter_and_is_seen_on_white_and_black() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import Config, InputError, load, model, unroll
+from dr_transformer import Config, InputError, block_variants, load, model, unroll
 from dr_transformer.attention import attention_rows
 from dr_transformer.block_variants import (
     ATTENTIONS,
@@ -61,6 +61,19 @@ def accuracy(X: Tensor) -> float:
     labels = load("mnist", 2000).labels
     assert labels is not None
     return knn_accuracy(X.numpy(), labels)
+
+
+@pytest.mark.parametrize(
+    ("seed", "single", "double"), [(0, 0.672, 0.712), (1, 0.748, 0.762), (2, 0.760, 0.785), (3, 0.748, 0.795)]
+)
+def test_the_accuracies_of_the_docstring(seed: int, single: float, double: float) -> None:
+    """In float32 rounding differs from machine to machine, and at block 32 it is of consequence."""
+    for precision, expected, within in (("float32", single, 0.06), ("float64", double, 0.006)):
+        config = Config(n_blocks=32, random_state=seed, precision=precision)
+        steps = unroll_variant(load("mnist", 2000).Y, config, Variant())
+        *_, last = (step.X for step in steps if step.ends_block)
+        assert accuracy(last) == pytest.approx(expected, abs=within)
+        assert f"{expected:.3f}" in str(block_variants.__doc__)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from dr_transformer import Config, DataConfig, load, unroll
 from dr_transformer.cli import main
 from dr_transformer.cost import cost
-from dr_transformer.embed_command import EmbedConfig
+from dr_transformer.embed_config import EmbedConfig, baseline_parameters
 from dr_transformer.landmarks import CHOICES, choose_landmarks, unroll_landmarks
 from dr_transformer.projection import fit_projection
 
@@ -74,7 +74,22 @@ def test_a_dry_run_says_the_cost_and_writes_nothing(tmp_path: Path, capsys: pyte
     billion = ["--n-samples", "1000000000", "--landmarks", "1000"]  # nobody looks for so many images
     assert main(["embed", out, "--dry-run", *billion]) == 0
     assert capsys.readouterr().out == f"1000000000 tokens, 1000 landmarks: {cost(10**9, Config(), landmarks=1000)}\n"
+    assert main(["embed", out, "--dry-run", "--block", "3"]) == 0  # what comes after it is not computed
+    assert capsys.readouterr().out == f"10000 tokens, exact: {cost(10_000, Config(n_blocks=3))}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_samples", [[], ["--n-samples", "2"]])
+def test_a_dry_run_looks_at_the_dtype_of_a_users_table(
+    n_samples: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1.5,2\n3,4\n")
+    dry = ["embed", str(tmp_path / "out.npz"), "--dry-run", "--dataset", str(tmp_path / "table.csv"), *n_samples]
+    assert main(dry) == 0
+    assert capsys.readouterr().out == f"2 tokens, exact: {cost(2, Config(), np.float64)}\n"
+    assert main([*dry, "--precision", "float32"]) == 0
+    assert capsys.readouterr().out == f"2 tokens, exact: {cost(2, Config())}\n"
+    assert cost(2, Config(), np.float64).memory_bytes > cost(2, Config()).memory_bytes
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "png", "svg"])
@@ -174,7 +189,8 @@ def test_help_reads_well_and_names_every_parameter() -> None:
     out = subprocess.run(
         [sys.executable, "-m", "dr_transformer", "embed", "--help"], capture_output=True, text=True, check=True
     )
-    for name, parameter in (Config.parameters() | DataConfig.parameters() | EmbedConfig.parameters()).items():
+    named = Config.parameters() | DataConfig.parameters() | EmbedConfig.parameters() | baseline_parameters()
+    for name, parameter in named.items():
         assert f"--{name.replace('_', '-')}" in out.stdout
         assert parameter.help.split()[0] in out.stdout
     assert "(paper: 30)" in " ".join(out.stdout.split())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dr_transformer import Config, InputError, landmarks, unroll
+from dr_transformer import Config, InputError, attention_kernels, landmarks, unroll
 from dr_transformer import cost as module
 from dr_transformer.cost import cost
 from dr_transformer.landmarks import Landmarks
@@ -88,14 +88,61 @@ def test_how_it_grows() -> None:
         cost(10, config, landmarks=20)
 
 
+@pytest.mark.parametrize("landmarks", [None, 100])
+@pytest.mark.parametrize("n_ranks", [1, 3])
+def test_auto_keeps_the_dtype_of_the_data(landmarks: int | None, n_ranks: int) -> None:
+    """As float64 of that precision where the data are float64, as a CSV's decimals are; else as float32."""
+    for n in (300, 5000):
+        found = {
+            (precision, dtype): cost(n, Config(precision=precision), dtype, landmarks=landmarks, n_ranks=n_ranks)
+            for precision in ("auto", "float32", "float64", "bfloat16")
+            for dtype in (np.uint8, np.float32, np.float64)
+        }
+        double, single = found["float64", np.uint8], found["float32", np.uint8]
+        assert found["auto", np.float64] == found["float64", np.float64] == double
+        assert found["auto", np.uint8] == found["auto", np.float32] == found["float32", np.float64] == single
+        assert found["bfloat16", np.float64] == single  # its operands alone are bfloat16
+        assert double.gathered_bytes == 2 * single.gathered_bytes
+        assert double.memory_bytes - module._ASIDE_BYTES == 2 * (single.memory_bytes - module._ASIDE_BYTES)
+    X = next(step.X for step in unroll(tokens(10).astype(np.float64), Config(n_components=4)))
+    assert X.dtype == torch.float64
+
+
+def test_the_tile_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU holds more than a CPU: the larger tile that attention_kernels would make there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    sides = {name: attention_kernels._blocks(10**6, torch.device(name))[0].stop for name in ("cpu", "cuda")}
+    assert sides["cuda"] > sides["cpu"]
+    q = 128
+
+    def more(n: int, dtype: type, landmarks: int | None = None) -> int:
+        cpu, gpu = (
+            cost(n, Config(n_components=q, device=device), dtype, landmarks=landmarks) for device in ("cpu", "cuda")
+        )
+        assert (gpu.flop, gpu.exponentials) == (cpu.flop, cpu.exponentials)
+        return gpu.memory_bytes - cpu.memory_bytes
+
+    rows = 8 * q * (sides["cuda"] - sides["cpu"])
+    for dtype, number in ((np.float32, 4), (np.float64, 8)):
+        assert more(10**5, dtype) == number * (sides["cuda"] ** 2 - sides["cpu"] ** 2 + rows)
+        assert more(10**5, dtype, 1000) == number * (1000 * (sides["cuda"] - sides["cpu"]) + rows)
+    assert more(1000, np.float32) == 0  # fewer tokens than either tile has rows
+    assert cost(10**5, Config()) == cost(10**5, Config(device="cpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert cost(10**5, Config()) == cost(10**5, Config(device="cuda"))
+    with monkeypatch.context() as changed:  # read from there, not written here again
+        changed.setitem(attention_kernels._TILE, "cuda", 100)
+        assert cost(10**5, Config()).memory_bytes < cost(10**5, Config(device="cpu")).memory_bytes
+
+
 def test_for_people() -> None:
     assert str(cost(10_000, Config())).startswith("410 Gflop in matrix products, 800 M exponentials, ")
     assert str(cost(10_000, Config())).endswith("B of memory beside the data.")
     assert str(cost(10_000, Config(), n_ranks=4)).endswith(", 46.1 MB gathered.")
-    assert module._scaled(999, "B") == "999 B"
-    assert module._scaled(1000, "B") == "1 kB"
-    assert module._scaled(0, "B") == "0 B"
-    assert module._scaled(1.2e27, "flop") == "1.2e+06 Zflop"
+    assert module.scaled(999, "B") == "999 B"
+    assert module.scaled(1000, "B") == "1 kB"
+    assert module.scaled(0, "B") == "0 B"
+    assert module.scaled(1.2e27, "flop") == "1.2e+06 Zflop"
 
 
 MEASURE = """
@@ -104,9 +151,9 @@ from dr_transformer import Config, unroll
 from dr_transformer.bench_memory import PeakMemory
 from dr_transformer.landmarks import Landmarks
 
-n, q, m = json.loads(sys.argv[1])
-Y = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
-config = Config(n_components=q, n_blocks=2, precision="float32", device="cpu")
+n, q, m, dtype = json.loads(sys.argv[1])
+Y = np.random.default_rng(0).normal(size=(n, 8)).astype(dtype)
+config = Config(n_components=q, n_blocks=2, device="cpu")
 list(unroll(Y[:300], config))  # what is loaded once
 with PeakMemory() as peak:
     if m is None:
@@ -118,12 +165,21 @@ print(json.dumps(peak.n_bytes))
 """
 
 
-@pytest.mark.parametrize(("n", "q", "m"), [(10_000, 128, None), (4000, 1024, None), (100_000, 128, 100)])
-def test_memory_is_within_a_factor_of_two(n: int, q: int, m: int | None) -> None:
+@pytest.mark.parametrize(
+    ("n", "q", "m", "dtype"),
+    [
+        (10_000, 128, None, "float32"),
+        (10_000, 128, None, "float64"),
+        (4000, 1024, None, "float32"),
+        (100_000, 128, 100, "float32"),
+    ],
+)
+def test_memory_is_within_a_factor_of_two(n: int, q: int, m: int | None, dtype: str) -> None:
     root = Path(module.__file__).parents[1]
-    command = [sys.executable, "-c", MEASURE, json.dumps([n, q, m])]
+    command = [sys.executable, "-c", MEASURE, json.dumps([n, q, m, dtype])]
     measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout)
-    predicted = cost(n, Config(n_components=q, n_blocks=2), landmarks=m).memory_bytes
+    config = Config(n_components=q, n_blocks=2, device="cpu")
+    predicted = cost(n, config, dtype, landmarks=m).memory_bytes
     assert predicted / 2 <= measured <= predicted * 1.25, (measured, predicted)
 
 

@@ -8,7 +8,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.describe import APART, MEANING, MERGED, NO_CLASSES, describe, overlap, overlaps, sentences
+from dr_transformer.describe import (
+    APART,
+    MEANING,
+    MERGED,
+    NO_CLASSES,
+    changed,
+    describe,
+    overlap,
+    overlaps,
+    sentences,
+    told,
+)
 from tests.test_pages import ROOT, SMALL, finished
 
 NAMES = ("a", "b", "c")
@@ -93,6 +104,25 @@ def test_a_long_list_is_cut() -> None:
     assert "all classes stand apart (overlap with any other at most 1%)" in sentences([many], list("x" * 30), 0)
     many[0, 1] = many[1, 0] = 0.3
     assert "28 of 30 classes stand apart (overlap with any other at most 1%)" in sentences([many], list("x" * 30), 0)
+
+
+def test_what_does_not_move_has_no_blocks() -> None:
+    near, labels = blobs([0, 1.1, 60])
+    found = overlap(near, labels, 3)
+    said = told([found], NAMES, 0, moves=False)
+    assert said.endswith(f"Merged are a and b ({found[0, 1]:.0%}).")
+    assert said.startswith("c stands apart")
+
+
+def test_what_a_step_does_is_the_change_of_the_overlaps() -> None:
+    before, after = (overlap(blobs([0, x, 60])[0], blobs([0, 0, 0])[1], 3) for x in (2, 1))
+    assert before[0, 1] < after[0, 1]
+    means = (before[np.triu_indices(3, 1)].mean(), after[np.triu_indices(3, 1)].mean())
+    assert changed(before, after, NAMES) == (
+        f"It takes the mean overlap of two classes from {means[0]:.1%} to {means[1]:.1%}; the two that overlap most "
+        f"after it are a and b ({after[0, 1]:.1%}; before it {before[0, 1]:.1%})."
+    )
+    assert changed(*[np.full((2, 2), np.nan)] * 2, NAMES) == ""
 
 
 @pytest.mark.parametrize("labels", [None, np.zeros(4, dtype=int)])

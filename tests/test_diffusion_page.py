@@ -220,6 +220,31 @@ def test_offline_the_way_out_is_one_of_this_page(monkeypatch: pytest.MonkeyPatch
     assert "--" not in sentence
 
 
+def test_the_rule_about_the_last_tenth_is_said_before_and_after() -> None:
+    app = opened("Train now")
+    uploader = app.file_uploader(key="diffusion_text")
+    assert "Its last tenth validates, and may have no character that the rest does not have." in uploader.proto.help
+    app = until(tiny(app, WORDS + b"42?!"), lambda app: bool(app.error))
+    assert "4 characters are in the last tenth of" in app.error[0].value
+    assert "'!', '2', '4', '?'; take them out" in app.error[0].value.replace("\\", "")
+    session.runner().release((app.session_state["session_name"], "training"))
+
+
+@pytest.mark.parametrize("iters", [10, 19, 2000])
+def test_no_comparison_of_the_page_ends_in_its_warm_up(iters: int) -> None:
+    def script() -> None:
+        import streamlit
+
+        from dr_transformer.ui.diffusion_controls import controls
+
+        streamlit.session_state["request"] = controls()
+
+    app = AppTest.from_function(script, default_timeout=60).run()
+    settings = app.number_input(key="diffusion_iters").set_value(iters).run().session_state["request"].settings
+    assert (settings.max_iters, settings.warmup_iters) == (iters, min(100, iters // 10))
+    settings.check_warmup(1000)
+
+
 def test_a_bad_text_is_said_and_a_good_one_is_trained_on() -> None:
     app = until(tiny(opened("Train now"), b"a" * 99), lambda app: bool(app.error))
     assert "too few for a context of 64" in app.error[0].value
@@ -232,4 +257,5 @@ def test_a_bad_text_is_said_and_a_good_one_is_trained_on() -> None:
     np.testing.assert_allclose(numbers(chart(app, "diffusion_differences")[0]["x"]), comparison.differences)
     assert "words_1.txt" in said(app).replace("\\", "")
     assert job.rows[0].settings["max_iters"] == 10
+    assert job.rows[0].settings["warmup_iters"] == 1  # the terminal refuses the preset's 100 of 10
     session.runner().release((app.session_state["session_name"], "training"))

@@ -65,7 +65,7 @@ def test_figure1_shows_projection_and_last_block(view: ViewConfig) -> None:
     start, latents = run()
     expected = [start, latents[2]]
     if view.view == "pca":
-        planes = [pca_view([X])[0] for X in expected]
+        planes = [pca_view([start])[0], pca_view([latents[block] for block in (0, 1, 2)])[2]]
     else:
         planes = [X[:, [view.first_axis, min(view.second_axis, 15)]] for X in expected]
     for number, plane in enumerate(planes):

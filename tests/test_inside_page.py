@@ -13,11 +13,12 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dr_transformer import Config, load, unroll
+from dr_transformer import Config, load, run, unroll
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.inside_run import Place, depth_of
 from dr_transformer.objective import data_gradients, objective
 from dr_transformer.ui import section_run
+from dr_transformer.ui.reparametrisation_section import WITHOUT_EPSILON
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "pages" / "4_Inside_a_block.py"
@@ -143,7 +144,7 @@ def test_the_two_parametrisations_are_laid_on_each_other(app: AppTest) -> None:
     expected = steps()[2, "layer_norm_2"].numpy()
     np.testing.assert_allclose(points(first), expected[:, :2], atol=1e-5)
     assert np.abs(points(first) - points(second)).max() < 1e-5
-    assert "without ε the two are equal" in words(app)
+    assert WITHOUT_EPSILON in words(app)
     app.segmented_control(key="diffusion_rate").set_value("η itself").run()
     for _ in range(100):
         if "They are two models" in words(app):
@@ -153,6 +154,11 @@ def test_the_two_parametrisations_are_laid_on_each_other(app: AppTest) -> None:
     first, second = charts(app)["overlaid"].data
     assert second.name == "diffusion, η' = 0.4"
     assert np.abs(points(first) - points(second)).max() > 1e-3
+    app.session_state["reparametrisation_table"] = True
+    (table,) = [d.value for d in app.run().dataframe if "latent axis 0" in d.value.columns]
+    assert list(table["series"].unique()) == [first.name, second.name]
+    both = np.concatenate([points(first), points(second)])
+    np.testing.assert_array_equal(table[["latent axis 0", "latent axis 1"]].to_numpy(float), both)
 
 
 def test_bad_settings_are_one_sentence_and_what_there_was_stays() -> None:
@@ -217,3 +223,11 @@ def test_the_figures_can_be_stopped_and_go_on() -> None:
     assert job.working or job.complete  # the same one, which goes on where it was
     job.run.owners.clear()  # nobody waits for them: they stop
     job.owners.clear()
+
+
+def test_a_run_too_large_to_keep_its_sub_steps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_MAX_BYTES", 300 * 16 * 2 * 4 - 1)
+    app = opened()
+    assert [error.value for error in app.error] == [
+        "300 tokens, 16 dimensions and 2 blocks are too much to keep every sub-step in memory; take fewer of one of them."
+    ]

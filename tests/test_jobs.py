@@ -11,7 +11,8 @@ import torch
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer import run as run_module
 from dr_transformer.jobs import Background, Cancelled, Runner
-from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy, subsample
+from dr_transformer.metrics import effective_rank, knn_accuracy, subsample
+from dr_transformer.quality import nmi
 from dr_transformer.run import Run, deviation_from_float64
 
 SMALL = Config(n_components=8, n_blocks=3)
@@ -201,7 +202,7 @@ def test_the_analysis_follows_and_can_be_taken_up_again(digits: Dataset) -> None
     analysis, labels, latents = run.analysis, digits.labels, run.full.latents
     assert labels is not None
     assert analysis.curves["accuracy"] == [knn_accuracy(X, labels) for X in latents]
-    assert analysis.curves["nmi"] == [kmeans_nmi(X, labels) for X in latents]
+    assert analysis.curves["nmi"] == [nmi(X, labels) for X in latents]
     assert analysis.curves["effective_rank"] == [effective_rank(X) for X in latents]
     assert len(analysis.curves["mean_cosine"]) == 4
     assert analysis.clusters is not None

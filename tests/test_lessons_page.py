@@ -100,6 +100,32 @@ def test_predict_then_reveal(folder: Path, chosen: str, said: str) -> None:
     assert app.slider(key="alpha").value == 9
 
 
+def test_a_lesson_of_ones_own_has_no_link_for_it_would_open_nothing(folder: Path) -> None:
+    app = opened()
+    told = "Your lesson is open only in this window, and no link leads to it."
+    assert any(caption.value.startswith(told) and "--lessons DIR" in caption.value for caption in app.caption)
+    own = LESSON.replace("title: Tiny", "title: Mine").replace("\n", "\r\n")
+    app.file_uploader[0].upload("3-mine.md", own.encode()).run()
+    assert not app.error
+    next(button for button in app.button if button.label == "Open “Mine”").click().run()
+    assert "The first text." in texts(app)
+    assert app.session_state["lesson"] == "mine", "as it is called in a folder"
+    app.button(key="lesson_next").click().run()
+    app.toggle(key="presenting").set_value(True).run()
+    assert "The second text." in texts(app)
+    assert not {"lesson", "step", "present"} & set(app.query_params)
+    app.toggle(key="presenting").set_value(False).run()
+    app.button(key="lesson_leave").click().run()
+    app.button(key="open tiny").click().run()
+    assert app.query_params["lesson"] == "tiny"
+
+
+def test_an_uploaded_file_that_is_no_text_is_named(folder: Path) -> None:
+    app = opened()
+    app.file_uploader[0].upload("3-mine.md", b"\xff\xfe\xff").run()
+    assert app.error[0].value == "3-mine.md is not text in UTF-8; save it as such."
+
+
 def test_a_link_opens_a_step_and_a_wrong_one_is_said(folder: Path) -> None:
     assert "The second text." in texts(opened(lesson="tiny", step="2"))
     assert "The second text." in texts(opened(lesson="tiny", step="99"))

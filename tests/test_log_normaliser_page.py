@@ -17,11 +17,13 @@ from dr_transformer.hermite_modes import growth_factor
 from dr_transformer.jobs import Background
 from dr_transformer.particle_charts import arrow_scale
 from dr_transformer.particle_measures import trace
+from dr_transformer.particle_trajectory import trajectory
 from dr_transformer.particles import Update, evolve, field, grid, start
 from dr_transformer.theorem_run import GrowthRun, TheoremRun
 from dr_transformer.ui.corollary_section import sentences as corollary_sentences
 from dr_transformer.ui.corollary_section import slope_range
 from dr_transformer.ui.limits_section import asymmetries
+from dr_transformer.ui.particle_text import at_rest
 
 PAGE = Path(__file__).parent.parent / "pages" / "5_Log_normaliser.py"
 QUICK = {"corollary_draws": 5, "corollary_d": 1, "theorem_n": 300, "growth_n": 1000, "growth_seeds": 5}
@@ -79,6 +81,30 @@ def test_particles_are_those_of_evolve(open_page: Callable[..., AppTest], kind: 
     else:
         assert "No particle left the convex hull of the step before" in said
         assert "The hull's area fell in 3 of 3 steps" in said
+
+
+def test_the_step_at_rest_is_said_in_figures(open_page: Callable[..., AppTest]) -> None:
+    app = open_page(particles_start="mixture", particles_n=100, particles_steps=3)
+    _, found = app.session_state["last_particles"]
+    first, last = found.measures[0], found.measures[3]
+    assert at_rest(found, 0) in text(app)
+    assert at_rest(found, 3) == (
+        f"**After step 3**, 100 particles: mean $\\log Z$ {last.mean_log_z:.3g}, trace of the covariance "
+        f"{last.trace:.3g} ({last.trace / first.trace:.3g} times that at the start), area of the convex hull "
+        f"{last.hull:.3g}, entropy {last.entropy:.3g} nats.".replace("-", "−")
+    )
+    np.testing.assert_allclose([first.trace, last.trace], [trace(found.steps[0]), trace(found.steps[3])])
+    app.session_state["particles"] = {"depth": {"at": 2.0, "given": [0.0, 0]}}
+    assert at_rest(found, 2) in text(app.run())
+
+
+def test_what_is_rounding_has_no_figure() -> None:
+    lost = trajectory(np.array([[5.0, 0.0], [5.1, 0.0], [5.0, 0.1]] * 3), Update(residual=False), 4)
+    assert lost.lost_at is not None
+    said = at_rest(lost, 4)
+    assert said.startswith("**After step 4**, 9 particles: mean $\\log Z$ ")
+    assert "trace" not in said
+    assert "hull" not in said
 
 
 def test_the_trace_without_residual_is_counted_not_claimed(open_page: Callable[..., AppTest]) -> None:

@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
-from dr_transformer.baseline_run import Baseline
+from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.baselines import pca
 from dr_transformer.canvas_parts import Colouring
 from dr_transformer.cli import main
-from dr_transformer.config import ViewConfig
+from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data import load_bytes
 from dr_transformer.describe import describe
+from dr_transformer.graph_store import GraphStore
 from dr_transformer.picture import KEPT
 from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob, _for_panels, run_page
+from dr_transformer.umap_worker import UMAPWorker
 from tests.e2e.canvas_page import quantisation
 from tests.test_blob import decode
 from tests.test_web_page import Page
@@ -98,7 +100,7 @@ def test_an_unfinished_run_is_a_sentence() -> None:
         run_page(Run(load("mnist", 300), Config()), ViewConfig())
 
 
-def test_ten_thousand_tokens_and_nine_blocks_are_below_five_megabytes() -> None:
+def test_ten_thousand_tokens_nine_blocks_and_baselines_are_below_five_megabytes() -> None:
     """What makes up the size is real: images, frames and attention, whose indices are as hard to compress at any q."""
     dataset, config = load("mnist"), Config(n_components=16, n_blocks=9)
     made = Run(dataset, config)
@@ -109,9 +111,14 @@ def test_ten_thousand_tokens_and_nine_blocks_are_below_five_megabytes() -> None:
     made.analysis.neighbours = list(random.rand(10, 10_000))  # harder to compress than the true ones
     made.analysis.preservation = list(random.randint(0, 11, (10, 10_000)) / 10)
     made.done.set()
-    content = run_page(made, ViewConfig())
-    assert len(Page(content).blob("frames")[0]["panels"][1]["frames"]) == 10
-    assert 3e6 < len(content) < 5e6
+    baselines = BaselineRun(dataset, config, BaselineConfig(), GraphStore(), UMAPWorker())
+    for method in baselines.methods.values():  # noise is harder to compress than any map
+        method.embedding, method.preservation = random.rand(10_000, 2), random.randint(0, 11, 10_000) / 10
+    content = run_page(made, ViewConfig(), baselines=baselines)
+    panels = Page(content).blob("frames")[0]["panels"]
+    assert len(panels) == 2 + len(baselines.methods) == 5
+    assert len(panels[1]["frames"]) == 10
+    assert 3e6 < len(content) < 5e6, len(content)
 
 
 def test_the_terminal_writes_the_same_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from dr_transformer import Config, load
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner
-from dr_transformer.run import Run
+from dr_transformer.run import Run, Trajectory
+from dr_transformer.run_cost import time_note
 from dr_transformer.ui.summary import notes
 
 
@@ -24,3 +26,15 @@ def test_colours_that_repeat_are_said(n_classes: int, expected: int) -> None:
     runner.close()
     assert len(said) == expected
     assert all("There are 12 classes and 10 colours" in note for note in said)
+
+
+def test_a_run_of_hours_says_so_first() -> None:
+    data = dataclasses.replace(load("digits", 60), Y=np.broadcast_to(np.ones(1, np.uint8), (10**6, 1)))
+    run = Run(data, Config(eta=0.6, device="cpu"))
+    assert next(notes(run)) == time_note(run)
+    run.full, run.seconds = Trajectory(latents=[np.zeros((1, 1))] * 3), 3000.0
+    first, second, *_ = notes(run)
+    assert first.startswith("2 of 8 blocks of 1 000 000 tokens took 50 minutes; the others need about 2.5 hours more.")
+    assert second.startswith("η = 0.6 is above ½")
+    run.done.set()
+    assert next(notes(run)) == second

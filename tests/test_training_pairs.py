@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import METRICS, compare, curves, group_rows, loss_difference
 from dr_transformer.training.results import Row
 from dr_transformer.training.statistics import needed_pairs
@@ -97,8 +98,25 @@ def test_pairs_computed_in_unlike_ways_are_counted() -> None:
     whole = rows(standard=STANDARD, laplacian=LAPLACIAN)
     whole[0] = replace(whole[0], device=whole[0].device | {"precision": "bfloat16"})
     whole[1] = replace(whole[1], versions=whole[1].versions | {"torch": "2.5"})
-    whole[2] = replace(whole[2], device=whole[2].device | {"threads": 8})  # the order of sums alone
+    whole[2] = replace(whole[2], device=whole[2].device | {"cores": 64})  # which takes no part in the computation
     assert compare(group_rows(whole)[0])[0].n_unlike == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("gpu", "a GPU"), ("processor", "another"), ("threads", 8), ("processes", 2), ("compiled", True)],
+)
+def test_a_pair_of_another_device_or_number_of_threads_or_processes_is_unlike(name: str, value: object) -> None:
+    whole = rows(standard=STANDARD, laplacian=LAPLACIAN)
+    whole[4] = replace(whole[4], device=whole[4].device | {name: value})
+    (comparison,) = compare(group_rows(whole)[0])
+    assert comparison.n_unlike == 1
+    said = (
+        "In 1 of 6 pairs the two runs were computed in unlike ways (device, processor, threads, processes, precision "
+    )
+    assert any(sentence.startswith(said) for sentence in sentences(comparison))
+    whole[10] = replace(whole[10], device=whole[10].device | {name: value})  # its partner likewise
+    assert compare(group_rows(whole)[0])[0].n_unlike == 0
 
 
 def test_the_difference_of_training_losses_is_pair_by_pair() -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dr_transformer import Config, load, unroll
+from dr_transformer import Config, DataConfig, __version__, load, unroll
 from dr_transformer.cli import main
 from dr_transformer.drawing import png, token_from_png
 from dr_transformer.new_token import majority, nearest
 from dr_transformer.saved_model import read_model
+from dr_transformer.saved_settings import from_json
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 CONFIG = Config(n_components=16, n_blocks=2)
@@ -46,9 +47,9 @@ def test_a_training_image_lands_on_exactly_its_own_latents(
         np.testing.assert_array_equal(file["latents"], trajectory[:, 7])
         np.testing.assert_array_equal(file["image"], data.images[7])
         attended, weights, neighbours = file["attended"], file["weights"], file["neighbours"]
-        settings = json.loads(str(file["settings"]))
-    assert Config.from_dict(settings["config"]) == CONFIG
-    assert settings["data"]["key"] == data.key
+        settings = from_json(str(file["settings"]), "out.npz")
+    assert (settings.config, settings.data) == (CONFIG, DataConfig("mnist", 300))
+    assert (settings.data_key, settings.version) == (data.key, __version__)
     for block, line in enumerate(said[2:5]):
         near = nearest(trajectory[block, 7], trajectory[block], twin=7)
         np.testing.assert_array_equal(neighbours[block], near)

@@ -5,7 +5,10 @@ import pytest
 from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 
-from dr_transformer import views
+from dr_transformer import Config, load, unroll, views
+from dr_transformer.config import ViewConfig
+from dr_transformer.planes import planes
+from dr_transformer.view_frames import blocks_in_view, blocks_needed
 
 
 @pytest.fixture
@@ -33,9 +36,61 @@ def test_signs_do_not_depend_on_the_order_of_tokens(latents: list[np.ndarray]) -
     np.testing.assert_allclose(plain, turned[::-1], atol=1e-9)
 
 
+@pytest.fixture(scope="module")
+def digits() -> list[np.ndarray]:
+    """Of 2 000 MNIST tokens at the paper's settings, every frame: block 0, then the sub-steps."""
+    return [step.X.numpy() for step in unroll(load("mnist", 2000).Y, Config(n_blocks=5, device="cpu"))][1:]
+
+
+def cosines(before: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Of each column with that of the frame before."""
+    return (before * frame).sum(axis=0) / np.linalg.norm(before, axis=0) / np.linalg.norm(frame, axis=0)
+
+
+def test_a_component_does_not_flip_between_frames(digits: list[np.ndarray]) -> None:
+    """Signed by itself, the second one does so between block 4 and its attention: half way it would be a line."""
+    plain, drawn = np.stack([views.own_plane(X) for X in digits]), views.pca_view(digits)
+    block, attention = 16, 17
+    assert cosines(plain[block], plain[attention])[1] < -0.9
+    assert all((cosines(drawn[i - 1], drawn[i]) > 0.9).all() for i in range(1, len(digits)))
+
+    def spread_half_way(frames: np.ndarray) -> float:
+        return float(((frames[block] + frames[attention]) / 2)[:, 1].std() / frames[[block, attention], :, 1].std())
+
+    assert spread_half_way(plain) < 0.4  # not 0, for attention lengthens the latents
+    assert spread_half_way(drawn) > 0.9
+    # Nothing but signs: the same plane, the first frame as it always was, and every frame one of four mirror images.
+    np.testing.assert_array_equal(drawn[0], plain[0])
+    for before, after in zip(plain, drawn, strict=True):
+        signs = np.sign((before * after).sum(axis=0))
+        np.testing.assert_array_equal(after, before * signs)
+        np.testing.assert_array_equal(views.signs_towards(after, before), signs)
+    np.testing.assert_array_equal(views.pca_view(iter(digits)), drawn)
+
+
+def test_a_component_that_tells_nothing_keeps_its_sign() -> None:
+    before, frame = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0], [1.0, -1.0]])
+    np.testing.assert_array_equal(views.signs_towards(before, frame), [1, 1])  # the products are 0
+    np.testing.assert_array_equal(views.turned_to(before, -before), before)
+
+
+def test_planes_and_saved_blocks_have_the_signs_of_the_picture(digits: list[np.ndarray]) -> None:
+    """Mirrored latents: each frame's own signs stay, the picture's follow; a drawn token and a saved block do, too."""
+    view, config = ViewConfig(view="pca"), Config(n_blocks=5)
+    latents = [X * (1 if i % 2 else -1) for i, X in enumerate(digits[::4])]
+    drawn = views.pca_view(latents)
+    for plane, X, frame in zip(planes(latents, view), latents, drawn, strict=True):
+        np.testing.assert_allclose(plane(X), frame, atol=1e-6)
+    kept = {block: latents[block] for block in blocks_needed([4], config, view)}
+    np.testing.assert_array_equal(blocks_in_view(kept, view, 5)[4], drawn[4])
+    # As on the screen, where the sub-steps lie between.
+    blocks = digits[::4]
+    np.testing.assert_array_equal(views.pca_view(blocks), views.pca_view(digits)[::4])
+
+
 def test_fixed_pca_uses_one_plane(latents: list[np.ndarray]) -> None:
     frames = views.fixed_pca_view(latents, 1)
-    np.testing.assert_allclose(frames[1], views.pca_view(latents)[1], atol=1e-9)
+    np.testing.assert_allclose(frames[1], views.own_plane(latents[1]), atol=1e-9)
     axes = views.principal_axes(latents[1])
     np.testing.assert_allclose(frames[2] - frames[2].mean(axis=0), (latents[2] - latents[2].mean(axis=0)) @ axes)
     np.testing.assert_array_equal(views.fixed_pca_view(latents, 99), views.fixed_pca_view(latents, 2))

@@ -2,6 +2,7 @@
 
 const SETTLE_MS = 300; // how long everything must rest before Python hears of it
 const HOVER_RADIUS = 8;
+const RESET_HELP = "Undo zoom and pan in all panels (in one: double-click)";
 const BESIDE_WIDTH = 960; // CSS pixels of the component from which the side panel stands beside the others
 
 class LatentCanvas extends Actions {
@@ -39,7 +40,7 @@ class LatentCanvas extends Actions {
     this.table = new Table(this);
     this.row = element("div", { class: "panels" });
     this.summary = element("div", { class: "visually-hidden", "aria-live": "polite" });
-    const reset = { type: "button", class: "reset", onclick: () => this.resetViews() };
+    const reset = { type: "button", class: "reset", title: RESET_HELP, onclick: () => this.resetViews() };
     const { by, details } = this.lookControls;
     const controls = [by, this.search.root, details, element("button", reset, "Reset view")];
     const footer = element(

@@ -38,6 +38,7 @@ class Legend {
     const text = `${name} from ${from} to ${to} ${unit}`.trim();
     const strip = element("span", { class: "strip", style: `--strip: linear-gradient(to right, ${palette.join()})` });
     const ends = [element("span", {}, from), strip, element("span", {}, `${to} ${unit}`.trim())];
-    return element("span", { class: "colour-bar", role: "img", "aria-label": text }, ...ends);
+    const title = COLOURING_HELP[name] ?? text;
+    return element("span", { class: "colour-bar", role: "img", "aria-label": text, title }, ...ends);
   }
 }

@@ -5,6 +5,9 @@ const PLAY = "M4 2.5v11l9-5.5z";
 const PAUSE = "M4 2.5h3v11H4zM9 2.5h3v11H9z";
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
+const SPEED_HELP = "Speed of playing: at 1× a block a second, or the whole axis in eight seconds if it is longer";
+const SLIDER_HELP = "Drag to move through depth; a click on a tick means that block. Keys: ← → Home End";
+
 class Scrubber {
   #ticksFor = "";
   #pressedAt = 0;
@@ -23,11 +26,19 @@ class Scrubber {
     this.rail = element("div", { class: "rail" }, this.buffered, this.passed, this.ticks, this.thumb);
     this.slider = element(
       "div",
-      { class: "slider", role: "slider", tabindex: "0", "aria-label": "Depth", "aria-orientation": "horizontal" },
+      {
+        class: "slider",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": "Depth",
+        "aria-orientation": "horizontal",
+        title: SLIDER_HELP,
+      },
       this.rail,
     );
     this.readout = element("output", { class: "readout", "aria-hidden": "true" });
-    this.speed = element("select", { class: "speed", "aria-label": "Playing speed", onchange: () => this.#setSpeed() });
+    const onchange = () => this.#setSpeed();
+    this.speed = element("select", { class: "speed", "aria-label": "Playing speed", title: SPEED_HELP, onchange });
     for (const speed of SPEEDS) this.speed.append(element("option", { value: speed }, `${speed}×`));
     this.speed.value = "1";
     this.root = element("div", { class: "scrubber" }, this.play, this.slider, this.readout, this.speed);
@@ -91,6 +102,7 @@ class Scrubber {
     this.thumb.style.left = share(depth);
     this.icon.setAttribute("d", clock.playing ? PAUSE : PLAY);
     setAttribute(this.play, "aria-label", clock.playing ? "Pause" : "Play");
+    setAttribute(this.play, "title", clock.playing ? "Pause here (space)" : "Play the depth forward from here (space)");
     setText(this.readout, `${clock.unit} ${depth.toFixed(1)}`);
     const rest = computed < length ? `, computed up to ${formatDepth(computed)}` : "";
     setAttribute(this.slider, "aria-valuemin", 0);

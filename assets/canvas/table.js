@@ -1,6 +1,7 @@
 // The picture's twin for those who cannot see it or want the numbers: index, label and places of the selected tokens.
 
 const TABLE_ROWS = { selected: 500, otherwise: 100 };
+const TABLE_HELP = "Index, label and coordinates of the selected tokens, or of the first ones";
 
 class Table {
   #shown = "";
@@ -8,7 +9,7 @@ class Table {
   constructor(app) {
     this.app = app;
     this.body = element("div", { class: "table-body", tabindex: "0", role: "region", "aria-label": "Table of tokens" });
-    this.root = element("details", { class: "table" }, element("summary", {}, "Table"), this.body);
+    this.root = element("details", { class: "table" }, element("summary", { title: TABLE_HELP }, "Table"), this.body);
     this.root.addEventListener("toggle", () => this.render());
   }
 

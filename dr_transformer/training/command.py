@@ -22,7 +22,8 @@ def add_to(train: argparse.ArgumentParser, add_flags: Callable[..., None]) -> No
     for task, model in (("lm", "a decoder language model"), ("vit", "a vision transformer")):
         parser = tasks.add_parser(task, help=model, description=f"Train {model} with each attention and seed.")
         names = ", ".join(PRESETS[task])
-        parser.add_argument("--preset", default="minute", help=f"the settings to start from: {names} [%(default)s]")
+        about = "the settings to start from: {}; a run of minute takes some three minutes on one thread [%(default)s]"
+        parser.add_argument("--preset", default="minute", help=about.format(names))
         parser.add_argument(
             "--attention", default="standard,laplacian", help=f"which of {', '.join(ATTENTIONS)} [%(default)s]"
         )

@@ -98,8 +98,9 @@ class TextData:
     classify: bool = field(default=False, init=False)
 
     def check(self, settings: Settings) -> None:
-        """Both parts must hold one context, and the next token."""
+        """Both parts must hold one context, and the next token; and training must outlast its warm-up."""
         assert isinstance(settings, LMSettings)
+        settings.check_warmup(self.info.n_train)
         for part, tokens in (("training", self.train), ("validation", self.val)):
             if len(tokens) < settings.block_size + 1:
                 raise InputError(
@@ -168,7 +169,7 @@ class ImageData:
         object.__setattr__(self, "_scale", _mean_and_std(self.train))
 
     def check(self, settings: Settings) -> None:
-        """There must be images for one iteration."""
+        """There must be images for one iteration, and training must outlast its warm-up."""
         needed = settings.batch_size * settings.gradient_accumulation_steps
         if len(self.train) < needed:
             raise InputError(
@@ -177,6 +178,7 @@ class ImageData:
             )
         if not len(self.val):
             raise InputError(f"{self.info.name} has no images left to validate on; take at least 5.")
+        settings.check_warmup(self.info.n_train)
 
     def model(self, settings: Settings, attention: str) -> nn.Module:
         """A `VisionTransformer`."""

@@ -54,6 +54,30 @@ def resolve_compile(run: RunConfig, device: torch.device) -> bool:
     return run.compile == "yes" or (run.compile == "auto" and device.type == "cuda")
 
 
+@contextlib.contextmanager
+def compiling(compiled: bool) -> Iterator[None]:
+    """Around what torch.compile may have to compile first. Raises `InputError` where this machine cannot."""
+    if not compiled:
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException  # it takes a second to import, and most runs need none of it
+    from torch._inductor.exc import CppCompileError, InvalidCxxCompiler
+
+    try:
+        yield
+    except (TorchDynamoException, CppCompileError, InvalidCxxCompiler) as error:
+        if isinstance(getattr(error, "inner_exception", error), InvalidCxxCompiler):
+            why = "torch.compile needs a C++ compiler, such as g++, and finds none that works; install one, or"
+        else:
+            why = f"torch.compile cannot compile the model on this machine ({_first_line(error)});"
+        raise InputError(f"{why} choose compile = 'no'.") from error
+
+
+def _first_line(error: Exception) -> str:
+    line = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0].rstrip(".: ")
+    return line[:160] or type(error).__name__
+
+
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """The context of a forward pass."""
     if precision == "bfloat16":

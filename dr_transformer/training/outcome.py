@@ -52,7 +52,7 @@ def sentences(comparison: Comparison) -> Iterator[str]:
     if comparison.n_unlike:
         yield (
             f"In {comparison.n_unlike} of {statistics.n} pairs the two runs were computed in unlike ways (device, "
-            "precision or versions), so those differ in more than the attention."
+            "processor, threads, processes, precision or versions), so those differ in more than the attention."
         )
 
 

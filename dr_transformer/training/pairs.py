@@ -128,7 +128,8 @@ class Comparison:
     needed: int | None
     unpaired: dict[str, tuple[int, ...]]
     n_unlike: int
-    """How many pairs were computed in unlike ways: another device, precision, or version."""
+    """How many pairs were computed in unlike ways: another GPU or processor, number of threads or processes, precision,
+    compilation, or version of a library."""
 
     @property
     def differences(self) -> Array:
@@ -192,14 +193,13 @@ def compare(group: Group, random_state: int = 0) -> list[Comparison]:
     ]
 
 
+_ALIKE = ("gpu", "processor", "threads", "processes", "precision", "compiled")
+"""Of a row's `device`: threads and processes change the order of sums, and with it the rounding."""
+
+
 def _computed(row: Row) -> tuple[object, ...]:
     """What two runs of a pair should share, so that they differ in the attention alone."""
-    return (
-        row.device.get("gpu"),
-        row.device.get("precision"),
-        row.device.get("compiled"),
-        tuple(sorted(row.versions.items())),
-    )
+    return (*(row.device.get(name) for name in _ALIKE), tuple(sorted(row.versions.items())))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dr_transformer.errors import InputError
+from dr_transformer.process_group import wait
 from dr_transformer.training.settings import Settings
 
 if TYPE_CHECKING:  # a process that is alone starts sooner without it
@@ -94,7 +95,7 @@ class Processes:
         """The sum over the processes, on each."""
         if self.ranks:
             with _reached():
-                dist.all_reduce(values)
+                wait(dist.all_reduce(values, async_op=True))
         return values
 
 

@@ -54,9 +54,15 @@ class Settings(Declared):
     learning_rate: float = declare(
         1e-3, "Learning rate", "The largest of AdamW, after the warm-up.", "training", minimum=0, exclusive_minimum=True
     )
-    min_lr: float = declare(1e-4, "Last learning rate", "Where the cosine schedule ends.", "training", minimum=0)
+    min_lr: float = declare(
+        1e-4, "Last learning rate", "Where the cosine schedule ends; at most the learning rate.", "training", minimum=0
+    )
     warmup_iters: int = declare(
-        100, "Warm-up", "Iterations over which the learning rate rises to its largest.", "training", minimum=0
+        100,
+        "Warm-up",
+        "Iterations over which the learning rate rises to its largest; fewer than there are in all.",
+        "training",
+        minimum=0,
     )
     weight_decay: float = declare(
         0.1, "Weight decay", "AdamW's, of matrices and embeddings; vectors and a have none.", "training", minimum=0
@@ -80,10 +86,28 @@ class Settings(Declared):
             raise InputError(
                 f"n_head = {self.n_head} does not divide n_embd = {self.n_embd}; choose a width that is a multiple."
             )
+        if self.min_lr > self.learning_rate:
+            raise InputError(
+                f"min_lr = {self.min_lr:g} is above learning_rate = {self.learning_rate:g}, so the learning rate would "
+                "rise to its end instead of falling; choose a min_lr of at most learning_rate."
+            )
 
     def iterations(self, n_train: int) -> int:  # noqa: ARG002 - a subclass counts in epochs
         """How many steps the optimiser takes on `n_train` training samples."""
         return self.max_iters
+
+    def check_warmup(self, n_train: int) -> None:
+        """Raise `InputError` if training on `n_train` samples would end before its warm-up."""
+        n_iterations = self.iterations(n_train)
+        if self.warmup_iters >= n_iterations:
+            raise InputError(
+                f"warmup_iters = {self.warmup_iters} is not below the number of iterations, {n_iterations}, so the "
+                f"learning rate would never leave its warm-up; choose a smaller warmup_iters, or more {self._length}."
+            )
+
+    @property
+    def _length(self) -> str:
+        return "max_iters"
 
 
 @dataclass(frozen=True)
@@ -120,6 +144,10 @@ class ViTSettings(Settings):
         a_pass = n_train // (self.batch_size * self.gradient_accumulation_steps)
         return self.max_iters if self.epochs is None else self.epochs * max(a_pass, 1)
 
+    @property
+    def _length(self) -> str:
+        return "max_iters" if self.epochs is None else "epochs"
+
 
 @dataclass(frozen=True)
 class RunConfig(Declared):
@@ -136,7 +164,11 @@ class RunConfig(Declared):
         choices=("auto", "float32", "bfloat16", "float64"),
     )
     compile: str = declare(
-        "auto", "Compile", "Whether torch.compile is used; auto: on a GPU.", "run", choices=("auto", "yes", "no")
+        "auto",
+        "Compile",
+        "Whether torch.compile is used (it needs a compiler); auto: on a GPU.",
+        "run",
+        choices=("auto", "yes", "no"),
     )
     checkpoint_seconds: float = declare(
         120.0, "Checkpoint interval", "Seconds after which a run under way is saved again.", "run", minimum=0

@@ -20,6 +20,7 @@ from dr_transformer.training.data import DataInfo, TextData
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
+MAX_NAMED = 10  # characters in a sentence
 TRAIN_SHARE = 0.9  # nanoGPT, data/shakespeare_char/prepare.py
 MAX_TEXT_BYTES = 2**30
 _EDGE = 2**20
@@ -30,7 +31,8 @@ Say = Callable[[str], None]
 def load_text(path: Path | None, say: Say) -> TextData:
     """Characters of a UTF-8 file, or of tiny Shakespeare: the first nine tenths to learn from, the rest to validate on.
 
-    The vocabulary is the characters of the training part, in the order of their code points. Raises `InputError`.
+    The vocabulary is the characters of the training part, in the order of their code points. Raises `InputError`, also
+    where the rest has a character that the training part does not have.
     """
     content, name, source = _shakespeare(say) if path is None else _read(path)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -53,9 +55,12 @@ def characters(text: str, name: str, source: str, sha256: str) -> TextData:
     vocabulary = np.unique(points[:n_train])
     unseen = np.setdiff1d(points[n_train:], vocabulary)
     if len(unseen):
+        named = ", ".join(repr(chr(point)) for point in unseen[:MAX_NAMED])
+        what = "character is" if len(unseen) == 1 else "characters are"
+        others = f" and {len(unseen) - MAX_NAMED} more" if len(unseen) > MAX_NAMED else ""
         raise InputError(
-            f"the character {chr(unseen[0])!r} is in the last tenth of {name}, which validates, but not before it, "
-            "where the model learns; take it out of the text or add text that has it."
+            f"{len(unseen)} {what} in the last tenth of {name}, which validates, but not before it, where the model "
+            f"learns: {named}{others}; take them out of the text, or add text that has them before its last tenth."
         )
     tokens = np.searchsorted(vocabulary, points).astype(np.uint32)
     info = DataInfo(name, source, sha256, "the text", n_train, len(tokens) - n_train)

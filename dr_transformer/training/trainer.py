@@ -24,6 +24,7 @@ from dr_transformer.training.data import TaskData, dropout_seed, init_generator
 from dr_transformer.training.history import Evaluation, History, rounded
 from dr_transformer.training.optimisation import (
     autocast,
+    compiling,
     dropout_masks,
     learning_rate,
     make_optimizer,
@@ -58,6 +59,7 @@ class Trainer:
         data.check(settings)
         processes.check(settings)
         self.settings, self.attention, self.seed, self.data = settings, attention, seed, data
+        self.task = task_of(settings)
         self.run, self.processes = run, processes
         self.device = resolve_device(run)
         self.precision = resolve_precision(run, self.device)
@@ -82,11 +84,6 @@ class Trainer:
         return self._seconds_before + time.monotonic() - self._began
 
     @property
-    def task(self) -> str:
-        """The task these settings are of."""
-        return task_of(self.settings)
-
-    @property
     def due_to_log(self) -> bool:
         """Whether the losses are read now: reading them makes the processor wait for the GPU."""
         return self.device.type == "cpu" or self.iteration % _LOG_EVERY == 0
@@ -104,6 +101,7 @@ class Trainer:
             x, y = self._on_device(*self.data.batch(settings, self.seed, self.iteration, micro))
             with (
                 self.processes.gradients(self._forward, together=micro == own[-1]),
+                compiling(self.compiled),
                 dropout_masks(settings, self.device, dropout_seed(self.seed, self.iteration, micro)),
             ):
                 with autocast(self.precision, self.device):

@@ -25,14 +25,17 @@ from dr_transformer.ui.alpha_section import alpha_section
 from dr_transformer.ui.attention_jobs import adjacency_run, matrix_image
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.matrix_table import matrix_table
 from dr_transformer.ui.neighbours import CANVAS, attended, choose_neighbors, chosen_token, percent, show_neighbours
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
 from dr_transformer.ui.section_run import section_run
 from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.sources import HILL
 from dr_transformer.ui.steady_chart import steady_chart
 from dr_transformer.ui.summary import capitalised, counted, status_line
+from dr_transformer.ui.words import picture_in_words
 
 _HEIGHT = 330
 
@@ -60,7 +63,10 @@ def _explain(config: Config) -> None:
         else r"A_{ij} = \frac{\exp\left(\frac{\alpha n}{q}\, x_i^\top x_j\right)}"
         r"{\sum_{k} \exp\left(\frac{\alpha n}{q}\, x_i^\top x_k\right)}"
     )
-    st.caption("Paper, section 4.1; with several heads, of each head, and A is their mean.")
+    st.caption(
+        "[arXiv 2507.21040](https://arxiv.org/abs/2507.21040), section 4.1; with several heads, of each head, and A is "
+        "their mean."
+    )
 
 
 @st.fragment
@@ -80,6 +86,7 @@ def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
             only = replace(shown, panels=shown.panels[-1:])
             depth = run_canvas(run, only, colourings(run), attended(run, token), height=_HEIGHT, pinned=pin, key=CANVAS)
     st.caption(status_line(run, shown is not None and shown.is_preview))
+    picture_in_words(run, depth)
     block = min(int(depth + 1e-9), max(0, len(run.full.latents) - 1))
     adjacency.wanted = block
     with st.container():
@@ -120,6 +127,7 @@ def _matrix(run: Run, block: int, n_neighbors: int) -> bool:
             _keep_place(MATRIX_HEIGHT)
         else:
             _draw_matrix(run, last)
+            pending |= matrix_table(run, last)
     return pending
 
 
@@ -161,6 +169,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
         "as would have that entropy in equal shares."
     )
     st.latex(r"H_i = -\sum_j A_{ij} \log A_{ij}")
+    st.caption(f"Shannon's entropy; its exponential as a number of equal shares: {HILL}.")
     blocks, k = dict(adjacency.blocks), adjacency.n_neighbors
     here = blocks.get(block)
     in_order = [blocks.get(b) for b in range(max(blocks, default=-1) + 1)]

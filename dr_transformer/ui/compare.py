@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,13 +18,14 @@ from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.comparison import CURVES, colourings, curves, levels, panels, sentences, table
 from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.figure_columns import figure_columns
 from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.reality import reality_section
 from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, status_line
-from dr_transformer.wording import fitting
+from dr_transformer.ui.words import picture_in_words
 
 _HEIGHT = 225  # of a panel: two rows and the depth stand on one screen of 1440 × 900
 
@@ -49,9 +51,10 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
     # Asked first: what is drawn below is then all there is, or is drawn again.
     pending = not (run.finished and baselines.finished and measured.finished)
     shown = panels(run, baselines, view, last_depth(), chosen.align)
+    depth = float(run.config.n_blocks)
     with st.container(gap=None):
         if shown is not None:
-            run_canvas(
+            depth = run_canvas(
                 run,
                 shown,
                 colourings(run, baselines),
@@ -67,6 +70,7 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
     if baselines.error:
         st.error(capitalised(baselines.error))
     _figures(run, baselines, measured)
+    picture_in_words(run, depth)
 
 
 def _umap_line(baselines: BaselineRun) -> None:
@@ -85,7 +89,7 @@ def _umap_line(baselines: BaselineRun) -> None:
             type="tertiary",
             help="Stops at the end of the epoch; the other methods stay.",
         ):
-            st.session_state["umap_shared"] = not baselines.stop_umap()
+            st.session_state["umap_shared"] = not session.stop_umap(baselines)
         st.caption(_umap_state(baselines), width="stretch")
     if umap is not None and not umap.done.is_set() and st.session_state.pop("umap_shared", False):
         st.info("Somebody else waits for the same layout, so it goes on.")
@@ -130,14 +134,11 @@ def _figures(run: Run, baselines: BaselineRun, measured: Measurement) -> None:
             canvas="compare_canvas",
             key="compare_curves",
         )
-    for sentence in sentences(run, baselines, measured):
-        st.markdown(capitalised(sentence))
     rows = table(run, baselines, measured)
-    number, images = st.column_config.NumberColumn, run.dataset.image_shape is not None
-    helps = {
-        metric.title: number(help=fitting(metric.help, images=images), format="%.3f") for metric in METRICS.values()
-    }
-    helps["seconds"] = number(help="All blocks together; the kNN graph included.", format="%.1f")
+    helps: dict[str, Any] = figure_columns(images=run.dataset.image_shape is not None)
+    helps["seconds"] = st.column_config.NumberColumn(help="All blocks together; the kNN graph included.", format="%.1f")
     frame = pd.DataFrame(rows, columns=["method", "dimensions", *helps, "device"])
     height = 35 * (max(len(rows), 1) + 1) + 3  # an empty table has a line that says so
     st.dataframe(frame, hide_index=True, column_config=helps, key="compare_table", height=height)
+    for sentence in sentences(run, baselines, measured):
+        st.markdown(capitalised(sentence))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from dr_transformer.picture import Picture, clusters, picture
 from dr_transformer.quality import Quality
 from dr_transformer.run import Run
 from dr_transformer.ui.canvas import Colouring, Panel
-from dr_transformer.ui.summary import capitalised, change
+from dr_transformer.ui.summary import capitalised, depth_line
 
 ORDER = ("transformer", *BASELINES)
 _FROM_ORIGIN = ("effective_rank", "mean_cosine")
+_NO_ORIGIN = "where the origin of such a map lies means nothing, nor do angles seen from it"
+_FEW = 3  # rows that a sentence names
 CURVES = ("accuracy", "nmi", "trustworthiness", "recall")
 
 Array = npt.NDArray[np.floating]
@@ -111,29 +113,67 @@ def colourings(run: Run, baselines: BaselineRun) -> list[Colouring]:
     return found
 
 
-def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[str, Any]]:
-    """One row a method, and one a block of the transformer: dimensions, seconds, device and every figure."""
-    rows = []
+@dataclass(frozen=True)
+class _Row:
+    """A row of the table: the method, its dimensions, seconds and device, and its figures."""
+
+    name: str
+    q: int
+    seconds: float
+    device: str
+    quality: Quality
+
+
+def _rows(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[_Row]:
+    """One a block of the transformer, the last one like for like, and one a method."""
     for block, found in enumerate(measured.blocks):
-        rows.append(_row(f"transformer, block {block}", run.config.n_components, run.seconds, run.device, found))
+        yield _Row(f"transformer, block {block}", run.config.n_components, run.seconds, run.device, found)
     if measured.reduced is not None:
-        k = baselines.baselines.baseline_components
         name = f"transformer, block {run.config.n_blocks}, by PCA"
-        rows.append(_row(name, k, run.seconds, run.device, measured.reduced))
-    for method in baselines.methods.values():
+        yield _Row(name, baselines.baselines.baseline_components, run.seconds, run.device, measured.reduced)
+    for key, method in baselines.methods.items():
         if method.quality is not None and method.embedding is not None:
             q = method.embedding.shape[1]
-            rows.append(
-                _row(method.name, q, method.seconds, method.device, method.quality, centred=method.name == "PCA")
-            )
-    return rows
+            yield _Row(method.name, q, method.seconds, method.device, _from_origin(key, method.quality))
 
 
-def _row(name: str, q: int, seconds: float, device: str, found: Quality, *, centred: bool = True) -> dict[str, Any]:
-    figures = {METRICS[metric].title: value for metric, value in found.figures.items()}
-    if not centred:  # where the origin of such a map lies means nothing, and so do angles seen from it
-        figures |= dict.fromkeys((METRICS[name].title for name in _FROM_ORIGIN), None)
-    return {"method": name, "dimensions": q, **figures, "seconds": seconds, "device": _device(device)}
+def _from_origin(method: str, found: Quality) -> Quality:
+    """The figures that mean something: where a method has no origin, none of those that are seen from it."""
+    if method == "pca":
+        return found
+    figures = found.figures | dict.fromkeys(_FROM_ORIGIN, None)
+    return replace(found, figures=figures, missing=found.missing | dict.fromkeys(_FROM_ORIGIN, _NO_ORIGIN))
+
+
+def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[str, Any]]:
+    """One row a method, and one a block of the transformer: dimensions, seconds, device and every figure."""
+    return [
+        {
+            "method": row.name,
+            "dimensions": row.q,
+            **{METRICS[name].title: value for name, value in row.quality.figures.items()},
+            "seconds": row.seconds,
+            "device": _device(row.device),
+        }
+        for row in _rows(run, baselines, measured)
+    ]
+
+
+def missing_line(run: Run, baselines: BaselineRun, measured: Measurement) -> str:
+    """Why cells of the table are empty: each reason once, with its figures and rows; empty where none is."""
+    rows = list(_rows(run, baselines, measured))
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # sets in order
+    for row in rows:
+        for name, reason in row.quality.missing.items():
+            titles, names = found.setdefault(reason, ({}, {}))
+            titles[METRICS[name].title] = None
+            names[row.name] = None
+    said = []
+    for reason, (titles, names) in found.items():
+        of = ", ".join(names) if len(names) <= _FEW else f"{len(names)} rows"
+        of = "" if len(names) == len(rows) else f" of {of}"
+        said.append(f"{', '.join(titles)}{of}: {reason}")
+    return f"No {'; no '.join(said)}." if said else ""
 
 
 def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[float | None]]:
@@ -143,27 +183,30 @@ def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[floa
 
 def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mapping[str, float | None]]:
     """Of each chosen figure, what the baselines reach, by title and method."""
-    found = {method.name: method.quality for method in baselines.methods.values()}
+    found = {
+        method.name: None if method.quality is None else _from_origin(key, method.quality)
+        for key, method in baselines.methods.items()
+    }
     return {
-        METRICS[name].title: {
-            method: None if q is None or (name in _FROM_ORIGIN and method != "PCA") else q.figures[name]
-            for method, q in found.items()
-        }
+        METRICS[name].title: {method: None if q is None else q.figures[name] for method, q in found.items()}
         for name in names
     }
 
 
 def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[str]:
-    """What depth does here, with the figures; and what went wrong."""
+    """What belongs under the table: what depth does here, with the figures; what was measured; and what went wrong."""
     if measured.complete:
-        first, last = measured.blocks[0].figures, measured.blocks[-1].figures
-        ends = [(METRICS[name].title, first[name], last[name]) for name in ("nmi", "accuracy")]
-        changes = [change(title, a, b) for title, a, b in ends if a is not None and b is not None]
-        if changes:
-            yield f"From block 0 to block {run.config.n_blocks}, {' and '.join(changes)}."
+        nmi, accuracy = ([found.figures[name] for found in measured.blocks] for name in ("nmi", "accuracy"))
+        if said := depth_line(run.config.n_blocks, nmi, accuracy):
+            yield said
     if baselines.reference is not None and baselines.methods["pca"].quality is not None:
         sample = baselines.methods["pca"].quality.sample
-        yield f"Measured on {sample}, each method in its own dimensions. The explorer splits the tokens otherwise."
+        yield (
+            f"Measured on {sample}, each method in its own dimensions. The explorer shows the same NMI; its 5-NN "
+            "accuracy is of all tokens."
+        )
     for method in baselines.methods.values():
         if method.error:
             yield f"{method.name} is missing: {capitalised(method.error)}"
+    if said := missing_line(run, baselines, measured):
+        yield said

@@ -11,6 +11,7 @@ from dr_transformer.theorem_charts import dimensions_chart, samples_chart
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser_jobs import corollary_run
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.sources import SHIM
 from dr_transformer.ui.summary import counted
 from dr_transformer.ui.watch import watch
 
@@ -33,6 +34,7 @@ def corollary_section() -> bool:
             r"\begin{gathered} x_1 \dots x_N \sim \mathcal N(\mu, \Sigma): \\ "
             r"\sum_n \mathrm{softmax}_n(\eta \cdot x_n)\, x_n \;\to\; \mu + \Sigma \eta \end{gathered}"
         )
+        st.caption(f"{SHIM}: Corollary 1. The rate and $N e^{{-s^2}}$ below: derived in this project.")
         st.markdown(
             "1. Draw N keys from $\\mathcal N(\\mu, \\sigma^2 I)$ in $d$ dimensions.\n"
             "2. Measure how far attention at η is from $\\mu + \\Sigma\\eta$.\n"

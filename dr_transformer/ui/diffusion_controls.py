@@ -117,7 +117,8 @@ def _text() -> dict[str, Any]:
         type=["txt"],
         key="diffusion_text",
         max_upload_size=MAX_TEXT_MEGABYTES,
-        help="Any UTF-8 text of some thousand characters. Its last tenth validates.",
+        help="Any UTF-8 text of some thousand characters. Its last tenth validates, and may have no character that "
+        "the rest does not have.",
     )
     if file:
         st.session_state["diffusion_text_kept"] = (file.name, file.getvalue())

@@ -14,6 +14,7 @@ from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.results import Row
 from dr_transformer.training_charts import Points, live_chart
 from dr_transformer.ui import session
+from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.diffusion_controls import PRESET, Request, controls
 from dr_transformer.ui.diffusion_source import Source, escaped
 from dr_transformer.ui.poll import poll
@@ -113,7 +114,9 @@ def _live(job: TrainingJob, n_drawn: int, drawn: tuple[Row, ...]) -> None:
     if waited and runs:
         current = job.current
         training = (current[0], _training(job)) if current and job.train.get("loss") else None
-        steady_chart(live_chart(runs, training), key="diffusion_live", height=260, config={"displayModeBar": False})
+        chart = live_chart(runs, training)
+        steady_chart(chart, key="diffusion_live", height=260, config={"displayModeBar": False})
+        tables_behind({"What is drawn": chart}, key="diffusion_live")
 
 
 def _state(job: TrainingJob, *, waited: bool) -> None:

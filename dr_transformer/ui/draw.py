@@ -10,6 +10,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.config import ViewConfig
+from dr_transformer.describe import last_passed
 from dr_transformer.drawing import MAX_BYTES, Pixels, token_from_ink, token_from_png
 from dr_transformer.drawn_run import DrawnRun, check_drawable
 from dr_transformer.errors import InputError
@@ -26,6 +27,7 @@ from dr_transformer.ui.poll import poll
 from dr_transformer.ui.run_canvas import classes
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, status_line
+from dr_transformer.ui.words import picture_in_words
 
 _CANVAS = "draw_canvas"
 _COLOUR = "#ff2fb3"  # of the drawing: like no class's, and seen on white and on black
@@ -61,11 +63,13 @@ def _page(run: Run, view: ViewConfig) -> None:
     shown = _shown(run, view, job)
     with result:
         _verdict(job, shown, image)
+    depth = float(run.config.n_blocks)
     with st.container(gap=None):
         if shown is not None:
-            _canvas(run, shown)
+            depth = _canvas(run, shown)
         poll(pending, key="draw_poll")
     st.caption(status_line(run, is_preview=False))
+    picture_in_words(run, depth, "" if shown is None else drawing_in_words(shown, depth))
     if job is not None and job.error:
         st.error(capitalised(job.error))
 
@@ -114,7 +118,7 @@ def _tokens_key(run: Run) -> str:
     return f"{run.dataset.key} and a drawing"
 
 
-def _canvas(run: Run, shown: DrawnRun) -> None:
+def _canvas(run: Run, shown: DrawnRun) -> float:
     n, n_blocks = run.dataset.n_samples, run.config.n_blocks
     labels, names = classes(run)
     drawn = shown.found is not None
@@ -144,6 +148,17 @@ def _canvas(run: Run, shown: DrawnRun) -> None:
     )
     st.session_state["last_depth"] = state.depth
     write_depth(state.depth, n_blocks)
+    return min(state.depth, float(n_blocks))
+
+
+def drawing_in_words(shown: DrawnRun, depth: float) -> str:
+    """Where the drawing lies at the last block up to `depth`, a sentence; empty without a drawing or classes."""
+    verdicts = shown.verdicts()
+    if not verdicts:
+        return ""
+    block = last_passed(verdicts, depth)
+    label, votes, of = verdicts[block]
+    return f"Your drawing, at block {block}, lies nearest to the class {label}: {votes} of its {of} nearest tokens."
 
 
 def _attended(run: Run, shown: DrawnRun, pinned: int | None) -> Attended | None:

@@ -8,7 +8,7 @@ from dr_transformer.analysis import CURVES
 from dr_transformer.charts import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.palette import PETROFF10
-from dr_transformer.picture import attended, colourings, explained, in_three_dimensions, picture
+from dr_transformer.picture import attended, colourings, explained, in_three_dimensions, picture, reachable
 from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
@@ -41,7 +41,12 @@ def _picture(run: Run, view: ViewConfig) -> None:
             pinned = pinned_token(run.dataset.key)
             depth = run_canvas(run, shown, colourings(run), attended(run, pinned), height=_HEIGHT)
         poll(pending, seconds=0.25 if not run.done.is_set() else 1.0)
-    st.caption(status_line(run, shown is not None and shown.is_preview, explained(run, view, depth)))
+    line = status_line(run, shown is not None and shown.is_preview, explained(run, view, depth))
+    source = run.dataset.source.rstrip(".")
+    if shown is not None and (complete := reachable(shown)) and line.endswith(source):
+        # Instead of where the data are from: a line that grew to two would move the curves under the reader's hand.
+        line = line.removesuffix(source) + complete
+    st.caption(line)
     if len(run.dataset.messages) > 1:
         st.caption(" ".join(run.dataset.messages))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)

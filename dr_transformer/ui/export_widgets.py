@@ -36,22 +36,30 @@ def declared_widgets(declared: type[D], prefix: str, first: Mapping[str, int], n
     # Each is given its value as the default it begins with: what a popover or a tab shows is drawn when it is opened,
     # long after a value in the session state would have been sent.
     kept = st.session_state.setdefault(f"{prefix}_kept", {name: p.default for name, p in parameters.items()})
+    begun = st.session_state.setdefault(f"{prefix}_begun", dict(kept))
+
+    def widget(name: str, width: int | str) -> None:
+        kept[name] = _widget(parameters[name], kept[name], begun[name], prefix, named, width)
+
     for name, width in first.items():
-        kept[name] = _widget(parameters[name], kept[name], prefix, named, width)
+        widget(name, width)
     with st.popover("More options", help="All else that can be set."):
         for name in parameters:
             if name not in first:
-                kept[name] = _widget(parameters[name], kept[name], prefix, named, "stretch")
+                widget(name, "stretch")
     return declared(**kept)
 
 
 def set_widgets(prefix: str, values: Mapping[str, Any]) -> None:
     """Have the widgets of `declared_widgets` show these values from the next run on."""
-    st.session_state[f"{prefix}_kept"] = dict(values)
+    st.session_state[f"{prefix}_kept"], st.session_state[f"{prefix}_begun"] = dict(values), dict(values)
     st.session_state[f"{prefix}_times_set"] = st.session_state.get(f"{prefix}_times_set", 0) + 1
 
 
-def _widget(parameter: Parameter, value: Any, prefix: str, named: Callable[[str], str], width: int | str) -> Any:
+def _widget(
+    parameter: Parameter, value: Any, begun: Any, prefix: str, named: Callable[[str], str], width: int | str
+) -> Any:
+    """The widget of a parameter, which is `value` now and was `begun` when the widget was new; returns its value."""
     number = st.session_state.get(f"{prefix}_times_set", 0)  # new values, new widgets
     shared: dict[str, Any] = {"key": f"{prefix}_{parameter.name}_{number}", "help": parameter.help, "width": width}
     if parameter.type is bool and not parameter.optional:
@@ -63,11 +71,15 @@ def _widget(parameter: Parameter, value: Any, prefix: str, named: Callable[[str]
         options = parameter.choices
         return st.selectbox(parameter.label, options, options.index(value), format_func=named, **shared)
     of: Any = parameter.type
-    least = 0.1 if parameter.exclusive_minimum else parameter.minimum or 0
+    least = parameter.minimum or 0
+    if parameter.exclusive_minimum:  # above it; a restored file may have gone below what is offered here
+        least = 0.1 if begun is None else min(0.1, begun)
     step = parameter.step or (1 if of is int else 0.1)
     shared |= {"min_value": of(least), "max_value": of(parameter.maximum or 0), "step": of(step)}
     if parameter.optional:
         shared["placeholder"] = "automatic"
+    if of is float and begun is not None and round(begun, 2) != begun:
+        shared["format"] = "%.6g"  # rather than with two decimals
     return st.number_input(parameter.label, value=value, **shared)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.errors import InputError
-from dr_transformer.lessons import Lesson, Step, read_folder, read_lesson, shipped_lessons
+from dr_transformer.lessons import Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
 from dr_transformer.paths import asset
 from dr_transformer.ui import adjacency, session
 from dr_transformer.ui.compare import compare
@@ -97,17 +97,21 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
             max_upload_size=1,
         )
         if file is not None:
-            _read_upload(Path(file.name).stem, file.getvalue())
+            _read_upload(file.name, file.getvalue())
+        st.caption(
+            "Your lesson is open only in this window, and no link leads to it. For a class, put it into a folder and "
+            "start the app with `dr-transformer app --lessons DIR`."
+        )
         st.markdown("A lesson is a text file. This is the first one that comes with the app:")
         first = min(asset("lessons").glob("*.md"))
         st.code(first.read_text(encoding="utf-8"), language="markdown", height=300)
 
 
-def _read_upload(name: str, content: bytes) -> None:
+def _read_upload(file: str, content: bytes) -> None:
     try:
-        lesson = read_lesson(name, content.decode("utf-8"))
+        lesson = read_lesson(lesson_name(file), content.decode("utf-8"))
     except UnicodeDecodeError:
-        st.error(f"{name}.md is not text in UTF-8; save it as such.")
+        st.error(f"{file} is not text in UTF-8; save it as such.")
     except InputError as error:
         st.error(capitalised(str(error)))
     else:
@@ -134,9 +138,10 @@ def _lesson(lesson: Lesson) -> None:
             st.session_state.update(lesson_loaded=place, lesson_revealed=False)
 
     settings = begin_page("Lessons", draw=lesson_sidebar(step.show, step.lock, load))
-    put_in_link("lesson", lesson.name)
-    put_in_link("step", str(index + 1))
-    put_in_link("present", "true" if st.session_state.get("presenting") else None)
+    linked = lesson is not st.session_state.get("opened_lesson")  # nobody else has what was opened here
+    put_in_link("lesson", lesson.name if linked else None)
+    put_in_link("step", str(index + 1) if linked else None)
+    put_in_link("present", "true" if linked and st.session_state.get("presenting") else None)
     if st.session_state.get("presenting"):
         st.html(asset("presenter.css"))
     _keys(len(lesson.steps))

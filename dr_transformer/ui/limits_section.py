@@ -7,8 +7,11 @@ import streamlit as st
 
 from dr_transformer.exponential_family import Array, asymmetry
 from dr_transformer.ui.beside import beside
+from dr_transformer.ui.sources import SHIM
 
 _TEXT = """
+Derived in this project from Proposition 1 (SHIM):
+
 - **Weights.** With $W_Q, W_K, W_V$ the query meets keys $W_Q W_K^\\top x_n$ and gathers values $W_V x_n$. A gradient
   has a symmetric Jacobian. Attention's is $J = \\sum_n p_n (v_n - \\bar v)(k_n - \\bar k)^\\top$: symmetric if values
   are multiples of the keys, in general not. The table measures $|J - J^\\top| / 2|J|$: 0 for a gradient, at most 1.
@@ -24,10 +27,15 @@ def limits_section() -> None:
     """Text, and the asymmetry of attention's Jacobian with and without weights."""
     st.subheader("6. Where the theory stops", anchor=False)
     left, right = beside("limits", wide=0)
-    left.markdown(_TEXT)
+    left.markdown(limits_text())
     lines = [f"| {name} | {value:.3f} |" for name, value in asymmetries().items()]
     right.markdown("\n".join(["| keys and values | asymmetry |", "|---|---:|", *lines]))
     right.caption("200 tokens from N(0, I) in 8 dimensions, one query; W has independent normal entries; seed 42.")
+
+
+def limits_text() -> str:
+    """The limits, one a paragraph, and their source."""
+    return _TEXT.replace("SHIM", SHIM)
 
 
 def asymmetries(random_state: int = 42) -> dict[str, float]:

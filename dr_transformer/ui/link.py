@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+import torch
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, Config
@@ -105,8 +106,16 @@ def _change(changes: Mapping[str, str | None]) -> None:
     st.session_state.setdefault(_LINKS, set()).add(link)
 
 
+def missing_device(device: str) -> str:
+    """Why this machine cannot compute on `device`, a sentence; "" if it can. Its widget is disabled where it cannot."""
+    if device != "cuda" or torch.cuda.is_available():
+        return ""
+    return "PyTorch finds no CUDA GPU on this machine, so device = cuda cannot be used."
+
+
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    """The shortest text that `Parameter.parse` turns into the value again."""
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
 def _parse(parameter: Parameter, text: str) -> Any:
@@ -115,6 +124,8 @@ def _parse(parameter: Parameter, text: str) -> Any:
         raise InputError(f"{parameter.name} must be a number, but is {text!r}.")
     if parameter.name == "dataset" and value not in (*DATASETS, UPLOAD):
         raise InputError(f"there is no data set {value!r}.")
+    if parameter.name == "device" and (reason := missing_device(value)):
+        raise InputError(reason)
     if parameter.widget_range and parameter.name != "n_samples":
         low, high = parameter.widget_range
         if not low <= value <= high:

@@ -112,6 +112,10 @@ def _gradient(inside: InsideRun) -> None:
         r"\frac{\partial L_\mathrm{data}}{\partial X} = (\tilde L + \tilde L^\top)\,X "
         r"\qquad\text{and, in the paper,}\qquad 2\tilde L X"
     )
+    st.caption(
+        rf"Left: derived in this project, the derivative of $\mathrm{{tr}}(\tilde L X X^\top)$ with $\tilde L$ held "
+        f"fixed. Right: {PAPER}."
+    )
     cosines = list(inside.cosines)
     curves: dict[str, list[float | None]] = {
         "cosine of the two": [c.cosine for c in cosines],

@@ -17,7 +17,8 @@ from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.canvas import Attended, Panel, latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.particle_controls import Chosen, controls
-from dr_transformer.ui.particle_text import claims, field_line
+from dr_transformer.ui.particle_text import at_rest, claims, field_line
+from dr_transformer.ui.sources import SHIM
 from dr_transformer.ui.summary import capitalised
 
 CANVAS = "particles"
@@ -25,12 +26,12 @@ N_ATTENDED = 8
 _HEIGHT = 400
 _N_SECTORS = 6
 _EXPLAINED = {
-    "With residual: ascent** (Proposition 1(a); the abstract's ascent and expansion)": (
+    f"With residual: ascent** ({SHIM}: Proposition 1(a); the abstract's ascent and expansion)": (
         r"x \leftarrow x + s\,\nabla \log Z(x)",
         "A gradient step up $\\log Z$, from level line to level line. $\\log Z$ is convex, so no two particles come "
         "nearer: the crowd **expands**. In a transformer LayerNorm works against that; a map below takes its place.",
     ),
-    "Without: averaging** (attention alone, Proposition 1(a))": (
+    f"Without: averaging** ({SHIM}: attention alone, Proposition 1(a))": (
         r"x \leftarrow \nabla \log Z(x) = \sum_n \mathrm{softmax}_n(x \cdot x_n)\, x_n",
         "Every particle becomes a weighted mean of all, so the crowd **contracts** into its convex hull, which shrinks "
         "in every step. The trace of its covariance need not.",
@@ -87,7 +88,8 @@ def _picture(chosen: Chosen, found: Trajectory) -> None:
     left, right = beside("particles", wide=0)
     with left:
         depth = _canvas(chosen, found, labels, names)
-    t = int(depth + 1e-9)
+        t = int(depth + 1e-9)
+        st.markdown(at_rest(found, t))
     with right:
         _field(found, t, [PETROFF10[label % len(PETROFF10)] for label in labels])
     _curves(found)

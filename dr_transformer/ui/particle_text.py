@@ -43,6 +43,25 @@ def claims(found: Trajectory) -> Iterator[str]:
         )
 
 
+def at_rest(found: Trajectory, t: int) -> str:
+    """What the particles are like after step `t` (0: at the start), a sentence; what has no value there is left out."""
+    now, first = found.measures[t], found.measures[0]
+    said = [f"mean $\\log Z$ {_figure(now.mean_log_z)}"]
+    if found.lost_at is None or t < found.lost_at:
+        since = "" if t == 0 or first.trace == 0 else f" ({now.trace / first.trace:.3g} times that at the start)"
+        said.append(f"trace of the covariance {_figure(now.trace)}{since}")
+        said.append(f"area of the convex hull {_figure(now.hull)}")
+        if np.isfinite(now.entropy):
+            said.append(f"entropy {_figure(now.entropy)} nats")
+    where = "At the start" if t == 0 else f"After step {t}"
+    n = found.steps.shape[1]
+    return f"**{where}**, {n} particles: {', '.join(said)}."
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
 def _expanded(found: Trajectory) -> Iterator[str]:
     traces = [measures.trace for measures in found.measures]
     if np.isfinite(found.stretch):

@@ -30,10 +30,10 @@ def performance() -> None:
             format_func=counted,
             key="bench_n",
             width=280,
-            help="More tokens take longer: about four minutes in all for 10 000 on two cores.",
+            help="More tokens take longer: about five minutes in all for 10 000 on two cores.",
         )
         run = st.button("Measure", key="bench_run", help="Measures everything; other pages go on meanwhile.")
-        stop = st.button("Cancel", key="bench_stop", help="Stops after the call that is being measured.")
+        stop = st.button("Cancel", key="bench_stop", help="Stops after the call that is being timed.")
     if run:
         st.session_state["bench_asked"] = n_samples
         session.forget_bench()
@@ -63,8 +63,10 @@ def _results(job: BenchJob, *, running: bool) -> None:
         "seconds": number(format="%.3f", help="Median time of one call."),
         "its seconds": number(format="%.3f", help="Median time of the reference."),
         "ratio": number(format="%.2f", help="How many times as fast as the reference."),
-        "peak MB": number(format="%.0f", help="Memory beyond what was held before."),
-        "its peak MB": number(format="%.0f", help="The reference's."),
+        "peak MB": number(
+            format="%.0f", help="Most memory beyond the data, in a process of its own; a GPU's own memory for a GPU."
+        ),
+        "its peak MB": number(format="%.0f", help="The reference's, in a process of its own."),
     }
     st.dataframe(pd.DataFrame([_row(result) for result in job.results]), hide_index=True, column_config=columns)
     about = machine()

@@ -10,6 +10,7 @@ from dr_transformer.particle_charts import difference_chart, gradient_chart
 from dr_transformer.particles import STARTS, start
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.sources import SHIM
 
 TOLERANCE = 1e-6
 AUTOMATIC = "automatic"
@@ -31,6 +32,7 @@ def proposition_section() -> None:
     left, right = beside("proposition")
     with left:
         st.latex(r"\nabla_\eta \log \sum_n e^{\eta \cdot x_n} = \sum_n \mathrm{softmax}_n(\eta \cdot x_n)\, x_n")
+        st.caption(f"{SHIM}: Proposition 1(a).")
         st.markdown(
             "1. Choose a query η.\n"
             "2. Left side by central differences: $\\big(\\log Z(\\eta + h e_i) - \\log Z(\\eta - h e_i)\\big) / 2h$.\n"

@@ -12,6 +12,7 @@ from dr_transformer.quality import SUBSAMPLE
 from dr_transformer.reality import RealityCheck
 from dr_transformer.replicates import DATA, Row, what_varies
 from dr_transformer.ui import session
+from dr_transformer.ui.figure_columns import figure_columns
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised, counted
 from dr_transformer.wording import fitting
@@ -69,7 +70,9 @@ def _results(check: RealityCheck, *, running: bool) -> None:
     frame = pd.DataFrame(
         _rows(check.rows, images=images), columns=["method", "data", *(m.title for m in METRICS.values())]
     )
-    st.dataframe(frame, hide_index=True, key="reality_table", height=35 * (len(frame) + 1) + 3)
+    columns = figure_columns(images=images, as_text=True)
+    height = 35 * (len(frame) + 1) + 3
+    st.dataframe(frame, hide_index=True, column_config=columns, key="reality_table", height=height)
     c, q = check.config, check.baselines.baseline_components
     st.caption(
         f"{counted(check.dataset.n_samples)} tokens, α = {c.alpha:g}, η = {c.eta:g}, L = {c.n_blocks}, q = "

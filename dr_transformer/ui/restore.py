@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-import torch
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
@@ -16,7 +15,7 @@ from dr_transformer.run import Run
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import Session, load
 from dr_transformer.ui.export_widgets import set_widgets
-from dr_transformer.ui.link import DEFAULTS, UPLOAD
+from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device
 from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from dr_transformer.ui.summary import capitalised
@@ -59,14 +58,20 @@ def _restore() -> None:
     try:
         content = file.getvalue()
         is_session = file.name.lower().endswith(".json")
-        session = load(content, file.name) if is_session else Session(read_settings(content, file.name))
-        values = app_values(session.settings, file.name)
+        session = load(content, file.name) if is_session else None
+        saved = read_settings(content, file.name) if session is None else session.settings
+        values = app_values(saved, file.name)
     except InputError as error:
         st.session_state["restored"] = (str(error), None)
         return
-    _set(session, values)
-    what = "settings, selection and notes" if is_session else "settings"
-    st.session_state["restored"] = (f"The {what} of {file.name} are back.", session.settings)
+    _set_widgets(saved, values, None if session is None else session.depth)
+    if session is not None:
+        _set_rest(session)
+    what = "settings" if session is None else "settings, selection and notes"
+    sentence = f"The {what} of {file.name} are back."
+    if reason := missing_device(saved.config.device):
+        sentence += f" {reason} The default ({values['device']}) is set instead."
+    st.session_state["restored"] = (sentence, saved)
 
 
 def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
@@ -86,18 +91,22 @@ def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
         values["dataset"] = UPLOAD
     if values["n_samples"] is None:
         values["n_samples"] = DEFAULTS["n_samples"]
-    if values["device"] == "cuda" and not torch.cuda.is_available():
-        values["device"] = "auto"  # the widget cannot be set on such a machine
+    if missing_device(values["device"]):
+        values["device"] = DEFAULTS["device"]
     return values
 
 
-def _set(session: Session, values: dict[str, Any]) -> None:
-    """Set the sidebar as a preset does, and what a session holds besides."""
-    state, figure = st.session_state, session.settings.figure
-    load_settings(DEFAULTS | values, session.depth)
-    if figure is not None:
-        set_widgets("figure", figure.to_dict())
-        return
+def _set_widgets(saved: SavedSettings, values: dict[str, Any], depth: float | None) -> None:
+    """Set the sidebar as a preset does, and the options of the figure or film that the file is."""
+    load_settings(DEFAULTS | values, depth)
+    for prefix, options in (("figure", saved.figure), ("film", saved.animation)):
+        if options is not None:
+            set_widgets(prefix, options.to_dict())
+
+
+def _set_rest(session: Session) -> None:
+    """What a session holds besides settings: notes and selection."""
+    state = st.session_state
     state[NOTES] = session.notes
     state["notes_times_set"] = state.get("notes_times_set", 0) + 1  # new notes, a new field
     selection = np.array(session.selection, dtype=np.intp)

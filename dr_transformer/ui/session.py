@@ -6,7 +6,6 @@ import atexit
 import functools
 import hashlib
 import os
-import uuid
 from dataclasses import replace
 
 import streamlit as st
@@ -21,8 +20,10 @@ from dr_transformer.jobs import Runner
 from dr_transformer.measurement import Measurement
 from dr_transformer.reality import RealityCheck
 from dr_transformer.run import Run
+from dr_transformer.run_cost import check_memory
 from dr_transformer.sweep import Sweep
 from dr_transformer.ui.link import UPLOAD
+from dr_transformer.ui.presence import SessionName, connected
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.umap_worker import UMAPWorker
 
@@ -31,8 +32,9 @@ _FIRST_PICTURE_SECONDS = 5.0
 
 @st.cache_resource(show_spinner=False)
 def runner() -> Runner:
-    """The one runner of this server, stopped when the server stops."""
-    made = Runner()
+    """The one runner of this server, stopped when the server stops. What a closed tab waited for stops by itself."""
+    made = Runner(present=connected)
+    made.watch()
     atexit.register(made.close)
     return made
 
@@ -44,8 +46,12 @@ def graphs() -> GraphStore:
 
 
 def run(dataset: Dataset, config: Config) -> Run:
-    """The session's run of the model: started, found, or taken up again."""
-    make = functools.partial(Run, dataset, config, graphs())
+    """The session's run of the model: started, found, or taken up again; refused where memory would not do."""
+
+    def make() -> Run:
+        check_memory(dataset.n_samples, config, dataset.Y.dtype)  # of a new one alone: others hold theirs already
+        return Run(dataset, config, graphs())
+
     return runner().submit(("run", dataset.key, config), make, (session_name(), "run"))
 
 
@@ -72,6 +78,12 @@ def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) ->
     drawn = replace(baselines, align="none")
     make = functools.partial(BaselineRun, dataset, same, drawn, graphs(), umap_worker())
     return runner().submit(("baselines", dataset.key, same, drawn), make, (session_name(), "baselines"))
+
+
+def stop_umap(baselines: BaselineRun) -> bool:
+    """Stop the layout in the making, unless somebody else who is still there waits for it too; whether it was."""
+    runner().look(patience=0)  # who is cut off for a moment and comes back gets the rest again
+    return baselines.stop_umap()
 
 
 def measurement(run: Run, baselines: BaselineRun) -> Measurement:
@@ -129,14 +141,19 @@ def leave_page() -> None:
     kinds += ["inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
     kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
     kinds += ["drawn", "web page", "figure", "film", "table"]
-    kinds += ["training"]
+    kinds += ["training", "class attention"]
     for kind in kinds:
         runner().release((session_name(), kind))
 
 
-def session_name() -> str:
-    """A name for this browser session, the owner of its runs."""
-    name: str = st.session_state.setdefault("session_name", uuid.uuid4().hex)
+def session_name() -> SessionName:
+    """A name for this browser session, the owner of its runs.
+
+    It stays when a lost connection is renewed. A reload makes another session, with another name.
+    """
+    if "session_name" not in st.session_state:
+        st.session_state["session_name"] = SessionName.new()
+    name: SessionName = st.session_state["session_name"]
     return name
 
 

@@ -35,12 +35,15 @@ def first_drawn(available: int) -> int:
     return chosen or 0
 
 
-def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> None:
-    """Latents, A's eigenvectors and Laplacian Eigenmaps, side by side, from the depth `start` on."""
+def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> float:
+    """Latents, A's eigenvectors and Laplacian Eigenmaps, side by side, from the depth `start` on.
+
+    Returns the depth at which the user rests.
+    """
     n, dataset = run.dataset.n_samples, run.dataset
     done = len(run.blocks)
     labels = np.zeros(n, dtype=np.intp) if dataset.labels is None else dataset.labels
-    latent_canvas(
+    state = latent_canvas(
         panels(run, done, first),
         labels=labels,
         class_names=("token",) if dataset.labels is None else dataset.class_names,
@@ -53,6 +56,7 @@ def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> None:
         content_key=f"{dataset.key} {run.config} {run.n_components} {run.n_neighbors}",
         key=CANVAS,
     )
+    return state.depth
 
 
 def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:

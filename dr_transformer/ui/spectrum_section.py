@@ -19,8 +19,11 @@ from dr_transformer.ui.neighbours import choose_neighbors
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.spectrum_canvas import CANVAS, first_drawn, spectrum_canvas
+from dr_transformer.ui.sources import BJORCK_GOLUB
+from dr_transformer.ui.spectrum_canvas import CANVAS, first_drawn, panels, spectrum_canvas
+from dr_transformer.ui.substep_texts import PAPER
 from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.words import panels_in_words
 
 SIZES = (500, 1000, 2000, 4000)
 _NAMES = {
@@ -81,13 +84,15 @@ def _explain() -> None:
         "3. If unrolling converged to what this theory says, the directions in which the latents differ most would "
         "come to span the same subspace. Principal angles $\\theta_i$ say how near: overlap 1: the same, $k/n$: chance."
     )
-    formulas = (
-        r"(I - A)\,v = \lambda v",
-        r"\hat X = U_q\,(\Lambda_q^{-1} - \beta I)^{1/2} R",
-        r"\text{overlap} = \frac1k \sum_{i=1}^{k} \cos^2 \theta_i",
-    )
-    for column, formula in zip(st.columns(3), formulas, strict=True):
+    formulas = {
+        r"(I - A)\,v = \lambda v": f"1. {PAPER}.",
+        r"\hat X = U_q\,(\Lambda_q^{-1} - \beta I)^{1/2} R": f"2. {PAPER}.",
+        r"\text{overlap} = \frac1k \sum_{i=1}^{k} \cos^2 \theta_i": "3. Principal angles: "
+        f"{BJORCK_GOLUB}; their mean squared cosine as a measure: chosen in this project.",
+    }
+    for column, (formula, source) in zip(st.columns(3), formulas.items(), strict=True):
         column.latex(formula)
+        column.caption(source)
 
 
 @st.fragment
@@ -114,7 +119,7 @@ def _section(dataset: Dataset, config: Config, n_components: int, n_neighbors: i
         )
     with progress:
         _progress(run, stopped)
-    place = st.container(gap=None)
+    place, more = st.container(gap=None), False
     if run.error:
         st.error(capitalised(run.error))
     for message in run.eigenmaps.messages if run.eigenmaps else ():
@@ -122,10 +127,19 @@ def _section(dataset: Dataset, config: Config, n_components: int, n_neighbors: i
     if run.blocks:
         first = first_drawn(min(N_MAPS, run.n_components))
         with place:
-            spectrum_canvas(run, start, first)
+            depth = spectrum_canvas(run, start, first)
+        with st.container():
+            more = _in_words(run, first, depth)
         _curves(run)
     with place:
-        poll(pending, seconds=0.5, key="spectrum_poll")
+        poll(pending or more, seconds=0.5, key="spectrum_poll")
+
+
+def _in_words(run: SpectrumRun, first: int, depth: float) -> bool:
+    drawn = {panel.title: ((run, first), list(panel.frames)) for panel in panels(run, len(run.blocks), first)}
+    seed = run.config.random_state
+    where = "in the two dimensions that each panel shows"
+    return panels_in_words(drawn, run.dataset, depth, key="spectrum", dimensions=where, random_state=seed)
 
 
 def _stop(asked: object) -> None:

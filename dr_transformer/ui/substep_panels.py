@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import streamlit as st
 
 from dr_transformer.config import ViewConfig
-from dr_transformer.inside_run import InsideRun, Place
+from dr_transformer.describe import changed, has_classes, overlaps
+from dr_transformer.inside_run import InsideRun, Place, sub_steps
 from dr_transformer.model import SUB_STEPS
 from dr_transformer.picture import Picture, attended
 from dr_transformer.run import Run
@@ -19,6 +21,7 @@ from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.substep_frames import SubStepFrames
 from dr_transformer.ui.substep_texts import PAPER, explained, figures_table
 from dr_transformer.ui.summary import capitalised, status_line
+from dr_transformer.ui.words import picture_in_words
 
 CANVAS = "inside_canvas"
 _HEIGHT = 300
@@ -51,15 +54,14 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
             _words(run, inside, name, block)
     with above:
         block_diagram(run.config, block)
+    picture_in_words(run, float(block), _step_in_words(run, name, block))
     if run.error or inside.error:
         st.error(capitalised(run.error or inside.error or ""))
 
 
 def _words(run: Run, inside: InsideRun, name: str, block: int) -> None:
     said = explained(name, run.config, inside.undone.get(block))
-    ordinal = {"layer_norm_1": "first ", "layer_norm_2": "second "}.get(name, "")
-    kind = LABELS[name] if ordinal else LABELS[name].lower()
-    st.markdown(f"**Block {block}, {ordinal}{kind}** ({PAPER})")
+    st.markdown(f"**Block {block}, {_named(name)}** ({PAPER})")
     st.latex(said.formula)
     st.markdown(said.text)
     places = (_before(name, block), (block, name))
@@ -67,6 +69,31 @@ def _words(run: Run, inside: InsideRun, name: str, block: int) -> None:
     target = (run.config.n_components / run.dataset.n_samples) ** 0.5
     figures = [inside.figures.get(place) for place in places]
     st.markdown(figures_table(figures[0], figures[1], cosines, target))
+
+
+def _named(name: str) -> str:
+    """A sub-step within a sentence: "attention", "first LayerNorm"."""
+    ordinal = {"layer_norm_1": "first ", "layer_norm_2": "second "}.get(name, "")
+    return f"{ordinal}{LABELS[name]}" if ordinal else LABELS[name].lower()
+
+
+def _step_in_words(run: Run, name: str, block: int) -> str:
+    """What the chosen sub-step does to the classes; empty before the run is done and where there are none."""
+    labels, names = run.dataset.labels, run.dataset.class_names
+    if labels is None or not has_classes(labels) or not run.done.is_set() or run.error:
+        return ""
+    if len(run.full.attention) < block:  # the run is so large that its sub-steps were not kept
+        return ""
+    asked = (run, name, block)
+    kept: tuple[object, str] | None = st.session_state.get("step_in_words")
+    if kept is None or kept[0] != asked:
+        steps = islice(sub_steps(run.full, run.config, first_block=block), len(SUB_STEPS))
+        latents = [run.full.latents[block - 1], *(step.X.numpy() for step in steps)]
+        place = SUB_STEPS.index(name)
+        before, after = overlaps(latents[place : place + 2], labels, len(names), run.config.random_state)
+        said = f"The sub-step chosen above, {_named(name)} of block {block}: {changed(before, after, names)}"
+        kept = st.session_state["step_in_words"] = (asked, said)
+    return kept[1]
 
 
 def _before(name: str, block: int) -> Place:

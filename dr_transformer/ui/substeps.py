@@ -6,12 +6,14 @@ import streamlit as st
 
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
+from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 from dr_transformer.ui.objective_section import objective_section
 from dr_transformer.ui.reparametrisation_section import reparametrisation_section
 from dr_transformer.ui.section_run import section_run
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.substep_panels import substep_panels
+from dr_transformer.ui.summary import counted
 from dr_transformer.ui.variants_section import variants_section
 
 
@@ -19,6 +21,12 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
     """Draw the section; raises `InputError` for what cannot be shown."""
     st.html(asset("inside.css"))
     run = section_run(dataset, config)
+    if not run.keeps_sub_steps:
+        n, q, L = run.dataset.n_samples, config.n_components, config.n_blocks
+        raise InputError(
+            f"{counted(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take fewer "
+            "of one of them."
+        )
     st.markdown(
         "**Click a sub-step**: the panels show the latents before and after it, at the block of the depth axis."
     )

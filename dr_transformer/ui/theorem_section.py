@@ -11,6 +11,7 @@ from dr_transformer.theorem_run import N_DRAWS, TheoremRun, TheoremSettings
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser_jobs import theorem_run
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.sources import SHIM
 from dr_transformer.ui.summary import counted
 from dr_transformer.ui.watch import watch
 
@@ -36,11 +37,13 @@ def theorem_section() -> bool:
             r"\begin{aligned} \eta' &= \eta + \sum_n \mathrm{softmax}_n(\eta \cdot y_n)\, y_n \\ "
             r"&\to (I + \Sigma)\,\eta + \mu \end{aligned}"
         )
+        st.caption(f"{SHIM}: the operator of Theorem 1; its limit by Corollary 1.")
         st.markdown("In population, by Corollary 1, this takes the Gaussian of the theorem to a wider one:")
         st.latex(
             r"\begin{aligned} &\mathcal N(\Sigma^{-1}\mu,\ \Sigma^{-1}) \;\mapsto \\ "
             r"&\mathcal N(\Sigma^{-1}\mu + 2\mu,\ (I+\Sigma)\,\Sigma^{-1}(I+\Sigma)) \end{aligned}"
         )
+        st.caption("Derived in this project from that limit, which is affine.")
         st.markdown(
             "Then it is brought back. **Population**: that affine map undone, particle by particle. **Empirical**: the "
             "sample given its mean and covariance back, by symmetric square roots. LayerNorm, which knows each token "

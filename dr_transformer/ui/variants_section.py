@@ -21,7 +21,9 @@ from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.objective_section import BETAS, TERMS
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.substep_texts import PAPER
 from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.words import panels_in_words
 from dr_transformer.variant_run import SUBSAMPLE, VariantRun
 from dr_transformer.view_frames import axis_names, in_view
 
@@ -33,6 +35,23 @@ NAMES = {
     "feed_forward": "feed-forward",
     "exact": "exact regulariser",
     "none": "no regulariser",
+}
+_STEPS = {
+    "attention": (
+        r"\begin{aligned} &\textsf{standard } A & X &\leftarrow X + 2\eta\, A X \\ "
+        r"&\textsf{diffusion } A - I & X &\leftarrow X + 2\eta\, (A - I) X \\ "
+        r"&\textsf{exact gradient} & X &\leftarrow X - \eta'\, (\tilde L + \tilde L^\top) X \end{aligned}",
+        f"The first two: {PAPER}. The third: $\\tilde L = I - A$; the gradient with $A$ held fixed, derived in this "
+        "project, as is $\\eta' = \\eta / (1 + 2\\eta)$, at which it differs from the first by the asymmetry of $A$ "
+        "alone.",
+    ),
+    "regulariser": (
+        r"\begin{aligned} &\textsf{feed-forward} & X &\leftarrow X - 2\eta X \\ "
+        r"&\textsf{exact} & X &\leftarrow X + 2\eta_r\, X (X^\top X + \beta I)^{-1} \\ "
+        r"&\textsf{none} & X &\leftarrow X \end{aligned}",
+        f"{PAPER}: the gradient of the log det, which the second climbs, and the linear map that stands for it, the "
+        "first.",
+    ),
 }
 CHOICES = tuple(product(ATTENTIONS, REGULARISERS))
 _FIRST = [*((attention, "feed_forward") for attention in ATTENTIONS), ("standard", "exact")]
@@ -46,11 +65,10 @@ Choice = tuple[str, str]
 def variants_section(dataset: Dataset, config: Config, view: ViewConfig) -> None:
     """Choose variants, and see them on one clock, with their objectives and what is left of the classes."""
     st.subheader("Which term collapses the latents?", anchor=False)
-    st.markdown(
-        "The same block with its two steps exchanged; the LayerNorms stay. Attention: $X + 2\\eta A X$, "
-        "$X + 2\\eta (A - I) X$, or a step down the exact gradient. Regulariser: the paper's linear $X - 2\\eta X$, "
-        "the exact $X + 2\\eta_r X (X^\\top X + \\beta I)^{-1}$, which climbs the log det, or none."
-    )
+    st.markdown("The same block with its two steps exchanged; the LayerNorms stay.")
+    for column, (formula, source) in zip(st.columns(2), _STEPS.values(), strict=True):
+        column.latex(formula)
+        column.caption(source)
     defaults = {"variants": _FIRST, "variants_beta": 1.0, "variants_eta_r": 0.4}
     with remembered("inside_variants", defaults):
         chosen: list[Choice] = st.multiselect(
@@ -87,17 +105,23 @@ def variants_section(dataset: Dataset, config: Config, view: ViewConfig) -> None
     for error in {run.error for run in runs if run.error}:
         st.error(capitalised(error))
     with st.container(key="variants_panels"):
-        _panels(some, config, view, chosen, runs)
-    with st.container(gap=None):
-        poll(pending, seconds=0.5, key="variants_poll")
+        depth = _panels(some, config, view, chosen, runs)
+    place = st.container(gap=None)
     st.caption(
         f"On {sample_sentence(dataset, config)}; α = {config.alpha:g}, η = {config.eta:g} for each. "
         "5-NN: fitted on four fifths, scored on the rest."
     )
+    with st.container():
+        described = {
+            f"{name_of(choice)}, {{frame}}": (run, list(run.latents)) for choice, run in zip(chosen, runs, strict=True)
+        }
+        more = panels_in_words(described, some, depth, key="variants", random_state=config.random_state)
     _curves(config, chosen, runs, beta)
     if chosen and not pending:
         st.dataframe(table(chosen, runs, beta), hide_index=True, key="variants_table", height=35 * (len(runs) + 1) + 3)
         st.markdown(verdict(chosen, runs, beta))
+    with place:
+        poll(pending or more, seconds=0.5, key="variants_poll")
 
 
 def sample_sentence(dataset: Dataset, config: Config) -> str:
@@ -118,9 +142,10 @@ def _variant(choice: Choice, beta: float, eta_r: float) -> Variant:
     return Variant(attention=attention, regulariser=regulariser, beta=beta, eta_r=eta_r)
 
 
-def _panels(dataset: Dataset, config: Config, view: ViewConfig, chosen: list[Choice], runs: list[VariantRun]) -> None:
+def _panels(dataset: Dataset, config: Config, view: ViewConfig, chosen: list[Choice], runs: list[VariantRun]) -> float:
+    """Draw them; returns the depth at which the user rests."""
     if not any(run.latents for run in runs):
-        return
+        return float(config.n_blocks)
     x_label, y_label = axis_names(view, config.n_components)
     panels = []
     for sign, choice, run in zip(LOOKS, chosen, runs, strict=False):
@@ -136,7 +161,7 @@ def _panels(dataset: Dataset, config: Config, view: ViewConfig, chosen: list[Cho
             Panel(f"{title}, {{frame}}", frames, depths, x_label, y_label, scale=view.scale, frame_names=names)
         )
     labels = dataset.labels
-    latent_canvas(
+    state = latent_canvas(
         panels,
         labels=np.zeros(dataset.n_samples, dtype=np.intp) if labels is None else labels,
         class_names=("token",) if labels is None else dataset.class_names,
@@ -147,6 +172,7 @@ def _panels(dataset: Dataset, config: Config, view: ViewConfig, chosen: list[Cho
         height=_HEIGHT,
         key=CANVAS,
     )
+    return state.depth
 
 
 def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: float) -> None:

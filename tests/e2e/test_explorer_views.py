@@ -128,13 +128,22 @@ def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
 
 
 def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> None:
-    """Of 10 000 tokens 2 000 are drawn first, at the last block, and said to be a preview."""
+    """Of 10 000 tokens 2 000 are drawn first, at the last block, and said to be a preview.
+
+    The blocks that all tokens have passed are named meanwhile, and there all of them are drawn.
+    """
     canvas = open_app(wait_for_all=False, alpha=29)
     expect(canvas.page.get_by_text("Preview: 2\u202f000 of the 10\u202f000 tokens")).to_be_visible()
     assert canvas.get("c.depth") == 8
     assert canvas.get("c.visible") == 2000
+    expect(canvas.page.get_by_text(re.compile("of all tokens (are|is) complete: drag there"))).to_be_visible()
+    canvas.get("c.setDepth(0)")
+    canvas.wait("c.visible === 10000 && c.depth === 0")
+    canvas.get("c.setDepth(8)")  # or as far as they have come
     expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible(timeout=120_000)
-    canvas.wait("c.visible === 10000")
+    canvas.wait("c.visible === 10000 && c.computed === 8")
+    expect(canvas.page.get_by_text("complete: drag there")).to_have_count(0)
+    canvas.get("c.setDepth(8)")
     expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(alpha=29)) if s.ends_block]
     assert_drawn(canvas, 1, expected[8], [expected[8]])
 

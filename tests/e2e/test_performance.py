@@ -23,8 +23,10 @@ def test_it_measures_and_can_be_stopped(page: Page, streamlit_server: Callable[[
     page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_text(re.compile(r"Stopped at \d+%"))).to_be_visible()
     measure.click()
-    expect(page.get_by_text(re.compile(r"\d+%: PCA, n = 1000"))).to_be_visible(timeout=120_000)
-    expect(page.get_by_text(re.compile(r"\d+%: "))).to_have_count(0, timeout=60_000)
+    # UMAP, the last, takes as long as all others: what was measured before it stays on the page.
+    expect(page.get_by_text(re.compile(r"\d+%: UMAP, n = 1000"))).to_be_visible(timeout=180_000)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_text(re.compile(r"Stopped at \d+%"))).to_be_visible()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     expect(page.get_by_text(re.compile(r"cores, \d+ threads"))).to_be_visible()
     with page.expect_download() as download:
@@ -34,3 +36,4 @@ def test_it_measures_and_can_be_stopped(page: Page, streamlit_server: Callable[[
     results = json.loads(saved.read_text())["results"]
     assert len(results) >= 5
     assert all(result["ratio"] > 0 and result["repeats"] == 5 for result in results)
+    assert all(0 < result["peak_bytes"] < 150e6 and result["reference_peak_bytes"] > 0 for result in results)

@@ -48,9 +48,14 @@ def test_nanogpts_split_of_tiny_shakespeare(tmp_path: Path, monkeypatch: pytest.
         (b"ab\xff" * 50, "a.txt is no UTF-8 text"),
         (
             b"ab" * 50 + "ß".encode(),
-            "the character 'ß' is in the last tenth of a.txt, which validates, but not before it",
+            "1 character is in the last tenth of a.txt, which validates, but not before it, where the model learns: "
+            "'ß'; take them out of the text, or add text that has them before its last tenth.",
         ),
-        (b"ab" * 50 + b"\x00", "the character '\\x00' is in the last tenth"),
+        (b"ab" * 50 + b"\x00", "where the model learns: '\\x00'; take"),
+        (b"ab" * 500 + b"4321 0987", "9 characters are in the last tenth of a.txt"),
+        (b"ab" * 500 + b"yxwvutzsrq", "learns: 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z'; take"),
+        (b"ab" * 500 + b"yxwvutzsrqpo", "12 characters are in"),
+        (b"ab" * 500 + b"yxwvutzsrqpo", "learns: 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x' and 2 more; take"),
     ],
 )
 def test_bad_texts(content: bytes, sentence: str, tmp_path: Path) -> None:

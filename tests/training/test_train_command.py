@@ -21,7 +21,7 @@ from dr_transformer.training.trainer import Progress
 from tests.training.tiny import text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--batch-size", "4", "--eval-interval", "20"]
-LM = [*TINY, "--block-size", "8", "--max-iters", "40"]
+LM = [*TINY, "--block-size", "8", "--max-iters", "40", "--warmup-iters", "10"]
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_all_runs_are_made_once_seed_by_seed(words: str, tmp_path: Path, capsys:
     assert {row.settings_hash for row in rows} == {rows[0].settings_hash}
     assert rows[0].settings == PRESETS["lm"]["minute"].to_dict() | {
         "n_layer": 1, "n_head": 2, "n_embd": 16, "batch_size": 4, "eval_interval": 20, "block_size": 8, "max_iters": 40,
+        "warmup_iters": 10,
     }  # fmt: skip
     assert rows[0].data["name"] == "words.txt"
     said = capsys.readouterr()
@@ -64,7 +65,7 @@ def test_all_runs_are_made_once_seed_by_seed(words: str, tmp_path: Path, capsys:
 
 def test_images_of_the_bundled_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "results.jsonl"
-    flags = [*TINY, "--max-iters", "20", "--n-samples", "500", "--seeds", "3"]
+    flags = [*TINY, "--max-iters", "20", "--warmup-iters", "0", "--n-samples", "500", "--seeds", "3"]
     assert main(["train", "vit", *flags, "--out", str(out), "--attention", "laplacian"]) == 0
     (row,) = read_results(out).rows
     assert row.task == "vit"
@@ -181,6 +182,21 @@ def test_a_kill_between_the_row_and_the_checkpoint_leaves_nothing_behind(words: 
         (["vit", "--data-folder", "nowhere"], "nowhere does not exist"),
         (["vit", "--patch-size", "5"], "patch_size = 5 does not divide the images' side 16"),
         (["vit", "--batch-size", "9000"], "mnist has 8000 training images, fewer than one batch of 9000"),
+        (
+            ["lm", "--learning-rate", "5e-5"],
+            "min_lr = 0.0001 is above learning_rate = 5e-05, so the learning rate would rise to its end instead of "
+            "falling; choose a min_lr of at most learning_rate.",
+        ),
+        (
+            ["vit", "--max-iters", "100"],
+            "warmup_iters = 100 is not below the number of iterations, 100, so the learning rate would never leave its "
+            "warm-up; choose a smaller warmup_iters, or more max_iters.",
+        ),
+        (
+            ["vit", "--epochs", "1", "--warmup-iters", "125"],
+            "warmup_iters = 125 is not below the number of iterations, 125, so the learning rate would never leave its "
+            "warm-up; choose a smaller warmup_iters, or more epochs.",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence(

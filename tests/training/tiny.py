@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from dr_transformer.training.data import DataInfo, ImageData, TextData
 from dr_transformer.training.image_sources import IMAGENET_BATCHES, IMAGENET_VALIDATION
-from dr_transformer.training.settings import LMSettings, Settings, ViTSettings
+from dr_transformer.training.settings import LMSettings, RunConfig, Settings, ViTSettings
 from dr_transformer.training.text_sources import characters
+
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+RUNS = {device: RunConfig(device=device, compile="no") for device in DEVICES}
 
 LM = LMSettings(
     n_layer=2, n_head=2, n_embd=16, block_size=8, batch_size=4, max_iters=12, warmup_iters=3, eval_interval=5
