@@ -24,8 +24,8 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
     if not run.keeps_sub_steps:
         n, q, L = run.dataset.n_samples, config.n_components, config.n_blocks
         raise InputError(
-            f"{counted(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take fewer "
-            "of one of them."
+            f"{counted(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take "
+            "fewer of one of them."
         )
     st.markdown(
         "**Click a sub-step**: the panels show the latents before and after it, at the block of the depth axis."
