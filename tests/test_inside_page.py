@@ -229,5 +229,6 @@ def test_a_run_too_large_to_keep_its_sub_steps_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(run, "_MAX_BYTES", 300 * 16 * 2 * 4 - 1)
     app = opened()
     assert [error.value for error in app.error] == [
-        "300 tokens, 16 dimensions and 2 blocks are too much to keep every sub-step in memory; take fewer of one of them."
+        "300 tokens, 16 dimensions and 2 blocks are too much to keep every sub-step in memory; take fewer of one of "
+        "them."
     ]

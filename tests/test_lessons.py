@@ -172,28 +172,28 @@ def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
     assert f"NMI rises from {nmi[0]:.2f} to {nmi[8]:.2f} while accuracy falls from {accuracy[0]:.2f}" in text
     assert f"to {accuracy[8]:.2f}. Depth" in text
     assert 0 < max(nmi, key=nmi.__getitem__) < 16, "its peak at a middle depth"
-    assert (
-        f"falls to {nmi[32]:.2f}; accuracy falls to {accuracy[32]:.2f}; the effective rank goes to {rank[32]:.1f}"
-        in text
-    )
+    # So deep the tokens of a cluster differ by little more than rounding, which processors do differently.
+    assert nmi[32] == pytest.approx(0.4, abs=0.1)
+    assert accuracy[32] == pytest.approx(0.7, abs=0.06)
+    assert f"falls to about 0.4; accuracy falls to about 0.7; the effective rank goes to {rank[32]:.1f}" in text
     local = curves(n_blocks=32, alpha=100.0)
     assert f"accuracy is {local['accuracy'][32]:.2f} and the effective rank {local['effective_rank'][32]:.1f}" in text
 
 
 def test_what_the_fourth_lesson_says_of_other_seeds_is_true() -> None:
-    """To one digit: the last ones depend on how sums are rounded, and 32 blocks make them larger."""
-    ends, falls = [], []
+    falls = []
     for seed in (0, 1, 2):
         data = load("mnist", 2000, seed)
         steps = unroll(data.Y, Config(n_blocks=32, random_state=seed, device="cpu"))
         latents = {step.block: step.X.numpy() for step in steps if step.ends_block and step.block in (0, 8, 32)}
         start, middle, end = (kmeans_nmi(X, data.labels, seed) for X in latents.values())
         assert middle > max(start, end)
-        ends.append(end)
+        assert 0.2 <= end <= 0.6
         falls.append(knn_accuracy(latents[0], data.labels) - knn_accuracy(latents[32], data.labels))
     text = said("collapse")
-    assert f"with seeds 0, 1 and 2 NMI ends between {min(ends):.1f} and {max(ends):.1f}. Each time that is less" in text
-    assert f"accuracy ends {min(falls):.1f} to {max(falls):.1f} lower than it began" in text
+    assert "with seeds 0, 1 and 2 NMI ends between 0.2 and 0.6. Each time that is less" in " ".join(text.split())
+    assert 0.05 < min(falls) <= max(falls) < 0.25
+    assert "accuracy ends 0.1 to 0.2 lower than it began" in text
 
 
 def test_the_lessons_on_alpha_and_eta_tell_the_truth(curves) -> None:
