@@ -27,9 +27,10 @@ _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 class Cost:
     """Of one process, the busiest; of the whole run if it is the only one.
 
-    `flop` are those of the matrix products of all blocks, without the softmaxes' sums (a kernel that makes use of the symmetry of X Xᵀ needs fewer),
-    `exponentials` those of the softmaxes. `gathered_bytes` of latents reach this process, its own included.
-    `memory_bytes`, to within a factor of two, is the most held beside the data and blocks that are kept.
+    `flop` are those of the matrix products of all blocks, without the softmaxes' sums (a kernel that makes use of the
+    symmetry of X Xᵀ needs fewer), `exponentials` those of the softmaxes. `gathered_bytes` of latents reach this
+    process, its own included. `memory_bytes`, to within a factor of two, is the most held beside the data and blocks
+    that are kept.
     """
 
     flop: int
