@@ -131,6 +131,7 @@ class Forgiving(Shared):
         return super()._settings(n_components=max(self.n_components, 2), **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")  # the expected ones
 def test_umap_passes_scikit_learns_checks(worker: UMAPWorker) -> None:
@@ -148,6 +149,7 @@ def test_umap_passes_the_other_checks_in_two_dimensions(worker: UMAPWorker) -> N
     assert {r["check_name"] for r in results if r["status"] == "passed"} >= EXPECTED.keys()
 
 
+@pytest.mark.slow
 def test_umap_is_umap_learns(worker: UMAPWorker, tmp_path: Path) -> None:
     """To the last bit on the same graph; on its own graph, which has the same neighbours, to rounding."""
     graph = knn_graph(DIGITS.Y, 10)

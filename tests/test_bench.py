@@ -88,6 +88,7 @@ def test_peak_memory_sees_what_was_held_and_given_back() -> None:
     assert nothing.n_bytes < 20e6
 
 
+@pytest.mark.slow
 def test_each_side_begins_anew_with_its_data() -> None:
     """The second sees as much as the first, though memory was freed in between; data are not counted, nor a few's."""
     rows = np.ones((300, 10_000))  # 24 MB
@@ -139,6 +140,7 @@ def _once(case: Case) -> Case:
     return dataclasses.replace(case, repeats=1, warm=False)
 
 
+@pytest.mark.slow
 def test_every_case_is_as_near_to_the_truth_as_it_says(results: list[Result]) -> None:
     by_name = {result.name: result for result in results}
     exact, coarse = by_name["8 blocks, n = 600, float32"].errors, by_name["8 blocks, n = 600, bfloat16"].errors
@@ -163,6 +165,7 @@ def test_every_case_is_as_near_to_the_truth_as_it_says(results: list[Result]) ->
     assert umap.errors["5-NN accuracy"] > 0.7
 
 
+@pytest.mark.slow
 def test_the_large_cases_are_called_once_and_tell_the_growth() -> None:
     found = [said for _, said in run_cases(list(large_cases(500, (300, 600), 50))) if isinstance(said, Result)]
     assert [result.name for result in found] == [
@@ -223,6 +226,7 @@ def test_what_a_case_opened_is_closed_also_when_it_fails() -> None:
     assert closed == [1]
 
 
+@pytest.mark.slow
 def test_the_table_and_the_file_hold_every_result(results: list[Result]) -> None:
     lines = table(results).splitlines()
     assert len(lines) == len(results) + 1

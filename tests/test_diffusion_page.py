@@ -245,6 +245,7 @@ def test_no_comparison_of_the_page_ends_in_its_warm_up(iters: int) -> None:
     settings.check_warmup(1000)
 
 
+@pytest.mark.slow
 def test_a_bad_text_is_said_and_a_good_one_is_trained_on() -> None:
     app = until(tiny(opened("Train now"), b"a" * 99), lambda app: bool(app.error))
     assert "too few for a context of 64" in app.error[0].value

@@ -50,6 +50,7 @@ def _itemsize(config: Config) -> int:
     return 8 if config.precision == "float64" else 4
 
 
+@pytest.mark.slow
 def test_embed_by_three_processes(tmp_path: Path) -> None:
     """Good runs and bad ones. Rank 0 alone speaks, and all return the same."""
     Y = tokens(20, d=4)

@@ -89,6 +89,7 @@ def test_a_table_of_a_block_is_the_apps(
     np.testing.assert_array_equal(again.labels, run.dataset.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
 @pytest.mark.parametrize("method", BASELINES)
 def test_another_method_is_the_apps(method: str, suffix: str, run: Run, baselines: BaselineRun, tmp_path: Path) -> None:

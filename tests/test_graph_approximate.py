@@ -23,6 +23,7 @@ def approximate(pixels: np.ndarray) -> KNNGraph:
     return shared_graph(pixels, 15, exact_most=2999)
 
 
+@pytest.mark.slow
 def test_the_approximate_graph_is_as_good_as_it_says(pixels: np.ndarray, approximate: KNNGraph) -> None:
     exact = knn_graph(pixels, 15)
     share = float(neighbourhood_preservation(exact.indices, approximate.indices).mean())

@@ -115,6 +115,7 @@ def _result(run: UMAPRun) -> np.ndarray:
     return run.frames[-1]
 
 
+@pytest.mark.slow
 def test_the_queue_is_known_and_can_be_left_while_it_compiles(
     worker: UMAPWorker, submit: Callable[..., UMAPRun]
 ) -> None:
@@ -295,6 +296,7 @@ def test_torchdr_begins_where_umap_learn_does(submit: Callable[..., UMAPRun]) ->
     assert np.abs(layout - start.frames[-1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_a_worker_killed_mid_run_is_replaced_and_the_result_is_right(
     worker: UMAPWorker, submit: Callable[..., UMAPRun]
 ) -> None:

@@ -83,6 +83,7 @@ def assert_shown(canvas: Canvas, token: int, block: int) -> None:
     np.testing.assert_allclose(widths, 0.75 + 2.25 * row[most] / row[most[0]], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_token_is_chosen_by_click_by_number_and_by_class(open_section: Open) -> None:
     canvas = open_section()
     page, labels = canvas.page, load("mnist", N).labels
@@ -114,6 +115,7 @@ def test_a_token_is_chosen_by_click_by_number_and_by_class(open_section: Open) -
     assert canvas.errors == []
 
 
+@pytest.mark.slow
 def test_one_click_takes_the_best_alpha(open_section: Open) -> None:
     canvas = open_section(alpha=5)
     page = canvas.page
@@ -133,6 +135,7 @@ def test_one_click_takes_the_best_alpha(open_section: Open) -> None:
     assert canvas.errors == []
 
 
+@pytest.mark.slow
 def test_the_spectrum_is_computed_over_a_depth_of_its_own_and_can_be_stopped(open_section: Open) -> None:
     canvas = open_section()
     page = canvas.page

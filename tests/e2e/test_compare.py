@@ -177,6 +177,7 @@ def test_a_setting_that_cannot_be_is_a_sentence_and_loses_nothing(open_compare: 
     np.testing.assert_array_equal(canvas.array("c.positions(0)"), before)
 
 
+@pytest.mark.slow
 def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> None:
     """At n = 5 000 a layout takes seconds, here after a reload: Cancel stops it, the rest of the page goes on."""
     canvas = open_app(path="Compare", wait_for_all=False, **(SMALL | {"n_samples": 5000, "random_state": 5}))
@@ -199,6 +200,7 @@ def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> Non
     expect(page.get_by_text(re.compile(r"UMAP: 500 epochs in \d+\.\d s"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_two_people_compare_at_once(open_compare: Callable[..., Canvas], context: BrowserContext) -> None:
     """Each sees the layout of the settings of their own."""
     canvas = open_compare()

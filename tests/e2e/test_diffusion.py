@@ -141,6 +141,7 @@ def test_images_are_compared_by_accuracy_first(diffusion: Page, tmp_path: Path) 
     assert diffusion.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
 
 
+@pytest.mark.slow
 def test_a_comparison_is_trained_stopped_and_ended(diffusion: Page, no_traces: None, tmp_path: Path) -> None:
     text = tmp_path / "words.txt"
     text.write_text(WORDS * 60 + f"{uuid.uuid4()}\n" * 4 + WORDS * 20)  # trained on by no earlier test

@@ -26,6 +26,7 @@ def watcher(context: BrowserContext, streamlit_server: Callable[[Path], str]) ->
     page.close()
 
 
+@pytest.mark.slow
 def test_a_closed_tab_stops_its_work(
     watcher: Page, context: BrowserContext, streamlit_server: Callable[[Path], str]
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_closed_tab_stops_its_work(
     logging.getLogger(__name__).info("stopped %.1f s after the tab was closed", time.perf_counter() - began)
 
 
+@pytest.mark.slow
 def test_a_reloaded_tab_is_one_owner_and_not_two(
     watcher: Page, page: Page, streamlit_server: Callable[[Path], str]
 ) -> None:
@@ -52,6 +54,7 @@ def test_a_reloaded_tab_is_one_owner_and_not_two(
     expect(watcher.get_by_text("after: works, begun 1, owners 1")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_connection_lost_for_a_moment_interrupts_nothing(
     watcher: Page, page: Page, streamlit_server: Callable[[Path], str]
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
@@ -18,6 +19,7 @@ def query_of(page: Page) -> dict[str, str]:
     return dict(re.findall(r"[?&]([^=]+)=([^&]*)", page.url))
 
 
+@pytest.mark.slow
 def test_the_papers_figure_to_the_quantisation_of_the_screen(open_app: Callable[..., Canvas]) -> None:
     """Without a link's settings: n = 10 000, the paper's values, both panels, first and last block."""
     canvas = open_app(wait_for_all=False)
@@ -92,6 +94,7 @@ NEVER_GREY = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_the_page_never_greys_out_or_jumps_while_it_computes(open_app: Callable[..., Canvas]) -> None:
     """In every frame of a change of α: picture and curves seen, opaque, in place, as large; zoom and selection kept."""
     canvas = open_app(n_samples=4000, n_blocks=4, n_components=64)
@@ -186,6 +189,7 @@ def test_settings_survive_a_visit_to_the_other_page(open_app: Callable[..., Canv
     expect(page).to_have_url(re.compile("alpha=17.*depth=3"))
 
 
+@pytest.mark.slow
 def test_back_and_forward_restore_the_settings(open_app: Callable[..., Canvas]) -> None:
     """One step of the browser's history for each change, whatever the number of parameters it has."""
     canvas = open_app(**SMALL, depth=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.e2e import measure
@@ -14,6 +15,7 @@ N, BLOCKS = 2000, 4
 FRAMES = 1 + 1 + 4 * BLOCKS  # of both panels
 
 
+@pytest.mark.slow
 def test_load_reruns_and_frames(page: Page, streamlit_server: Callable[[Path], str]) -> None:
     traffic = measure.Traffic(page)
     canvas, first = measure.opened(page, f"{streamlit_server(APP)}/?n_samples={N}&n_blocks={BLOCKS}&n_components=16")
@@ -42,6 +44,7 @@ def test_load_reruns_and_frames(page: Page, streamlit_server: Callable[[Path], s
     assert canvas.errors == []
 
 
+@pytest.mark.slow
 def test_changes_leave_no_memory_behind(page: Page, streamlit_server: Callable[[Path], str]) -> None:
     """Each change brings a quarter of a megabyte of frames, of which none may stay when the next ones come."""
     link = f"{streamlit_server(APP)}/?n_samples=1000&n_blocks=16&n_components=8"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 from playwright.sync_api import expect
 
@@ -127,6 +128,7 @@ def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
     canvas.wait('c.colouring === "share of 10 pixel neighbours kept"')
 
 
+@pytest.mark.slow
 def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> None:
     """Of 10 000 tokens 2 000 are drawn first, at the last block, and said to be a preview.
 

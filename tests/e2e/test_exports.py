@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -81,6 +82,7 @@ def test_a_figure_saved_and_dropped_back(open_app: Callable[..., Canvas], tmp_pa
     expect(page.locator('[data-testid="stException"]')).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_session_saved_and_dropped_back(open_app: Callable[..., Canvas], tmp_path: Path) -> None:
     canvas = open_app(**SMALL, alpha=12)
     page = canvas.page

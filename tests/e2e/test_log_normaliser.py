@@ -59,6 +59,7 @@ def assert_positions(canvas: Canvas, expected: np.ndarray, neighbours: list[np.n
     assert (error <= np.max([quantisation(frame) for frame in neighbours], axis=0)).all(), error
 
 
+@pytest.mark.slow
 def test_particles_field_and_curves_are_those_of_the_step(open_page: Callable[..., Canvas]) -> None:
     canvas = open_page()
     page = canvas.page

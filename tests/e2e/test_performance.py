@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.explorer_page import APP
 
 
+@pytest.mark.slow
 def test_it_measures_and_can_be_stopped(page: Page, streamlit_server: Callable[[Path], str], tmp_path: Path) -> None:
     page.goto(f"{streamlit_server(APP)}/Performance")
     measure = page.get_by_role("button", name="Measure", exact=True)

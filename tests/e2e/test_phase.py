@@ -96,6 +96,7 @@ def compute(page: Page) -> None:
     at_rest(page)
 
 
+@pytest.mark.slow
 def test_the_map_is_what_the_metrics_give_and_the_second_visit_finds_it(
     open_phase: Callable[..., Page], context: BrowserContext, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_map_is_what_the_metrics_give_and_the_second_visit_finds_it(
     other.close()
 
 
+@pytest.mark.slow
 def test_a_click_on_a_cell_loads_it_and_everything_follows(open_phase: Callable[..., Page]) -> None:
     page = open_phase(depth=1, random_state=1)
     compute(page)
@@ -158,6 +160,7 @@ def test_a_click_on_a_cell_loads_it_and_everything_follows(open_phase: Callable[
     assert_drawn(canvas, 1, blocks[2], [blocks[2]])
 
 
+@pytest.mark.slow
 def test_it_fills_in_without_blinking_and_is_cancelled(open_phase: Callable[..., Page]) -> None:
     page = open_phase(cells="25 × 25", n_samples=2000, n_components=64)
     page.get_by_role("button", name="Compute").click()

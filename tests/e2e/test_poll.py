@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 SCRIPT = Path(__file__).with_name("poll_app.py")
 PRESSED = Path(__file__).with_name("pressed_app.py")
 
 
+@pytest.mark.slow
 def test_a_lost_question_is_asked_again_and_an_answered_one_is_not(
     page: Page, streamlit_server: Callable[[Path], str]
 ) -> None:
@@ -47,6 +49,7 @@ LATE_TIMERS = """(() => {
 })()"""
 
 
+@pytest.mark.slow
 def test_what_is_pressed_while_a_question_waits_to_be_sent_is_not_lost(
     page: Page, streamlit_server: Callable[[Path], str]
 ) -> None:

@@ -15,6 +15,7 @@ from tests.training.tiny import DEVICES, RUNS, changed, data, text
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("task", "attention"), [("lm", "learned"), ("vit", "laplacian")])
 def test_a_compiled_run_is_a_plain_one(

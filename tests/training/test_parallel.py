@@ -28,6 +28,7 @@ def numbers(path: Path) -> list[list[float]]:
     return [row.train["loss"] + row.curve["val_loss"] + row.curve.get("a", []) for row in read_results(path).rows]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_curve_of_one(tmp_path: Path) -> None:
     """To 1e-5, with dropout, too: a global batch has the same micro-batches and masks, whoever computes them."""
     both = ["--attention", "laplacian,learned", "--dropout", "0.1"]
@@ -70,6 +71,7 @@ def test_two_processes_give_the_curve_of_one(tmp_path: Path) -> None:
     assert names == {"words.txt", "alone.jsonl", "together.jsonl"} | names & {"bad.jsonl"}
 
 
+@pytest.mark.slow
 def test_by_torchrun_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     """One process is told to stop: all stop after the same iteration. The next start goes on from there."""
     long = ["--attention", "standard", "--max-iters", "600", "--checkpoint-seconds", "0.1"]

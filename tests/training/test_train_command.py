@@ -100,6 +100,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
         return process.stdout.read(), process.stderr.read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["kill", "interrupt", "terminate", "close"])
 def test_stopped_in_any_way_and_started_again(
     way: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -240,6 +241,7 @@ def test_sources_of_the_other_task(task: str, sources: Sources, sentence: str) -
         load_data(task, "minute", sources, lambda _: None)
 
 
+@pytest.mark.slow
 def test_two_processes_with_one_file_make_each_run_once(words: str, tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
     settings = [*TINY, "--block-size", "8", "--max-iters", "200", "--text", words, "--out", str(out)]
