@@ -30,7 +30,7 @@ def restore_section(run: Run) -> None:
         "Restore a figure or a session",
         type=["png", "svg", "pdf", "gif", "json"],
         key="restore_file",
-        on_change=_restore,
+        on_change=_restored,
         max_upload_size=128,
         help="A figure or session file that this app saved: its settings, selection and notes come back.",
     )
@@ -47,6 +47,15 @@ def restore_section(run: Run) -> None:
             f"The tokens are not those of the file ({saved.data.dataset}, {saved.data.n_samples} tokens): their hashes "
             "differ, so the picture may, and a selection is not taken over."
         )
+
+
+def _restored() -> None:
+    """Take over the file, and have the whole page follow.
+
+    The browser may send the file along with what a fragment reports, and then only that fragment would run.
+    """
+    _restore()
+    st.rerun()
 
 
 def _restore() -> None:

@@ -151,6 +151,7 @@ def _load(preset: Preset) -> None:
     """
     kept = {} if preset.everything else {k: v for k, v in st.session_state["settings"].items() if k not in _PRESET}
     load_settings(DEFAULTS | kept | preset.values)
+    st.rerun()  # all of the page, even where the browser sent the press along with what a fragment reports
 
 
 def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:

@@ -30,12 +30,19 @@ def panel(page: Page, tab: str) -> Locator:
 
 
 def choose(inside: Locator, label: str, option: str) -> None:
-    box = inside.get_by_role("combobox", name=label)
-    box.click()
-    box.fill(option)  # by keyboard: the list moves while the panel opens
-    box.press("Enter")
-    expect(box).to_have_value(option)
-    expect(inside.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    """By keyboard, for the list moves as the panel opens; what is typed before the list is there chooses nothing."""
+    box, page = inside.get_by_role("combobox", name=label), inside.page
+    for _ in range(5):
+        box.click()
+        box.fill(option)
+        expect(page.get_by_role("option", name=option)).to_be_visible()
+        box.press("Enter")
+        box.blur()  # what was typed and not chosen goes
+        page.wait_for_timeout(300)
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        if box.input_value() == option:
+            return
+    raise AssertionError(f"{option} cannot be chosen")
 
 
 def saved(inside: Locator, label: str, folder: Path) -> Path:
