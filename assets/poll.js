@@ -2,12 +2,12 @@
 //
 // Streamlit sends what changes at about the same time as one message, for the fragment of the first change that has
 // one. A question in the same message as a person's click would so take the click along to the wrong fragment, and its
-// own would never run. So nothing is asked right after somebody pressed something, and if it happens all the same,
-// between the question and its being sent, Python is told to run the whole page.
+// own would never run; a canvas's report likewise. So nothing is asked right after either, and if it happens all the
+// same, between the question and its being sent, Python is told to run the whole page.
 
 const LATE_MS = 3000; // Streamlit folds questions that wait together into one and answers that: then ask again
 const SETTLED_MS = 300; // by then what was pressed has been sent: a slider waits for 200 ms itself
-const PRESSES = ["pointerdown", "pointerup", "click", "keydown", "keyup", "input", "change", "drop"];
+const PRESSES = ["pointerdown", "pointerup", "click", "keydown", "keyup", "input", "change", "drop", "canvas-report"];
 const latest = new WeakMap(); // mount point -> the newest call, the one that may ask
 let lastPressed = -Infinity;
 let unsent = null; // tells Python about a press while a question waits to be sent

@@ -6,7 +6,11 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!data?.length) return;
   if (!instances.has(parentElement)) instances.set(parentElement, new LatentCanvas(parentElement));
   const app = instances.get(parentElement);
-  app.update(data, (name, value) => whenStaying(app.root, () => setStateValue(name, value)));
+  const report = (name, value) => {
+    document.dispatchEvent(new Event("canvas-report")); // for poll.js, which keeps its questions apart
+    setStateValue(name, value);
+  };
+  app.update(data, (name, value) => whenStaying(app.root, () => report(name, value)));
   return () => {
     // Streamlit also calls this when a newer call overtook this one; then the canvas is still on the page.
     setTimeout(() => {
