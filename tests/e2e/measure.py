@@ -111,7 +111,9 @@ def all_is_there(canvas: Canvas, n_samples: int, *, measured: bool = True) -> No
     """Wait until all tokens are drawn at all blocks, and, if asked, measured, and the page is at rest."""
     page = canvas.page
     expect(page.get_by_text(_done(n_samples))).to_be_visible(timeout=PATIENCE_MS)
-    canvas.wait(f"c.visible === {n_samples} && c.positions(1).length === {2 * n_samples}")
+    # The line may still be that of the run before, while the picture is already of the first blocks of this one.
+    blocks = int(_of_link(page, "n_blocks"))
+    canvas.wait(f"c.visible === {n_samples} && c.positions(1).length === {2 * n_samples} && c.computed === {blocks}")
     if measured:
         expect(page.get_by_text("measuring …")).to_have_count(0, timeout=PATIENCE_MS)
         _at_rest(page)
@@ -133,7 +135,7 @@ def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
     A value that it has had would be answered from what it keeps, so each must be new, and is `used` from then on.
     """
     page = canvas.page
-    used.add(alpha_of(page))
+    used.add(_of_link(page, "alpha"))
     uploads, link = canvas.get("c.stats.uploads"), page.url
     slider = page.get_by_role("slider", name=PARAMETERS["alpha"].label)
     began = time.perf_counter()
@@ -143,19 +145,14 @@ def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
     page.wait_for_function("link => location.href !== link", arg=link)
     all_is_there(canvas, n_samples, measured=False)
     took = time.perf_counter() - began
-    alpha = alpha_of(page)
+    alpha = _of_link(page, "alpha")
     assert alpha not in used, f"the server has had α = {alpha:g} before"
     used.add(alpha)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")  # the line is there
     line = page.get_by_text(_done(n_samples)).inner_text()
     found = re.search(r"blocks in ([\d.]+) s", line)
     assert found is not None, line
     return Change(alpha, first, took, float(found[1]))
-
-
-def alpha_of(page: Page) -> float:
-    """The α of the link in the address bar, which leaves out what is the paper's."""
-    default = PARAMETERS["alpha"].default
-    return float(parse_qs(urlsplit(page.url).query).get("alpha", [default])[0])
 
 
 def drag_depth(canvas: Canvas, seconds: float) -> float:
@@ -209,6 +206,11 @@ def _done(n_samples: int) -> re.Pattern[str]:
     """The line under the picture of a run that is done."""
     count = f"{n_samples:,}".replace(",", r"\s")  # a thin space
     return re.compile(rf"^{count} tokens · \d+ blocks in")
+
+
+def _of_link(page: Page, name: str) -> float:
+    """A parameter of the link in the address bar, which leaves out what is the paper's."""
+    return float(parse_qs(urlsplit(page.url).query).get(name, [PARAMETERS[name].default])[0])
 
 
 def _at_rest(page: Page) -> None:
