@@ -54,7 +54,6 @@ def test_changes_leave_no_memory_behind(page: Page, streamlit_server: Callable[[
     for number in range(15):
         change = measure.change_alpha(canvas, 1000, used)
         assert change.first <= change.all_tokens < 60
-        assert change.computed < change.all_tokens + 0.05  # the server rounds to tenths
         if number in (2, 14):  # the first ones fill what the browser keeps anyway
             measure.all_is_there(canvas, 1000)
             sizes.append(measure.heap(page))
