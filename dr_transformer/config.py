@@ -284,7 +284,8 @@ class BaselineConfig(Declared):
     umap_seeded: bool = declare(
         True,
         "UMAP: use the seed",
-        "The same layout each time, at half the speed (7.4 s, not 4.0 s, for 10 000 on two cores): one core, not all.",
+        "The same layout each time, at half the speed (7.4 s, not 4.0 s, for 10 000 on two AVX-512 cores): one core, "
+        "not all.",
         "baselines",
     )
     align: str = declare(

@@ -114,6 +114,22 @@ def test_a_bad_link_is_said(query: dict[str, str], sentence: str, monkeypatch: p
 
 
 @pytest.mark.parametrize(
+    ("there", "offered"),
+    [("mps", ["auto", "cpu", "mps"]), ("cuda", ["auto", "cpu", "cuda"]), (None, ["auto", "cpu", "cuda", "mps"])],
+)
+def test_devices_that_this_machine_has_are_offered(
+    there: str | None, offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it has none, there is nothing to choose."""
+    pretend(monkeypatch, there)
+    app = run(ROOT / "app.py", device="cpu")
+    (widget,) = (each for each in app.sidebar.selectbox if each.key == "device")
+    assert widget.options == offered
+    assert widget.disabled == (there is None)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
     ("query", "sentence"),
     [
         ({"eta": "0.7"}, "above ½"),

@@ -218,6 +218,8 @@ class Trainer:
     def _on_device(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if self.device.type == "cuda":
             x, y = (part.pin_memory().to(self.device, non_blocking=True) for part in (x, y))
+        else:
+            x, y = x.to(self.device), y.to(self.device)
         return x.double() if self.precision == "float64" and x.is_floating_point() else x, y
 
     def _read_losses(self) -> None:
