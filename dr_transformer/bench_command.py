@@ -14,6 +14,7 @@ def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
     from dr_transformer.bench import Result, as_json, machine, run_cases, table
     from dr_transformer.bench_cases import cases
     from dr_transformer.bench_large import large_cases
+    from dr_transformer.bench_transformer import left_out
 
     if not 1000 <= n_samples <= 10_000:
         raise InputError(f"the bench measures 1000 to 10000 tokens, but --n-samples is {n_samples}.")
@@ -27,6 +28,8 @@ def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
         else:
             print(f"{share:4.0%}  {said} …", file=sys.stderr)  # noqa: T201
     print(table(results))  # noqa: T201
+    if (why := left_out()) is not None:
+        print(why)  # noqa: T201
     if out is not None:
         with whole_file(out) as target:
             target.write_text(as_json(results), encoding="utf-8")

@@ -20,6 +20,7 @@ from dr_transformer.devices import accelerator
 from dr_transformer.landmarks import Landmarks, choose_landmarks
 from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import resolve_device, run_block, unroll
+from dr_transformer.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.projection import fit_projection
 
 Array = npt.NDArray[Any]
@@ -44,11 +45,11 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
         found["largest coordinate's"] = float(np.abs(ours - exact[0]).max() / np.abs(exact[0]).max())
         return found | {"5-NN accuracy, change": knn_accuracy(ours, labels) - knn_accuracy(exact[0], labels)}
 
-    for precision in ("float32", "bfloat16"):
+    for precision in precisions("cpu"):
         ours = Side.of(functools.partial(blocks, config=Config(device="cpu", precision=precision)), first)
         yield Case(f"{name}, {precision}", ours, "torch's encoder layer, float32", theirs, errors)
     if (gpu := accelerator()) is not None:
-        for precision in ("float32", "bfloat16") if gpu == "cuda" else ("float32",):
+        for precision in precisions(gpu):
             work = functools.partial(blocks, config=Config(device=gpu, precision=precision))
             ours = Side.of(work, first, gpu=True, measured=gpu == "cuda")
             yield Case(f"{name}, {precision}, GPU", ours, "torch's encoder layer, float32, CPU", theirs, errors)
@@ -67,6 +68,17 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
         Side.of(functools.partial(from_pixels, config=plain), data.Y),
         deviation,
     )
+
+
+def precisions(device: str) -> tuple[str, ...]:
+    """The precisions of products that are measured on a device: bfloat16 only where its processor has it."""
+    return ("float32", "bfloat16") if multiplies_bfloat16(torch.device(device)) else ("float32",)
+
+
+def left_out() -> str | None:
+    """Say in a sentence which rows are not measured here, and why; None if all are."""
+    why = without_bfloat16(torch.device("cpu"))
+    return None if why is None else f"The rows of bfloat16 are left out: {why[0].lower()}{why[1:]}"
 
 
 def relative(found: Array, truth: Array) -> float:

@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         if launched() and options.run not in (_embed, training.train):
             raise InputError("only embed and train can be run by several processes; start this one without torchrun.")
-        status: int = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _say_warning
+            status: int = options.run(options)
     except InputError as error:
         print(f"dr-transformer: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -227,6 +230,14 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
         folder=options.data_folder,
         say=_say,
     )
+
+
+def _say_warning(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
+    """Say our own warnings, which are sentences for people, as such; Python's and other packages' as Python does."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
+        _say(f"dr-transformer: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, line))
 
 
 def _say(sentence: str) -> None:

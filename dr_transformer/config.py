@@ -146,7 +146,8 @@ class Config(Declared):
         "auto",
         "Precision",
         "Floating-point format: auto is float64 for float64 input, else float32 (as in the paper), or for more than "
-        "20 000 tokens, on a processor that has it, bfloat16: twice as fast, right to two or three digits.",
+        "20 000 tokens, on a processor that has it, bfloat16: twice as fast, right to two or three digits. On one that "
+        "does not, float32 takes its place.",
         "more",
         choices=PRECISIONS,
     )

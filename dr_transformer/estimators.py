@@ -51,7 +51,8 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Of the Gaussian projection.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
-        "auto" computes in float64 for float64 data and in float32 for everything else.
+        "auto" computes in float64 for float64 data and in float32 for everything else. On a processor that does not
+        multiply bfloat16, float32 takes its place, and a warning says so.
     landmarks : int or None, default=None
         So many tokens, chosen by k-means++, run the exact model, and all others attend to them alone (see
         `dr_transformer.landmarks`): time grows with n_samples, not with its square.

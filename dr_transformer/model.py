@@ -12,6 +12,7 @@ W_q = √(αn) I, W_k = √(αn/q) I, W_v = 2η I, linear1 = I, linear2 = −2η
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from dr_transformer.attention_kernels import Check
 from dr_transformer.config import Config
 from dr_transformer.devices import device_for, has_float64
 from dr_transformer.errors import InputError
-from dr_transformer.products import multiplies_bfloat16
+from dr_transformer.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.projection import Projection, fit_projection
 
 LAYER_NORM_EPS = 1e-10
@@ -57,6 +58,8 @@ def unroll(
     within a step `check` is called every few milliseconds, and what it raises comes out of the iteration.
     """
     Y = check_tokens(Y)
+    if (note := precision_note(config)) is not None:
+        warnings.warn(note, stacklevel=2)
     projection = projection or fit_projection(Y, config)
     start = torch.from_numpy(projection(Y)).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config, Y.dtype))
     yield Step(0, "projection", start)
@@ -147,14 +150,20 @@ def resolve_products(config: Config, latents: torch.dtype, n_samples: int, devic
 
     "auto" is the latents' own, so that the paper's setting gives the published figure to the last digit. It is bfloat16
     where that is worth it (float32 latents of more than `LARGE` tokens), right to 2e-3 (one head, α up to the paper's)
-    and done by the processor itself. Nothing is timed: the same settings give the same picture on the same device.
+    and done by the processor itself; one that cannot takes float32, also where bfloat16 was asked for: there that is
+    ten times as fast, and more exact (`precision_note` says so). Nothing is timed: the same settings give the same
+    picture on the same device.
     """
     if latents != torch.float32:
         return latents
     worth_it = n_samples > LARGE and config.alpha <= 30 and config.n_heads == 1
-    chosen = config.precision == "auto" and worth_it and multiplies_bfloat16(device)
-    asked = config.precision == "bfloat16" and device.type != "mps"
-    return torch.bfloat16 if chosen or asked else torch.float32
+    wanted = config.precision == "bfloat16" or (config.precision == "auto" and worth_it)
+    return torch.bfloat16 if wanted and multiplies_bfloat16(device) else torch.float32
+
+
+def precision_note(config: Config) -> str | None:
+    """Say in a sentence that another precision is taken than `config` asks for; None if it is the one asked for."""
+    return without_bfloat16(device_for(config.device, torch.float32)) if config.precision == "bfloat16" else None
 
 
 def resolve_precision(config: Config, data_dtype: np.dtype[np.generic], n_samples: int) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from dr_transformer.products import multiplies_bfloat16
 
 Check = Callable[[], None] | None
 
@@ -68,8 +69,7 @@ def pick(queries: Tensor, rows: Tensor, D: Tensor, k: int) -> tuple[Tensor, Tens
 
 def coarse_is_fast(device: torch.device) -> bool:
     """Whether products in bfloat16 take a fraction of those in float32, and on a CPU, where that is what counts."""
-    capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # newer torch has it
-    return device.type == "cpu" and bool(torch.backends.mkldnn.enabled and capabilities().get("avx512_bf16"))
+    return device.type == "cpu" and torch.backends.mkldnn.enabled and multiplies_bfloat16(device)
 
 
 def _precisions(rows: Tensor) -> list[torch.dtype]:

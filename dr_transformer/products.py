@@ -1,16 +1,18 @@
 """Matrix products of a tile, by the fastest routine that PyTorch has on this processor.
 
 PyTorch multiplies float32 matrices on x86 by MKL, which keeps its AVX-512 kernels for Intel's processors; on AMD's,
-oneDNN, which PyTorch carries too, is 2.3 times as fast. bfloat16 always goes through oneDNN. Nothing here is timed: the
-choice depends on the processor alone, so that the same settings give the same picture on it.
+oneDNN, which PyTorch carries too, is twice as fast, and a tenth faster where it may use AVX2 alone (measured on Zen 5).
+bfloat16 goes through oneDNN, where the processor has it. Nothing here is timed: the choice depends on the processor and
+on oneDNN's own switch, so that the same settings give the same picture there.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,6 +26,7 @@ class Products:
         self._linear = _onednn_linear() if device.type == "cpu" and _onednn_is_faster(dtype) else None
         self._widens = dtype == torch.bfloat16 and _multiplies_into_float32(device)
         self._tile = torch.empty(0, dtype=dtype, device=device)
+        self._upright = device.type == "cpu" and self._linear is None
 
     def exponentials(self, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
         """exp(left rightᵀ + bias), (m, k), for operands (m, d), (k, d) and (k,). Valid until the next call.
@@ -37,24 +40,72 @@ class Products:
             self._tile = left.new_empty(math.prod(shape))
         return torch.addmm(bias, left, right.T, out=self._tile[: math.prod(shape)].view(shape)).exp_()
 
-    def add(self, total: Tensor, left: Tensor, right: Tensor) -> None:
-        """Add left right to `total`, in place. The total may be of a wider format than the operands."""
-        if self._linear is not None:
-            total += self._linear(left, right.T, None, "none", [], "")
-        elif total.dtype == self.dtype:
-            total.addmm_(left, right)
-        elif self._widens and total.dtype == torch.float32:
-            total += torch.mm(left, right, out_dtype=torch.float32)  # not rounded to bfloat16 in between
+    def values(self, V: Tensor) -> Tensor:
+        """The values (k, d) as `add` wants them: as they are, or (d + 1, k) with a row of ones."""
+        V = V.to(self.dtype)
+        return V if self._upright else torch.cat([V.T, V.new_ones((1, len(V)))])
+
+    def total(self, like: Tensor) -> Total:
+        """Nothing yet, for the rows of `like` (m, d) and values of its width, in its dtype."""
+        m, width = like.shape
+        if self._upright:
+            return Total(like.new_zeros((m, width)), like.new_zeros(m))
+        turned = like.new_zeros((width + 1, m))
+        return Total(turned[:-1].T, turned[-1], turned)
+
+    def add(self, total: Total, E: Tensor, values: Tensor) -> None:
+        """Add E V and Σ E of a tile E (m, k), or of a transposed one, to the total of its rows, in place.
+
+        MKL is quickest with E on the left, oneDNN and GPUs with Vᵀ; there a row of ones among the values gives Σ E for
+        little. The total may be of a wider format than E.
+        """
+        weighted, sums, turned = total
+        if turned is None:
+            sums += E.sum(1, dtype=sums.dtype)
+            if weighted.dtype == self.dtype:
+                weighted.addmm_(E, values)
+            else:
+                weighted.addmm_(E.to(weighted.dtype), values.to(weighted.dtype))  # not rounded once more
+        elif self._linear is not None:
+            turned += self._linear(values, E, None, "none", [], "")
+        elif turned.dtype == self.dtype:
+            turned.addmm_(values, E.T)
+        elif self._widens and turned.dtype == torch.float32:
+            turned += torch.mm(values, E.T, out_dtype=torch.float32)  # not rounded to bfloat16 in between
         else:
-            total += torch.mm(left, right)
+            turned += torch.mm(values, E.T)
+
+
+class Total(NamedTuple):
+    """Σ E V (m, d) and Σ E (m,) over tiles E; `turned` (d + 1, m) holds both where the products give them so."""
+
+    weighted: Tensor
+    sums: Tensor
+    turned: Tensor | None = None
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the processor itself multiplies bfloat16: AVX512_BF16 or AMX on x86, compute capability 8.0 on a GPU."""
+    """Whether the processor itself multiplies bfloat16: AVX512_BF16 or AMX on x86, compute capability 8.0 on a GPU.
+
+    On a CPU PyTorch's oneDNN has to be allowed to do it as well.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or _onednn_limit() != "all":
+        return False
     found = _capabilities()
-    return device.type == "cpu" and bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
+def without_bfloat16(device: torch.device) -> str | None:
+    """Why products on this device are not taken in bfloat16, and what is done: a sentence; None where they are."""
+    if multiplies_bfloat16(device):
+        return None
+    processor = "processor" if device.type == "cpu" else "GPU"
+    return (
+        f"This {processor} does not multiply bfloat16 itself, so products are in float32, which is faster here and "
+        "exact to more digits."
+    )
 
 
 def _multiplies_into_float32(device: torch.device) -> bool:
@@ -63,11 +114,19 @@ def _multiplies_into_float32(device: torch.device) -> bool:
 
 
 def _onednn_is_faster(dtype: torch.dtype) -> bool:
-    found = _capabilities()
     if dtype == torch.bfloat16:
         return multiplies_bfloat16(torch.device("cpu"))
+    found = _capabilities()
     amd = str(found.get("cpu_name", "")).startswith("AMD")
-    return dtype == torch.float32 and amd and bool(found.get("avx512_f"))
+    return dtype == torch.float32 and amd and bool(found.get("avx2")) and _onednn_limit() != "none"
+
+
+def _onednn_limit() -> str:
+    """What oneDNN's own switch leaves it of the processor: "all", "float32" alone, or "none" that is worth it."""
+    limit = (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "all").lower()
+    if limit in ("sse41", "avx"):
+        return "none"
+    return "float32" if limit.startswith("avx2") or limit in ("avx512_core", "avx512_core_vnni") else "all"
 
 
 def _capabilities() -> Mapping[str, Any]:

@@ -1,6 +1,11 @@
 """In which format products are taken: what "auto" chooses, what the processor can, what a run says of it."""
 
+import os
+import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,11 +14,14 @@ import torch
 from torch import Tensor
 
 from dr_transformer import model, products
+from dr_transformer.bench_transformer import left_out, precisions
+from dr_transformer.cli import main
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, load
 from dr_transformer.model import resolve_precision, resolve_products, unroll
 from dr_transformer.products import Products, multiplies_bfloat16
 from dr_transformer.run import Run, deviation_from_float64
+from dr_transformer.ui.link import read_link
 from dr_transformer.ui.summary import status_line
 from tests.machine import WITH_FLOAT64
 
@@ -32,10 +40,13 @@ def test_auto_is_bfloat16_where_it_is_worth_it_and_right(monkeypatch: pytest.Mon
     assert chosen(100, precision="bfloat16") == "bfloat16"
     monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: False)
     assert chosen(20_001) == "float32"
-    assert chosen(100, precision="bfloat16") == "bfloat16"
+    assert chosen(100, precision="bfloat16") == "float32"
 
 
-def test_latents_stay_float32_between_steps() -> None:
+def test_latents_stay_float32_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "multiplies_bfloat16", lambda _: True)
+    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: True)
+    monkeypatch.setattr(products, "_onednn_is_faster", lambda _: False)
     Y = np.abs(np.random.default_rng(0).normal(size=(50, 9)))
     for step in unroll(Y, Config(n_components=4, precision="bfloat16")):
         assert step.X.dtype == torch.float32
@@ -82,13 +93,81 @@ def test_bfloat16_is_the_processors_own(
     found: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "_capabilities", lambda: found)
+    monkeypatch.setattr(products, "_onednn_limit", lambda: "all")
     assert multiplies_bfloat16(CPU) is expected
     assert products._onednn_is_faster(torch.bfloat16) is expected
 
 
+def test_without_bfloat16_a_run_is_float32s_and_one_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In Python a warning, in the terminal a line; the app does not offer it, and a link that asks for it is mended."""
+    monkeypatch.setattr(products, "_capabilities", dict)
+    Y = np.abs(np.random.default_rng(0).normal(size=(50, 9))).astype(np.float32)
+    asked = Config(n_components=4, precision="bfloat16", device="cpu")
+    with pytest.warns(UserWarning, match="bfloat16") as said:
+        found = list(unroll(Y, asked))[-1].X
+    assert len(said) == 1
+    assert torch.equal(found, list(unroll(Y, Config(n_components=4, precision="float32", device="cpu")))[-1].X)
+    assert resolve_precision(asked, Y.dtype, 50) == "float32"
+    flags = ["--dataset", "digits", "--n-samples", "60", "--precision", "bfloat16", "--device", "cpu"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as in the terminal
+        assert main(["embed", str(tmp_path / "latents.npz"), *flags]) == 0
+    assert capsys.readouterr().err.count("bfloat16") == 1
+    values, problems = read_link({"precision": "bfloat16"})
+    assert "precision" not in values
+    assert len(problems) == 1
+    assert precisions("cpu") == ("float32",)
+    assert "bfloat16" in (left_out() or "")
+
+
+_CHOICE = """
+import torch
+from dr_transformer.config import Config
+from dr_transformer.model import resolve_products
+from dr_transformer.products import Products, multiplies_bfloat16, _capabilities
+cpu, found = torch.device("cpu"), _capabilities()
+wide = found.get("avx512_bf16") or found.get("amx_bf16")
+amd = str(found.get("cpu_name", "")).startswith("AMD") and found.get("avx2")
+assert multiplies_bfloat16(cpu) == bool(wide and {bfloat16})
+assert (Products(torch.float32, cpu)._linear is not None) == bool(amd and {onednn})
+of = resolve_products(Config(precision="bfloat16"), torch.float32, 10, cpu)
+assert of == (torch.bfloat16 if wide and {bfloat16} else torch.float32)
+X = torch.randn(900, 16)
+for dtype in {{torch.float32, of}}:
+    multiply = Products(dtype, cpu)
+    own, total = X.to(dtype), multiply.total(X)
+    E = multiply.exponentials(own / 9, own / 9, own.new_zeros(900))
+    multiply.add(total, E, multiply.values(own))
+    multiply.add(total, E.T, multiply.values(own))
+    right = 2 * torch.exp(X.double() / 9 @ X.double().T / 9)
+    bound = 2e-6 if dtype == torch.float32 else 3e-2
+    assert (total.sums - right.sum(1)).abs().max() < bound * right.sum(1).max()
+    assert (total.weighted - right @ X.double()).abs().max() < bound * (right @ X.double()).abs().max()
+"""
+
+
+@pytest.mark.parametrize(
+    ("switches", "onednn", "bfloat16"),
+    [
+        ({"DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}, True, False),
+        ({"DNNL_MAX_CPU_ISA": "AVX"}, False, False),
+        ({"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}, True, False),
+        ({"ATEN_CPU_CAPABILITY": "avx2"}, True, True),
+    ],
+)
+def test_the_choice_follows_onednns_switch(switches: dict[str, str], onednn: bool, bfloat16: bool) -> None:
+    """In a process of its own, for both libraries read their switches once; what is chosen gives the right products."""
+    others = {k: v for k, v in os.environ.items() if not k.endswith(("_MAX_CPU_ISA", "_CPU_CAPABILITY"))}
+    code = _CHOICE.format(onednn=onednn, bfloat16=bfloat16)
+    subprocess.run([sys.executable, "-c", code], check=True, env=others | switches)
+
+
 def test_onednn_multiplies_float32_on_amd_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "_onednn_limit", lambda: "all")
     for name, expected in (("AMD EPYC 9655", True), ("Intel(R) Xeon(R)", False)):
-        monkeypatch.setattr(products, "_capabilities", lambda name=name: {"cpu_name": name, "avx512_f": True})
+        monkeypatch.setattr(products, "_capabilities", lambda name=name: {"cpu_name": name, "avx2": True})
         assert products._onednn_is_faster(torch.float32) is expected
         assert products._onednn_is_faster(torch.float64) is False
 
@@ -117,9 +196,12 @@ def test_a_gpus_partial_products_are_not_rounded(device: str, monkeypatch: pytes
     if device == "cpu":
         multiply._linear, multiply._widens = None, True
         monkeypatch.setattr(torch, "mm", mm)
-    total = torch.full((3, 2), 0.5, device=device)
-    multiply.add(total, E, values)
-    assert total.tolist() == [[4099.5] * 2] * 3
+        multiply._upright = False
+    total = multiply.total(torch.empty(3, 2, device=device))
+    total.weighted.add_(0.5)
+    multiply.add(total, E, multiply.values(values))
+    assert total.weighted.tolist() == [[4099.5] * 2] * 3
+    assert total.sums.tolist() == [4099] * 3
     assert asked == ([torch.float32] if device == "cpu" else [])
 
 

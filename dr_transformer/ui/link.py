@@ -16,6 +16,7 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.devices import missing
 from dr_transformer.errors import InputError
+from dr_transformer.model import precision_note
 from dr_transformer.parameters import Parameter
 
 UPLOAD = "your own file"
@@ -106,6 +107,11 @@ def _change(changes: Mapping[str, str | None]) -> None:
     st.session_state.setdefault(_LINKS, set()).add(link)
 
 
+def missing_precision(precision: str) -> str:
+    """Why this machine's products are not taken in `precision`, a sentence; "" if they are. It is not offered then."""
+    return precision_note(Config(precision=precision)) or ""
+
+
 def missing_device(device: str) -> str:
     """Why this machine cannot compute on `device`, a sentence; "" if it can. Its widget is disabled where it cannot."""
     why = missing(device)
@@ -124,6 +130,8 @@ def _parse(parameter: Parameter, text: str) -> Any:
     if parameter.name == "dataset" and value not in (*DATASETS, UPLOAD):
         raise InputError(f"there is no data set {value!r}.")
     if parameter.name == "device" and (reason := missing_device(value)):
+        raise InputError(reason)
+    if parameter.name == "precision" and (reason := missing_precision(value)):
         raise InputError(reason)
     if parameter.widget_range and parameter.name != "n_samples":
         low, high = parameter.widget_range

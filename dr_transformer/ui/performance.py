@@ -7,6 +7,7 @@ import streamlit as st
 
 from dr_transformer.bench import REPEATS, Result, as_json, machine
 from dr_transformer.bench_job import BenchJob
+from dr_transformer.bench_transformer import left_out
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised, counted
@@ -73,7 +74,7 @@ def _results(job: BenchJob, *, running: bool) -> None:
     gpu = f", {about['gpu']}" if about["gpu"] else ", no GPU"
     st.caption(
         f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['capability']}{gpu}; "
-        f"PyTorch {about['torch']}."
+        f"PyTorch {about['torch']}. {left_out() or ''}".rstrip()
     )
     st.download_button(
         "Save as JSON", as_json(job.results), "bench.json", "application/json", help="Machine and all results."

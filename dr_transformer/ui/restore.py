@@ -15,7 +15,7 @@ from dr_transformer.run import Run
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import Session, load
 from dr_transformer.ui.export_widgets import set_widgets
-from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device
+from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device, missing_precision
 from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from dr_transformer.ui.summary import capitalised
@@ -78,8 +78,9 @@ def _restore() -> None:
         _set_rest(session)
     what = "settings" if session is None else "settings, selection and notes"
     sentence = f"The {what} of {file.name} are back."
-    if reason := missing_device(saved.config.device):
-        sentence += f" {reason} The default ({values['device']}) is set instead."
+    for name, missing in (("device", missing_device), ("precision", missing_precision)):
+        if reason := missing(getattr(saved.config, name)):
+            sentence += f" {reason} The default ({values[name]}) is set instead."
     st.session_state["restored"] = (sentence, saved)
 
 
@@ -102,6 +103,8 @@ def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
         values["n_samples"] = DEFAULTS["n_samples"]
     if missing_device(values["device"]):
         values["device"] = DEFAULTS["device"]
+    if missing_precision(values["precision"]):
+        values["precision"] = DEFAULTS["precision"]
     return values
 
 

@@ -11,10 +11,19 @@ import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
 from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS, DEVICES, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.config import DATASETS, DEVICES, PRECISIONS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
-from dr_transformer.ui.link import DEFAULTS, UPLOAD, came_back, link_of, read_depth, read_link, write_link
+from dr_transformer.ui.link import (
+    DEFAULTS,
+    UPLOAD,
+    came_back,
+    link_of,
+    missing_precision,
+    read_depth,
+    read_link,
+    write_link,
+)
 from dr_transformer.ui.loading import REPLACED, load_settings
 from dr_transformer.ui.presets import PRESETS, Preset
 from dr_transformer.wording import fitting
@@ -200,6 +209,9 @@ def _view_widgets() -> dict[str, Any]:
 
 
 def _more_widget(parameter: Parameter) -> Any:
+    if parameter.name == "precision":
+        offered = tuple(choice for choice in PRECISIONS if not missing_precision(choice))
+        return parameter_widget(replace(parameter, choices=offered))
     if parameter.name != "device":
         return parameter_widget(parameter)
     if accelerator() is None:
