@@ -28,13 +28,6 @@ from dr_transformer.umap_worker import UMAPWorker
 CONFIG = Config(n_components=16, n_blocks=2)
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[UMAPWorker]:
-    one = UMAPWorker()
-    yield one
-    one.close()
-
-
 @pytest.fixture
 def runner() -> Iterator[Runner]:
     one = Runner()

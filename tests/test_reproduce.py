@@ -2,8 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +31,13 @@ def latents(data: Dataset) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def baselines(data: Dataset) -> Iterator[BaselineRun]:
+def baselines(data: Dataset, worker: UMAPWorker) -> BaselineRun:
     """As the app computes them."""
-    with closing(UMAPWorker()) as worker:
-        run = BaselineRun(data, CONFIG, BASELINES, GraphStore(), worker)
-        run.owners.add("test")
-        run.work()
-        assert run.complete
-        yield run
+    run = BaselineRun(data, CONFIG, BASELINES, GraphStore(), worker)
+    run.owners.add("test")
+    run.work()
+    assert run.complete
+    return run
 
 
 SCRIPTS = {
