@@ -163,6 +163,7 @@ def curves():
     runner.close()
 
 
+@pytest.mark.slow
 def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
     deep = curves(n_blocks=32)
     nmi, accuracy, rank = deep["nmi"], deep["accuracy"], deep["effective_rank"]
@@ -196,6 +197,7 @@ def test_what_the_fourth_lesson_says_of_other_seeds_is_true() -> None:
     assert "accuracy ends 0.1 to 0.2 lower than it began" in text
 
 
+@pytest.mark.slow
 def test_the_lessons_on_alpha_and_eta_tell_the_truth(curves) -> None:
     uniform, single, paper = curves(alpha=1.0), curves(alpha=300.0), curves()
     text = said("what-alpha-does")
