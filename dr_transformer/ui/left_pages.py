@@ -21,7 +21,7 @@ from streamlit.runtime.scriptrunner_utils.script_requests import (
 
 
 class PageRequests(ScriptRequests):
-    """The requests to one thread that runs scripts. Those of fragments count for its page only, and while they exist."""
+    """What is asked of one thread that runs scripts. Fragments are run for its page only, and while they exist."""
 
     _page = ""  # of the last run that was asked for; "" for the first one, which goes by the address
 

@@ -1,4 +1,4 @@
-"""Two pages that poll, the second slow to begin, and a third that ends while a request is held up; for browser tests."""
+"""Two pages that poll, the second slow to begin, and a third that ends while a request is held up: for tests."""
 
 import threading
 import time
