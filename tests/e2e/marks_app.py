@@ -11,7 +11,8 @@ CURVES = {
     "count": [3.0, None, 1.0, 7.0, 5.0],
 }
 
-known = st.number_input("Blocks", 1, N_BLOCKS + 1, N_BLOCKS + 1)
+known = st.number_input("Blocks", 1, N_BLOCKS + 1, N_BLOCKS + 1)  # of the first curve; the others do not change
 chosen = st.pills("Curves", list(CURVES), selection_mode="multi", default=list(CURVES))
-show_depth_curves({name: CURVES[name][:known] for name in chosen}, n_blocks=N_BLOCKS)
+curves = {name: CURVES[name][: known if name == "share" else None] for name in chosen}
+show_depth_curves(curves, n_blocks=N_BLOCKS)
 st.text(f"{known} blocks of {', '.join(sorted(chosen))}.")

@@ -73,13 +73,27 @@ def test_marks_do_not_pile_up_while_charts_come_and_go(marks: Page) -> None:
         assert_marked(marks, **{each: values[each] for each in shown})
 
 
-def test_marks_follow_curves_that_grow(marks: Page) -> None:
+def test_a_chart_that_is_out_of_sight_for_a_while_leaves_the_others_their_marks(marks: Page) -> None:
     go(marks, 2.5)
-    less = marks.get_by_test_id("stNumberInputStepDown")
-    for known, expected in ((4, "0.625"), (3, "…"), (2, "…")):
-        less.click()
+    values = {"share": "0.625", "rank": "3.0", "count": "4.0"}
+    for number, name in enumerate(values):
+        chart = marks.locator(f".st-key-depth_curves_{number}")
+        chart.evaluate("chart => { chart.style.display = 'none'; }")
+        assert_marked(marks, **{other: text for other, text in values.items() if other != name})
+        chart.evaluate("chart => { chart.style.display = ''; }")
+        assert_marked(marks, **values)
+
+
+def test_marks_follow_a_curve_that_is_filled_in(marks: Page) -> None:
+    go(marks, 2.5)
+    less, more = (marks.get_by_test_id(f"stNumberInputStep{way}") for way in ("Down", "Up"))
+    for button, known, share in (
+        (less, 4, "0.625"),
+        (less, 3, "…"),
+        (less, 2, "…"),
+        (more, 3, "…"),
+        (more, 4, "0.625"),
+    ):
+        button.click()
         expect(marks.get_by_text(f"{known} blocks of")).to_be_visible()
-        rank, count = ("3.0", "4.0") if known == 4 else ("…", "…")
-        assert_marked(marks, share=expected, rank=rank, count=count)
-    go(marks, 0.5)
-    assert_marked(marks, share="0.188", rank="12.0", count="none")
+        assert_marked(marks, share=share, rank="3.0", count="4.0")
