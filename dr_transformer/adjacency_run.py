@@ -20,10 +20,10 @@ from dr_transformer.attention_graph import (
     fiedler_order,
 )
 from dr_transformer.config import Config
+from dr_transformer.devices import float64_device
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Background
-from dr_transformer.model import resolve_device
 from dr_transformer.run import Run
 
 MAX_SAMPLES = 10_000  # tokens: a block takes about a second of so many, and as their square
@@ -175,8 +175,8 @@ def token_attention(X: Tensor, token: int, count: int, nearest: Indices, config:
 
 
 def latents_of(run: Run, block: int) -> Tensor:
-    """The latents (n, q) after a block of a run that is done, on the device of its config."""
-    return torch.from_numpy(run.full.latents[block]).to(resolve_device(run.config))
+    """The latents (n, q) after a block of a run that is done, on the device of its config that has float64."""
+    return torch.from_numpy(run.full.latents[block]).to(float64_device(run.config.device))
 
 
 class AttentionSettings(TypedDict):

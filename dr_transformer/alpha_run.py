@@ -11,6 +11,7 @@ from dr_transformer.alpha_tuning import AlphaCurve, Array, tune_alpha
 from dr_transformer.attention_graph import row_blocks
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
+from dr_transformer.devices import float64_device
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Background
 from dr_transformer.model import unroll
@@ -38,6 +39,7 @@ class AlphaTuning(Background):
         self.progress, self.passes = 0.0, 0
         graph = self.graphs.get(self.dataset, self.n_neighbors, self._check, self.config.device)
         X = next(step.X for step in unroll(self.dataset.Y, self.config, check=self._check) if step.ends_block)
+        X = X.to(float64_device(self.config.device))
         per_pass = sum(1 for _ in row_blocks(len(X), 3 * X.element_size()))
         blocks = 0
 

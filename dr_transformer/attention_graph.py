@@ -163,7 +163,7 @@ def class_attention(
     of_class = torch.nn.functional.one_hot(classes, n_classes).to(X.dtype)
     total = torch.zeros((n_classes, n_classes), dtype=torch.float64)
     for rows, A in attention_blocks(X, alpha=alpha, n_heads=n_heads, mask_self=mask_self, check=check):
-        total.index_add_(0, classes[rows].cpu(), (A @ of_class).double().cpu())
+        total.index_add_(0, classes[rows].cpu(), (A @ of_class).cpu().double())
     with np.errstate(invalid="ignore"):
         return np.asarray(total.numpy() / np.bincount(labels, minlength=n_classes)[:, None])
 

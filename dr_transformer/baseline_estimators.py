@@ -13,10 +13,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dr_transformer.baselines import fit_pca
 from dr_transformer.config import Config
+from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
-from dr_transformer.model import resolve_device
 from dr_transformer.parameters import Parameter
 from dr_transformer.projection import float64_chunks
 from dr_transformer.umap_fit import UMAPSettings
@@ -34,8 +34,8 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     ----------
     n_components : int, default=2
         Dimension of the embedding, from 1 to min(n_samples, n_features).
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to compute, in float64: with Apple's GPUs ("mps") on the CPU.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """
         k = _COMPONENTS.check(self.n_components)
         rows = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
-        found = fit_pca(rows, k, resolve_device(Config(device=self.device)).type)
+        found = fit_pca(rows, k, float64_device(Config(device=self.device).device).type)
         self.embedding_, self.mean_, self.components_, self.explained_variance_ratio_ = found
         self._n_features_out = k
         return self

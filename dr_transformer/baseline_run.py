@@ -16,12 +16,12 @@ from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset
 from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
+from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Background
 from dr_transformer.metrics import N_NEIGHBORS
-from dr_transformer.model import resolve_device
 from dr_transformer.power_iterations import power_iterations
 from dr_transformer.projection import float64_chunks
 from dr_transformer.quality import Quality, Reference, quality
@@ -141,7 +141,7 @@ class BaselineRun(Background):
 
     def _pca(self, method: Baseline) -> None:
         began = time.perf_counter()
-        method.device = resolve_device(self.config).type
+        method.device = float64_device(self.config.device).type
         scores, shares = pca(self.dataset.Y, self.baselines.baseline_components, method.device)
         method.seconds = time.perf_counter() - began
         method.notes.append(f"{shares.sum():.0%} of the variance")
@@ -157,7 +157,7 @@ class BaselineRun(Background):
         embedding = found.embedding
         method.seconds = time.perf_counter() - began + self.graph_seconds
         method.notes += found.messages
-        if (device := resolve_device(self.config).type) != "cpu":
+        if (device := float64_device(self.config.device).type) != "cpu":
             embed = laplacian_on(chosen.baseline_components, chosen.n_neighbors, seed)
             self._compare_devices(method, embed, device)
         # Approached as the transformer begins, from a random projection of the pixels.
@@ -186,7 +186,7 @@ class BaselineRun(Background):
             min_dist=chosen.min_dist,
             random_state=self.config.random_state if chosen.umap_seeded else None,
         )
-        if resolve_device(self.config).type == "cuda":
+        if float64_device(self.config.device).type == "cuda":
             try:
                 check_torchdr()
                 settings = replace(settings, backend="torchdr")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from sklearn.decomposition import PCA
 
+from dr_transformer.devices import has_float64
 from dr_transformer.errors import InputError
 from dr_transformer.projection import float64_chunks
 
@@ -38,6 +39,7 @@ def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> P
     """The principal components of Y (n, d), in float64; uint8 is pixels, / 255. `device` is torch's name of it.
 
     On a CPU scikit-learn's `PCA`, elsewhere torch, with the same signs: the largest entry of each axis is positive.
+    What has no float64 is left to the CPU.
     Raises `InputError` for more components than there can be, NaN, infinity, values too large, and equal tokens only.
     """
     model = fit_pca(Y, n_components, device)
@@ -59,7 +61,7 @@ def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") 
         raise InputError("the data hold NaN, infinity or values too large for PCA; remove them, or scale the data.")
     if extent == 0:
         raise InputError("all tokens are equal, so PCA has no direction to find; give tokens that differ.")
-    if device != "cpu":
+    if device != "cpu" and has_float64(device):
         return fit_torch_pca(torch.from_numpy(X).to(device), n_components)
     solver = "covariance_eigh" if n >= d else "full"
     model = PCA(n_components, svd_solver=solver, copy=False)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from dr_transformer.bench_peaks import PeakMeter, Side
+from dr_transformer.devices import gpu_name
 
 REPEATS = 5
 # What the cases need, imported before memory is measured
@@ -115,7 +116,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": gpu_name(),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }

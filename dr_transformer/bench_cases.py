@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.linalg import subspace_angles
 
 from dr_transformer.baselines import pca
@@ -17,6 +16,7 @@ from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import transformer_cases
 from dr_transformer.bench_umap import umap_case
 from dr_transformer.data import Dataset, load
+from dr_transformer.devices import float64_device
 from dr_transformer.graph import knn_graph
 from dr_transformer.laplacian import LaplacianEigenmaps
 from dr_transformer.projection import float64_chunks
@@ -63,7 +63,7 @@ def _graphs(data: Dataset) -> Iterator[Case]:
         Side.of(_their_maps, pixels),
         angle,
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = float64_device("auto").type
     yield Case(
         f"PCA, n = {n}",
         Side.of(functools.partial(_our_scores, device=device), data.Y, gpu=device == "cuda"),

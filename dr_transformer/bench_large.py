@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import by_landmarks, from_pixels, relative
 from dr_transformer.config import Config
 from dr_transformer.data import load
+from dr_transformer.devices import accelerator
 from dr_transformer.errors import InputError
 
 WHOLE = 70_000
@@ -45,10 +45,12 @@ def large_cases(whole: int = WHOLE, growth: Sequence[int] = GROWTH, n_landmarks:
         repeats=1,
         warm=False,
     )
-    for precision in ("float32", "bfloat16") if torch.cuda.is_available() else ():
+    gpu = accelerator()
+    for precision in {"cuda": ("float32", "bfloat16"), "mps": ("float32",)}.get(gpu or "", ()):
+        work = functools.partial(from_pixels, config=Config(device=gpu or "cpu", precision=precision))
         yield Case(
             f"{name}, {precision}, GPU",
-            Side.of(functools.partial(from_pixels, config=Config(device="cuda", precision=precision)), Y, gpu=True),
+            Side.of(work, Y, gpu=True, measured=gpu == "cuda"),
             errors=lambda ours, _: {"relative error, from the CPU's float32": relative(ours, on_cpu[0])},
             repeats=3,
         )

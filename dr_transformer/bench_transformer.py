@@ -16,6 +16,7 @@ from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
+from dr_transformer.devices import accelerator
 from dr_transformer.landmarks import Landmarks, choose_landmarks
 from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import resolve_device, run_block, unroll
@@ -46,11 +47,10 @@ def transformer_cases(data: Dataset) -> Iterator[Case]:
     for precision in ("float32", "bfloat16"):
         ours = Side.of(functools.partial(blocks, config=Config(device="cpu", precision=precision)), first)
         yield Case(f"{name}, {precision}", ours, "torch's encoder layer, float32", theirs, errors)
-    if torch.cuda.is_available():
-        for precision in ("float32", "bfloat16"):
-            ours = Side.of(
-                functools.partial(blocks, config=Config(device="cuda", precision=precision)), first, gpu=True
-            )
+    if (gpu := accelerator()) is not None:
+        for precision in ("float32", "bfloat16") if gpu == "cuda" else ("float32",):
+            work = functools.partial(blocks, config=Config(device=gpu, precision=precision))
+            ours = Side.of(work, first, gpu=True, measured=gpu == "cuda")
             yield Case(f"{name}, {precision}, GPU", ours, "torch's encoder layer, float32, CPU", theirs, errors)
 
     def deviation(ours: Array, theirs: Array) -> dict[str, float]:
@@ -82,7 +82,7 @@ def first_latents(Y: Array, config: Config) -> Array:
 
 def blocks(first: Array, config: Config) -> Array:
     """The latents (n, q) after all blocks, from those of block 0; on a GPU the way there and back included."""
-    X = torch.from_numpy(first).to(resolve_device(config))
+    X = torch.from_numpy(first).to(resolve_device(config, first.dtype))
     masked = torch.arange(len(X), device=X.device) if config.mask_self else None
     for _ in range(config.n_blocks):
         *_, (_, X) = run_block(X, X, config, masked)

@@ -15,7 +15,7 @@ from dr_transformer.parameters import Declared, declare
 
 PROJECTIONS = ("gaussian", "pca")
 ACTIVATIONS = ("none", "relu")
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float64", "float32", "bfloat16")
 VIEWS = ("axes", "pca", "fixed-pca", "aligned-pca")
 SCALES = ("frame", "final")
@@ -138,7 +138,7 @@ class Config(Declared):
     device: str = declare(
         "auto",
         "Device",
-        "Where to compute: auto takes a CUDA GPU if there is one, otherwise the CPU.",
+        "Where to compute: auto takes a GPU if there is one (cuda, or Apple's mps, without float64), else the CPU.",
         "more",
         choices=DEVICES,
     )
@@ -284,7 +284,8 @@ class BaselineConfig(Declared):
     umap_seeded: bool = declare(
         True,
         "UMAP: use the seed",
-        "The same layout each time, at half the speed (7.4 s, not 4.0 s, for 10 000 on two cores): one core, not all.",
+        "The same layout each time, at half the speed (7.4 s, not 4.0 s, for 10 000 on two AVX-512 cores): one core, "
+        "not all.",
         "baselines",
     )
     align: str = declare(

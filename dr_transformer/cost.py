@@ -57,7 +57,7 @@ def cost(
     """The cost of embedding `n_samples` tokens, exactly or with so many `landmarks`, by `n_ranks` equal processes.
 
     `data_dtype` is that of the tokens: precision "auto" keeps float64 in float64, as decimal numbers of a CSV are. With
-    device "cuda" the tile of attention is a GPU's, whether or not this machine has one.
+    device "cuda" or "mps" the tile of attention is a GPU's, whether or not this machine has one.
     """
     from dr_transformer.model import resolve_dtype
 
@@ -85,12 +85,13 @@ def cost(
 
 def _of_a_tile(queries: int, keys: int, config: Config, number: int) -> int:
     """Bytes of a tile of attention, numbers of so many bytes, and of what its products set aside."""
-    import torch
-
     from dr_transformer.attention_kernels import _TILE
+    from dr_transformer.devices import accelerator, has_float64
 
-    on_gpu = config.device == "cuda" or (config.device == "auto" and torch.cuda.is_available())
-    side = _TILE["cuda" if on_gpu else "cpu"]
+    kind = (accelerator() if config.device == "auto" else config.device) or "cpu"
+    if number == 8 and not has_float64(kind):
+        kind = "cpu"
+    side = _TILE.get(kind, _TILE["cpu"])
     rows = _ASIDE_ROWS * min(queries, side) * config.n_components
     return (min(queries, side) * min(keys, side) + rows) * number + _ASIDE_BYTES
 

@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dr_transformer.config import Config
+from dr_transformer.devices import device_for
 from dr_transformer.errors import InputError
 from dr_transformer.landmarks import counted_in
 from dr_transformer.model import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
@@ -126,7 +127,7 @@ def joined(config: Config, timeout: float) -> Iterator[Ranks]:
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     with contextlib.ExitStack() as stack:
         with ranks.agreed():
-            if resolve_device(config).type == "cuda":
+            if device_for(config.device, torch.float32, shared=True).type == "cuda":
                 local, n_gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
                 if local >= n_gpus:
                     raise InputError(
@@ -147,7 +148,8 @@ def unroll_ranks(ranks: Ranks, Y: npt.NDArray[np.generic], config: Config) -> It
         rows = ranks.rows(len(Y))
     projection = ranks.share(lambda: fit_projection(Y, config))
     with ranks.agreed(), counted_in(Y, projection):
-        own = torch.from_numpy(projection(Y[rows])).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config))
+        device = resolve_device(config, Y.dtype, shared=True)
+        own = torch.from_numpy(projection(Y[rows])).to(resolve_dtype(config, Y.dtype)).to(device)
     X = ranks.gather(layer_norm(own, len(Y)), len(Y))
     yield Step(0, "layer_norm_0", X)
     masked = torch.arange(rows.start, rows.stop, device=X.device) if config.mask_self else None

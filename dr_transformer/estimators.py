@@ -49,7 +49,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Feed-forward activation; "relu" is the paper's sparsity prior.
     random_state : int, RandomState instance or None, default=42
         Of the Gaussian projection.
-    device : {"auto", "cpu", "cuda"}, default="auto"
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
     precision : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         "auto" computes in float64 for float64 data and in float32 for everything else.
     landmarks : int or None, default=None
@@ -166,7 +166,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def _follow(self, Y: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
         config = self.config()
-        device = resolve_device(config)
+        device = resolve_device(config, self.trajectory_.dtype)
         latents = tuple(torch.from_numpy(X).to(device) for X in self.trajectory_)
         masked = self._fitted_twins(Y).to(device) if config.mask_self else None
         return Landmarks(np.arange(len(latents[0])), latents, self._map, config).follow(Y, masked)

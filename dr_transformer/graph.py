@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from dr_transformer import nearest
+from dr_transformer.devices import has_float64
 from dr_transformer.errors import InputError
 
 
@@ -53,7 +54,8 @@ def knn_graph(
     That no nearer row was left out is proven row by row from a bound on rounding, or else searched again in float64
     (`nearest.search`). "Exact" leaves open only: which of more than eight rows that tie for the k-th place, and the
     order of two that differ by the rounding of |x − y|. Memory is a tile of products and O(n (d + k)). `device` is
-    torch's name for it. `check` is called between tiles and may raise to stop the work.
+    torch's name for it; where that has no float64, it is the CPU. `check` is called between tiles and may raise to stop
+    the work.
 
     Raises `InputError` for n_neighbors < 1 or ≥ n, NaN, infinity, and values whose distances over- or underflow.
     """
@@ -139,7 +141,8 @@ def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float]:
 
     The scale is a power of 2, so that dividing by it rounds nothing, at which squares neither over- nor underflow.
     """
-    rows = torch.from_numpy(np.require(X, requirements=["C", "W"])).to(device)  # torch warns of what is read-only
+    # Torch warns of what is read-only.
+    rows = torch.from_numpy(np.require(X, requirements=["C", "W"])).to(device if has_float64(device) else "cpu")
     if rows.dtype == torch.uint8:
         rows = rows.float() / 255
     elif rows.dtype != torch.float64:

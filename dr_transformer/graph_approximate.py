@@ -21,7 +21,8 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph
 from dr_transformer.paths import module_command, module_environment
 
-EXACT_MOST = 100_000  # tokens; the exact search takes 45 s for as many on two cores, four times that for twice as many
+# Tokens; the exact search takes 45 s for as many on two cores (AMD EPYC, AVX-512), four times that for twice as many.
+EXACT_MOST = 100_000
 N_MEASURED = 1000  # tokens whose true neighbours are found, to say how good the graph is
 
 

@@ -7,9 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-
 from dr_transformer.data import Dataset
+from dr_transformer.devices import float64_device
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
 
@@ -48,7 +47,7 @@ class GraphStore:
         try:
             if entry.graph is None or entry.graph.n_neighbors < n_neighbors:
                 count = max(n_neighbors, min(N_NEIGHBORS, dataset.n_samples - 1))
-                entry.device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+                entry.device = float64_device(device).type
                 entry.graph = shared_graph(dataset.Y, count, device=entry.device, check=check)
             graph = entry.graph
         finally:

@@ -13,8 +13,9 @@ import torch
 from dr_transformer import metrics
 from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import Config
+from dr_transformer.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.model import SUB_STEPS, Step, after_attention, resolve_device
+from dr_transformer.model import SUB_STEPS, Step, after_attention
 from dr_transformer.objective import Terms, data_gradients, terms
 from dr_transformer.run import STRETCHES, Run, Trajectory
 
@@ -122,7 +123,7 @@ class InsideRun(Background):
     def _objective(self) -> None:
         """Go on where an earlier try was stopped."""
         config = self.run.config
-        settings, device = attention_settings(config), resolve_device(config)
+        settings, device = attention_settings(config), float64_device(config.device)
         for number, step in enumerate(sub_steps(self.run.full, config)):
             if number < len(self.terms):
                 continue

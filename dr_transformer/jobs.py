@@ -16,8 +16,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
-import torch
-
+from dr_transformer.devices import out_of_memory
 from dr_transformer.errors import InputError
 
 
@@ -92,7 +91,9 @@ class Background:
             return
         except InputError as error:
             self.error = str(error)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             self.error = "the GPU has too little memory for this; use fewer tokens, or the CPU."
         except MemoryError:
             self.error = "this machine has too little memory for this; use fewer tokens or dimensions."

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from dr_transformer.config import Config
+from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, new_edges
 from dr_transformer.graph_approximate import shared_graph
-from dr_transformer.model import resolve_device
 from dr_transformer.projection import RandomState
 from dr_transformer.spectrum import laplacian_eigenmaps
 
@@ -35,8 +35,8 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ProbDR estimate U (Λ⁻¹ − βI)^½, and Xᵀ X = Λ⁻¹ − βI; β must not exceed the least of Λ⁻¹.
     random_state : int, RandomState instance or None, default=42
         Of the start vector of Lanczos. The result depends on it by rounding alone.
-    device : {"auto", "cpu", "cuda"}, default="auto"
-        Of the search for neighbours.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Of the search for neighbours, which needs float64: on Apple's GPUs ("mps") it is the CPU.
 
     Attributes
     ----------
@@ -140,4 +140,4 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 raise InputError(f"{name} must be a whole number from 1, but is {value!r}.")
 
     def _device(self) -> str:
-        return resolve_device(Config(device=self.device)).type
+        return float64_device(Config(device=self.device).device).type

@@ -24,6 +24,7 @@ from torch.nn import functional
 from dr_transformer.attention import attend
 from dr_transformer.attention_kernels import Check
 from dr_transformer.config import Config
+from dr_transformer.devices import device_for, has_float64
 from dr_transformer.errors import InputError
 from dr_transformer.products import multiplies_bfloat16
 from dr_transformer.projection import Projection, fit_projection
@@ -57,7 +58,7 @@ def unroll(
     """
     Y = check_tokens(Y)
     projection = projection or fit_projection(Y, config)
-    start = torch.from_numpy(projection(Y)).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config))
+    start = torch.from_numpy(projection(Y)).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config, Y.dtype))
     yield Step(0, "projection", start)
     X = layer_norm(start, len(Y))
     yield Step(0, "layer_norm_0", X)
@@ -122,18 +123,22 @@ def check_tokens(Y: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return Y
 
 
-def resolve_device(config: Config) -> torch.device:
-    """The torch device that `config.device` means on this machine; `InputError` for a GPU that is not there."""
-    available = torch.cuda.is_available()
-    if config.device == "cuda" and not available:
-        raise InputError("device = 'cuda', but PyTorch finds no CUDA GPU on this machine; use 'auto' or 'cpu'.")
-    return torch.device("cuda" if available and config.device != "cpu" else "cpu")
+def resolve_device(config: Config, data_dtype: np.dtype[np.generic], *, shared: bool = False) -> torch.device:
+    """The torch device that `config.device` means on this machine, for data of that dtype.
+
+    "auto" prefers the format to the accelerator: what is in float64 runs on the CPU if all there is is an Apple GPU.
+    `shared`, and what raises `InputError`, are as in `devices.device_for`.
+    """
+    return device_for(config.device, resolve_dtype(config, data_dtype), shared=shared)
 
 
 def resolve_dtype(config: Config, data_dtype: np.dtype[np.generic]) -> torch.dtype:
-    """The torch dtype of the latents; "auto" keeps float64 data in float64, all else is float32 as in the paper."""
+    """The torch dtype of the latents; "auto" keeps float64 data in float64, all else is float32 as in the paper.
+
+    So are float64 data where an Apple GPU was asked for by name, and "auto" leaves the format open.
+    """
     if config.precision == "auto":
-        return torch.float64 if data_dtype == np.float64 else torch.float32
+        return torch.float64 if data_dtype == np.float64 and has_float64(config.device) else torch.float32
     return torch.float64 if config.precision == "float64" else torch.float32
 
 
@@ -148,10 +153,11 @@ def resolve_products(config: Config, latents: torch.dtype, n_samples: int, devic
         return latents
     worth_it = n_samples > LARGE and config.alpha <= 30 and config.n_heads == 1
     chosen = config.precision == "auto" and worth_it and multiplies_bfloat16(device)
-    return torch.bfloat16 if chosen or config.precision == "bfloat16" else torch.float32
+    asked = config.precision == "bfloat16" and device.type != "mps"
+    return torch.bfloat16 if chosen or asked else torch.float32
 
 
 def resolve_precision(config: Config, data_dtype: np.dtype[np.generic], n_samples: int) -> str:
     """The precision of a run over `n_samples` tokens in words: "float64", "float32" or, of its products, "bfloat16"."""
-    latents, device = resolve_dtype(config, data_dtype), resolve_device(config)
+    latents, device = resolve_dtype(config, data_dtype), resolve_device(config, data_dtype)
     return str(resolve_products(config, latents, n_samples, device)).removeprefix("torch.")

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-import torch
 import torch.distributed as dist
+
+from dr_transformer.devices import accelerator
 
 _BLOCKING_WAIT = "TORCH_NCCL_BLOCKING_WAIT"
 
@@ -20,7 +21,7 @@ class LostRankError(RuntimeError):
 
 def meet(timeout: float) -> None:
     """Join the process group of the environment; `timeout` seconds, now and for every collective of it."""
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if accelerator() == "cuda" and dist.is_nccl_available() else "gloo"
     try:
         with _blocking_wait():
             dist.init_process_group(backend, timeout=timedelta(seconds=timeout))

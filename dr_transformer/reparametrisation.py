@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
+from dr_transformer.devices import float64_device
 from dr_transformer.inside_run import difference
 from dr_transformer.jobs import Background
 
@@ -42,8 +43,9 @@ class Reparametrisation(Background):
     def _work(self) -> None:
         Y = self.dataset.Y
         self.apart = {}
+        device = float64_device(self.config.device).type
         for precision in ("float64", "float32"):
-            config = replace(self.config, precision=precision)
+            config = replace(self.config, precision=precision, device=device)
             both = both_ways(Y, config, self.eta, self._check)
             self.apart[precision] = [difference(B, A) for A, B in both]
             if precision == "float64":

@@ -17,6 +17,7 @@ from dr_transformer.analysis import Analysis
 from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, balanced_subset
+from dr_transformer.devices import out_of_memory
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Cancelled
@@ -94,7 +95,8 @@ class Trajectory:
 
 def spread(X: torch.Tensor) -> float:
     """How far the latents X (n, q) lie apart: the norm of what is left without their mean, over their own norm."""
-    return float((X - X.mean(dim=0)).norm() / X.norm())
+    size = torch.linalg.vector_norm  # X.norm() is deprecated on an Apple GPU
+    return float(size(X - X.mean(dim=0)) / size(X))
 
 
 def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:
@@ -151,7 +153,9 @@ class Run:
             return
         except InputError as error:
             self.error = str(error)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
             self.error = "the GPU has too little memory for these settings; use fewer tokens, or the CPU."
         except MemoryError:
             self.error = "this machine has too little memory for these settings; use fewer tokens or dimensions."

@@ -72,7 +72,7 @@ def free_memory() -> int | None:
 
 def expected_seconds(n_samples: int, config: Config, data_dtype: npt.DTypeLike) -> float | None:
     """Seconds of a run's blocks on this many cores, at the rates assumed; None on a GPU, of which none are."""
-    if resolve_device(config).type != "cpu":
+    if resolve_device(config, np.dtype(data_dtype)).type != "cpu":
         return None
     of = cost(n_samples, config, data_dtype)
     pairs = _OF_PRODUCTS * of.flop / (4 * 128) + (1 - _OF_PRODUCTS) * of.exponentials  # as long as so many at q = 128
@@ -124,7 +124,7 @@ def _with_sub_steps(n_samples: int, config: Config, data_dtype: np.dtype[Any]) -
 def _held(n_samples: int, config: Config, data_dtype: np.dtype[Any], sub_steps: bool) -> int:
     kept = config.n_blocks + 2 + (config.n_blocks if sub_steps else 0)  # with Y W_proj and block 0
     held = kept * n_samples * config.n_components * resolve_dtype(config, data_dtype).itemsize
-    if resolve_device(config).type == "cpu":
+    if resolve_device(config, data_dtype).type == "cpu":
         held += cost(n_samples, config, data_dtype).memory_bytes
     return held
 

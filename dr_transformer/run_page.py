@@ -16,6 +16,7 @@ from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.data_sources import FAMILIES, count
 from dr_transformer.describe import describe
+from dr_transformer.devices import spoken
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.jobs import Background
@@ -138,7 +139,7 @@ def _for_panels(colouring: Colouring, methods: Sequence[Baseline]) -> Colouring:
 
 
 def _notes(run: Run) -> list[str]:
-    where = f"{run.precision} on {'GPU' if run.device == 'cuda' else 'CPU'}, {run.seconds:.1f} s"
+    where = f"{run.precision} on {spoken(run.device)}, {run.seconds:.1f} s"
     found = [
         f"Computed in {where}. Between two blocks points move in a straight line. Positions are stored to 1/65534 of "
         "the picture's extent.",

@@ -13,6 +13,7 @@ from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.config import Config
 from dr_transformer.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.data import Dataset
+from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Background
@@ -70,7 +71,7 @@ class SpectrumRun(Background):
         for step in unroll(self.dataset.Y, c, check=self._check):
             self._check()
             if step.ends_block and step.block >= len(self.blocks):  # those before are of the last try
-                self._measure(step.X)
+                self._measure(step.X.to(float64_device(c.device)))
         self.complete = True
 
     def _measure(self, X: Tensor) -> None:

@@ -192,7 +192,7 @@ class Sweep(Background):
 
     def _settings(self, config: Config) -> dict[str, Any]:
         """What a cell's figures follow from. Sweeps of either kind share their common cells."""
-        settings = config.to_dict() | {"device": resolve_device(config).type}
+        settings = config.to_dict() | {"device": resolve_device(config, self.dataset.Y.dtype).type}
         return {
             "versions": versions(),
             "dataset": self.dataset.key,

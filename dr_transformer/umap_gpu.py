@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer.devices import accelerator
 from dr_transformer.errors import InputError
 
 Array = npt.NDArray[Any]
@@ -51,7 +52,7 @@ def fit_torchdr(
     import torch
     import torchdr  # type: ignore[import-untyped,unused-ignore]
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if accelerator() == "cuda" else "cpu"
     graph = torch.from_numpy(distances).to(device), torch.from_numpy(indices).to(device, torch.long)
 
     class Watched(torchdr.UMAP):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.data import Dataset
+from dr_transformer.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.objective import Terms, terms
 
@@ -45,7 +46,7 @@ class VariantRun(Background):
     def _work(self) -> None:
         # Anew: an earlier try may have been cancelled half way.
         self.latents, self.terms, self.ranks, self.accuracies = [], [], [], []
-        c = self.config
+        c = replace(self.config, device=float64_device(self.config.device).type)  # which the objective needs
         for step in unroll_variant(self.dataset.Y, c, self.variant, check=self._check):
             self._check()
             if not step.ends_block:

@@ -1,26 +1,34 @@
 """Measure the explorer in real Chromium and print a table: first frame, frames a second, times, bytes, memory.
 
-    python scripts/measure_explorer.py [--quick]
+    python scripts/measure_explorer.py [--quick] [--json FILE]
 
-The numbers are this machine's; nothing is tested here. Run it on an otherwise idle machine. With --quick everything is
-measured, at small sizes: whether the script works.
+The numbers are this machine's, which the first lines name; nothing is tested here. Run it on an otherwise idle machine.
+Every α is one that the server has not had. Beside the seconds of a change stand those of the model's blocks alone, in a
+fresh process before and after the browser. With --quick everything is measured, at small sizes: whether the script
+works.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from dr_transformer.bench import machine  # noqa: E402
 from tests.e2e import measure  # noqa: E402
 from tests.e2e.conftest import FLAGS  # noqa: E402
 from tests.e2e.explorer_page import APP  # noqa: E402
@@ -31,71 +39,103 @@ LARGE = 70_000
 WARM_UP = 5  # changes after which the browser has compiled and cached what it will
 
 
-def say(what: str, value: str) -> None:
-    """One line of the table."""
-    print(f"{what:<74} {value}", flush=True)
+class Report:
+    """The table, line by line as it is measured, and all of it for a file."""
+
+    def __init__(self) -> None:
+        self.figures: list[dict[str, Any]] = []
+
+    def say(self, what: str, value: Any, unit: str = "", shown: str = "") -> None:
+        """One line of the table."""
+        self.figures.append({"what": what, "value": value, "unit": unit})
+        print(f"{what:<74} {shown or f'{value} {unit}'.rstrip()}", flush=True)
+
+    def say_seconds(self, what: str, found: list[float]) -> float:
+        """The median, and the extremes; returns the median."""
+        median = statistics.median(found)
+        shown = f"{median:.2f} s ({min(found):.2f} … {max(found):.2f})"
+        self.say(f"{what}, median of {len(found)}", [round(each, 3) for each in found], "s", shown)
+        return median
+
+    def say_bytes(self, what: str, found: Counter[str]) -> None:
+        """One line, and one for each kind."""
+        self.say(what, found.total(), "bytes", f"{found.total() / 1e3:.1f} kB")
+        for kind, count in found.most_common():
+            self.say(f"    {kind}", count, "bytes", f"{count / 1e3:.1f} kB")
+
+    def say_heaps(self, what: str, sizes: list[measure.Heap]) -> None:
+        """Objects and arrays, at each of several times."""
+        self.say(what, [tuple(size) for size in sizes], "MB", f"{', '.join(map(str, sizes))} MB")
 
 
-def say_bytes(what: str, found: Counter[str]) -> None:
-    """One line, and one for each kind."""
-    say(what, f"{found.total() / 1e3:.1f} kB")
-    for kind, count in found.most_common():
-        say(f"    {kind}", f"{count / 1e3:.1f} kB")
+def bare_kernel(report: Report, n: int, when: str) -> float:
+    """Median seconds of the blocks alone, in a fresh process."""
+    command = [sys.executable, str(ROOT / "scripts" / "bare_kernel.py"), "--n-samples", str(n)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return report.say_seconds(f"the blocks alone, in a process of their own, n = {n}, {when}", json.loads(done.stdout))
 
 
-def paper(browser: Browser, url: str, n: int, changes: int) -> None:
-    """The explorer at the paper's setting: loading, reruns, frames, changes of α, memory."""
+def paper(report: Report, browser: Browser, url: str, n: int, changes: int, used: set[float]) -> list[float]:
+    """The explorer at the paper's setting: loading, reruns, frames, changes of α, memory.
+
+    Returns the seconds of each change from rest until all tokens are drawn.
+    """
     link = url if n == 10_000 else f"{url}/?n_samples={n}"
     for visit in ("first visit of this server", "second visit"):
         page = browser.new_page(viewport=SCREEN)
         traffic = measure.Traffic(page)
         canvas, first = measure.opened(page, link)
-        say(f"navigation to first drawn frame, n = {n}, {visit}", f"{first:.2f} s")
+        report.say(f"navigation to first drawn frame, n = {n}, {visit}", round(first, 3), "s", f"{first:.2f} s")
         measure.all_is_there(canvas, n)
-        say_bytes(f"received until all is there, n = {n}, {visit}", traffic.by_kind)
+        report.say_bytes(f"received until all is there, n = {n}, {visit}", traffic.by_kind)
         if visit == "second visit":
             break
         page.close()
-    say_bytes(
-        "received for a rerun of the picture's part (the depth moved)", measure.rerun_of_the_picture(canvas, traffic, 4)
-    )
-    say_bytes("received for a rerun of the whole page, nothing changed", measure.rerun_of_the_page(canvas, traffic))
+    moved = measure.rerun_of_the_picture(canvas, traffic, 4)
+    report.say_bytes("received for a rerun of the picture's part (the depth moved)", moved)
+    again = measure.rerun_of_the_page(canvas, traffic)
+    report.say_bytes("received for a rerun of the whole page, nothing changed", again)
     frames = max(canvas.get("c.frames"))
     drawn = measure.drag_depth(canvas, 5)
-    say(f"frames a second while the mouse drags the depth, n = {n}, {frames} frames", f"{drawn:.0f}")
-    sizes, times = [], []
-    for change in range(WARM_UP + changes + 1):
-        if change >= WARM_UP:
-            sizes.append(measure.heap(page))
-        if change < WARM_UP + changes:
-            times.append(measure.change_alpha(canvas, n, "ArrowRight" if change % 10 < 5 else "ArrowLeft"))
-            if change < WARM_UP:
-                measure.all_is_there(canvas, n)
-    median = [statistics.median(column) for column in zip(*times, strict=True)]
-    say(f"a key on α to the first new picture, n = {n}, median of {len(times)}", f"{median[0]:.2f} s")
-    say(f"a key on α to the picture of all tokens, n = {n}, median of {len(times)}", f"{median[1]:.2f} s")
-    listed = ", ".join(map(str, sizes))
-    say(f"JavaScript objects + arrays at n = {n} after 0 … {changes} changes of α", f"{listed} MB")
+    report.say(f"frames a second while the mouse drags the depth, n = {n}, {frames} frames", round(drawn))
+    for _ in range(WARM_UP):
+        measure.change_alpha(canvas, n, used)
+    rested, busy, sizes = [], [], []
+    for _ in range(changes):
+        measure.all_is_there(canvas, n)
+        sizes.append(measure.heap(page))
+        rested.append(measure.change_alpha(canvas, n, used))
+        busy.append(measure.change_alpha(canvas, n, used))  # while the change before is being measured
+    measure.all_is_there(canvas, n)
+    sizes.append(measure.heap(page))
+    for when, found in (("at rest", rested), ("while the run before is being measured", busy)):
+        alphas = f"each α new, {found[0].alpha:g} … {found[-1].alpha:g}"
+        what = f"n = {n}, {when} ({alphas})"
+        report.say_seconds(f"a key on α to the first new picture, {what}", [each.first for each in found])
+        report.say_seconds(f"a key on α to the picture of all tokens, {what}", [each.all_tokens for each in found])
+        report.say_seconds(f"of which the server's blocks, {what}", [each.computed for each in found])
+    report.say_heaps(f"JavaScript objects + arrays at n = {n} after 0, 2 … {2 * changes} changes of α", sizes)
     page.close()
+    return [each.all_tokens for each in rested]
 
 
-def many_changes(browser: Browser, url: str, changes: int) -> None:
-    """Many changes of α at n = 500, L = 2, q = 8."""
+def many_changes(report: Report, browser: Browser, url: str, changes: int, used: set[float]) -> None:
+    """Many changes of α at n = 500, L = 2, q = 8, beyond the values that were used."""
     page = browser.new_page(viewport=SCREEN)
-    canvas, _ = measure.opened(page, f"{url}/?n_samples=500&n_blocks=2&n_components=8")
+    link = f"{url}/?n_samples=500&n_blocks=2&n_components=8&alpha={max(used) + 1:g}"
+    canvas, _ = measure.opened(page, link)
     sizes = []
     for change in range(WARM_UP + changes + 1):
         if change >= WARM_UP and (change - WARM_UP) % max(1, changes // 4) == 0:
             measure.all_is_there(canvas, 500)
             sizes.append(measure.heap(page))
         if change < WARM_UP + changes:
-            measure.change_alpha(canvas, 500, "ArrowRight" if change % 40 < 20 else "ArrowLeft")
-    listed = ", ".join(map(str, sizes))
-    say(f"the same at n = 500, L = 2, q = 8, each {changes // 4} of {changes} changes", f"{listed} MB")
+            measure.change_alpha(canvas, 500, used)
+    report.say_heaps(f"the same at n = 500, L = 2, q = 8, each {changes // 4} of {changes} changes", sizes)
     page.close()
 
 
-def large(browser: Browser, url: str, n: int) -> None:
+def large(report: Report, browser: Browser, url: str, n: int) -> None:
     """The explorer with so many tokens of the user's own file."""
     page = browser.new_page(viewport=SCREEN)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,10 +145,11 @@ def large(browser: Browser, url: str, n: int) -> None:
         canvas = measure.open_many_digits(page, url, n, path)
     frames = max(canvas.get("c.frames"))
     drawn = measure.drag_depth(canvas, 5)
-    say(f"frames a second while the mouse drags the depth, n = {n}, {frames} frames", f"{drawn:.0f}")
-    say(f"bytes of the picture's last message, n = {n}", f"{canvas.get('c.bytes') / 1e6:.1f} MB")
-    say_bytes(f"received in that session, n = {n}", traffic.by_kind)
-    say(f"JavaScript objects + arrays at n = {n}", f"{measure.heap(page)} MB")
+    report.say(f"frames a second while the mouse drags the depth, n = {n}, {frames} frames", round(drawn))
+    size = canvas.get("c.bytes")
+    report.say(f"the picture's last message, n = {n}", size, "bytes", f"{size / 1e6:.1f} MB")
+    report.say_bytes(f"received in that session, n = {n}", traffic.by_kind)
+    report.say_heaps(f"JavaScript objects + arrays at n = {n}", [measure.heap(page)])
     page.close()
 
 
@@ -116,16 +157,30 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes: only whether the script works")
-    quick = parser.parse_args().quick
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write machine and figures to this file")
+    options = parser.parse_args()
+    quick, report = options.quick, Report()
+    n, changes, many, most = (600, 2, 4, 800) if quick else (10_000, 10, 200, LARGE)
+    about = machine() | {"streamlit": version("streamlit"), "load_before": os.getloadavg()[0]}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        port = free_port()
+        about["chromium"] = browser.version
+        for name, value in about.items():
+            print(f"{name:<74} {value}")
+        before = bare_kernel(report, n, "before")
+        port, used = free_port(), set[float]()
         command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.headless=true"]
         with serve([*command, f"--server.port={port}"], port, cwd=ROOT) as url:
-            paper(browser, url, 600 if quick else 10_000, 2 if quick else 10)
-            many_changes(browser, url, 4 if quick else 200)
-            large(browser, url, 800 if quick else LARGE)
+            changed = statistics.median(paper(report, browser, url, n, changes, used))
+            many_changes(report, browser, url, many, used)
+            large(report, browser, url, most)
         browser.close()
+    after = bare_kernel(report, n, "after")
+    ratio = changed / statistics.mean((before, after))
+    report.say(f"a key on α to all tokens, at rest, over the blocks alone, n = {n}", round(ratio, 2))
+    if options.json:
+        everything = {"machine": about, "quick": quick, "figures": report.figures}
+        options.json.write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

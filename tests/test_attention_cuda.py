@@ -11,8 +11,9 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from dr_transformer import attention, attention_cuda
 from dr_transformer.attention import attend
 from dr_transformer.attention_cuda import fused_means, means_of_others
+from tests.machine import DEVICES
 from tests.oracle import relative_error
-from tests.test_attention import DEVICES, reference, tokens
+from tests.test_attention import reference, tokens
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

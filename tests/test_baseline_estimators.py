@@ -9,7 +9,6 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 import sklearn.decomposition
-import torch
 from scipy.spatial import procrustes
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -22,8 +21,8 @@ from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.quality import Reference, quality
 from dr_transformer.umap_worker import UMAPWorker
+from tests.machine import DEVICES
 
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 DIGITS = load("mnist", 500)
 
 

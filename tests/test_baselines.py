@@ -8,11 +8,10 @@ from sklearn.decomposition import PCA
 
 from dr_transformer import InputError, load
 from dr_transformer.baselines import pca, torch_pca
+from tests.machine import WITH_FLOAT64
 
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
-
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)
 @pytest.mark.parametrize("n", [100, 2000])  # fewer and more tokens than pixels
 def test_it_is_scikit_learns(n: int, device: str) -> None:
     Y = load("mnist", n).Y
@@ -27,7 +26,7 @@ def test_it_is_scikit_learns(n: int, device: str) -> None:
     assert scores.dtype == other.scores.dtype == np.float64
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)
 def test_all_components_keep_everything(device: str) -> None:
     X = np.random.default_rng(0).normal(size=(30, 6))
     for result in (pca(X, 6, device), torch_pca(torch.from_numpy(X).to(device), 6)):

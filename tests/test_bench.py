@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from dr_transformer import Config, bench_job, load
 from dr_transformer.bench import Case, Result, as_json, run_cases, table
@@ -22,8 +21,8 @@ from dr_transformer.bench_peaks import PeakMeter, Side
 from dr_transformer.bench_transformer import blocks, first_latents, plain_transformer
 from dr_transformer.jobs import Cancelled, Runner
 from dr_transformer.model import unroll
+from tests.machine import WITH_FLOAT64, pretend
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 _nothing = Side.of(lambda data: data, None, measured=False)
 
 
@@ -183,7 +182,7 @@ def test_the_large_cases_are_called_once_and_tell_the_growth() -> None:
 
 def test_with_a_gpu_there_are_more_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both precisions, small and large, each with the peak of the GPU's memory; and how far from the CPU's result."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pretend(monkeypatch, "cuda")
     small, large = list(cases(1000)), list(large_cases(500, (), 50))
     assert [case.name for case in [*small, *large] if case.ours.gpu] == [
         "8 blocks, n = 1000, float32, GPU",
@@ -202,7 +201,7 @@ def test_with_a_gpu_there_are_more_cases(monkeypatch: pytest.MonkeyPatch) -> Non
     assert second.errors(ours, ours) == {"relative error, from the CPU's float32": 0.25}
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)
 def test_the_peak_of_a_gpu_is_of_its_own_memory(device: str) -> None:
     first, config = np.random.default_rng(0).normal(size=(2000, 64)).astype(np.float32), Config(n_blocks=1)
     side = Side.of(functools.partial(blocks, config=config), first, gpu=device == "cuda")

@@ -15,6 +15,7 @@ from dr_transformer import cost as module
 from dr_transformer.cost import Cost, cost
 from dr_transformer.landmarks import Landmarks
 from dr_transformer.model import layer_norm, run_block
+from tests.machine import pretend
 from tests.test_model import tokens
 
 VARIANTS = [
@@ -116,7 +117,7 @@ def test_auto_keeps_the_dtype_of_the_data(landmarks: int | None, n_ranks: int) -
 
 def test_the_tile_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a GPU holds more than a CPU: the larger tile that attention_kernels would make there."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend(monkeypatch, None)
     sides = {name: attention_kernels._blocks(10**6, torch.device(name))[0].stop for name in ("cpu", "cuda")}
     assert sides["cuda"] > sides["cpu"]
     q = 128
@@ -134,7 +135,7 @@ def test_the_tile_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         assert more(10**5, dtype, 1000) == number * (1000 * (sides["cuda"] - sides["cpu"]) + rows)
     assert more(1000, np.float32) == 0  # fewer tokens than either tile has rows
     assert cost(10**5, Config()) == cost(10**5, Config(device="cpu"))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pretend(monkeypatch, "cuda")
     assert cost(10**5, Config()) == cost(10**5, Config(device="cuda"))
     with monkeypatch.context() as changed:  # read from there, not written here again
         changed.setitem(attention_kernels._TILE, "cuda", 100)

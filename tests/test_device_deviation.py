@@ -8,8 +8,7 @@ from dr_transformer import load
 from dr_transformer.baselines import pca, torch_pca
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
 from dr_transformer.metrics import subsample
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+from tests.machine import DEVICES
 
 
 def test_it_is_the_largest_relative_difference_on_the_subsample() -> None:

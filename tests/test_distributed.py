@@ -15,6 +15,7 @@ from dr_transformer.cost import cost
 from dr_transformer.distributed import Ranks
 from dr_transformer.errors import InputError
 from dr_transformer.model import run_block
+from tests.machine import pretend
 from tests.oracle import relative_error
 from tests.ranks import CASES, run_together, started, torchrun
 from tests.test_model import tokens
@@ -176,7 +177,7 @@ def test_nccl_raises_what_goes_wrong(given: str | None, monkeypatch: pytest.Monk
     monkeypatch.delenv("TORCH_NCCL_BLOCKING_WAIT", raising=False)
     if given is not None:
         monkeypatch.setenv("TORCH_NCCL_BLOCKING_WAIT", given)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pretend(monkeypatch, "cuda")
     monkeypatch.setattr(process_group.dist, "is_nccl_available", lambda: True)
     monkeypatch.setattr(process_group.dist, "init_process_group", init)
     process_group.meet(7)

@@ -12,8 +12,7 @@ from sklearn.neighbors import kneighbors_graph
 
 from dr_transformer import InputError, load, nearest
 from dr_transformer.graph import KNNGraph, adjacency, components, knn_graph, neighbourhood_preservation, new_edges
-
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+from tests.machine import DEVICES
 
 
 def brute(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

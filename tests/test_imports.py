@@ -13,11 +13,11 @@ PACKAGE = Path(dr_transformer.__file__).parent
 HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 # Each module may import only from modules of lower rank.
 RANK = {
-    "errors": 0, "paths": 0, "palette": 0, "jobs": 1, "parameters": 1, "nearest": 1, "config": 2, "all_parameters": 3,
-    "views": 2,
+    "errors": 0, "paths": 0, "palette": 0, "jobs": 2, "parameters": 1, "nearest": 1, "config": 2, "all_parameters": 3,
+    "views": 2, "devices": 1,
     "data_rows": 1, "lessons": 4, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
     "products": 1, "attention_cuda": 1, "attention_kernels": 2, "attention": 3, "projection": 3, "model": 4,
-    "estimators": 6, "landmarks": 5, "process_group": 1, "distributed": 6, "cost": 5, "embed_command": 10,
+    "estimators": 6, "landmarks": 5, "process_group": 2, "distributed": 6, "cost": 5, "embed_command": 10,
     "graph": 4, "graph_approximate": 5,
     "spectrum": 5, "laplacian": 6, "power_iterations": 6, "baselines": 5, "graph_store": 6, "umap_gpu": 2,
     "umap_fit": 4, "umap_pipe": 5, "umap_run": 5, "umap_process": 6, "umap_worker": 6, "metrics": 5, "quality": 6,

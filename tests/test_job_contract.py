@@ -196,9 +196,10 @@ def test_a_runner_stops_it_and_takes_it_up_again(
     [
         (InputError("choose fewer."), "choose fewer."),
         (torch.OutOfMemoryError("CUDA out of memory."), "the GPU has too little memory for th"),
+        (RuntimeError("MPS backend out of memory (allocated: 18 GB)"), "the GPU has too little memory for th"),
         (MemoryError(), "this machine has too little memory for th"),
     ],
-    ids=["input", "gpu", "memory"],
+    ids=["input", "cuda", "mps", "memory"],
 )
 @every_job
 def test_what_goes_wrong_is_a_sentence(case: Case, raised: Exception, said: str, worker: UMAPWorker) -> None:

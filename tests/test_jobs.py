@@ -13,6 +13,7 @@ from dr_transformer.jobs import Runner
 from dr_transformer.metrics import effective_rank, knn_accuracy, subsample
 from dr_transformer.quality import nmi
 from dr_transformer.run import Run, deviation_from_float64
+from tests.machine import DEVICES
 
 SMALL = Config(n_components=8, n_blocks=3)
 
@@ -45,7 +46,7 @@ def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
     np.testing.assert_array_equal(np.stack(run.full.latents), np.stack(expected))
     assert run.full.start is not None
     assert run.full.start.shape == (300, 8)
-    assert run.device == "cpu" or run.device == "cuda"
+    assert run.device in DEVICES
     assert run.seconds > 0
     assert run.deviation == deviation_from_float64(digits, SMALL)
     assert 0 < (run.deviation or 0) < 1e-4

@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
 from scipy import linalg
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -15,8 +14,7 @@ from dr_transformer import InputError, load
 from dr_transformer.graph import knn_graph
 from dr_transformer.laplacian import LaplacianEigenmaps
 from dr_transformer.spectrum import laplacian_eigenmaps
-
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+from tests.machine import DEVICES
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # array API check: needs SCIPY_ARRAY_API

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.ui.link import DEFAULTS, link_of, missing_device, read_link
+from tests.machine import pretend
 
 FLOATS = {name: parameter.widget_range for name, parameter in PARAMETERS.items() if parameter.type is float}
 
@@ -34,9 +34,10 @@ def test_a_link_is_short() -> None:
 
 @pytest.mark.parametrize("has_gpu", [True, False])
 def test_a_device_that_this_machine_has_not_is_said(has_gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    pretend(monkeypatch, "cuda" if has_gpu else None)
     values, problems = read_link({"device": "cuda", "alpha": "17"})
     assert values == ({"device": "cuda", "alpha": 17.0} if has_gpu else {"alpha": 17.0})
     assert bool(problems) == (not has_gpu)
     assert all("device = cuda cannot be used. The default (auto) is shown instead." in said for said in problems)
     assert [missing_device(device) for device in ("auto", "cpu")] == ["", ""]
+    assert missing_device("mps") == "PyTorch finds no Apple GPU on this machine, so device = mps cannot be used."

@@ -12,6 +12,7 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.model import SUB_STEPS, layer_norm, run_block, unroll
 from tests import oracle
+from tests.machine import DEVICES, WITH_FLOAT64, pretend
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -211,7 +212,7 @@ def test_bad_tokens_are_one_sentence(Y: np.ndarray, sentence: str) -> None:
 
 
 def test_a_missing_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend(monkeypatch, None)
     with pytest.raises(InputError, match=r"finds no CUDA GPU.*use 'auto' or 'cpu'"):
         list(unroll(tokens(5), Config(device="cuda")))
 
@@ -229,8 +230,15 @@ def test_pca_projection_is_the_principal_scores() -> None:
     np.testing.assert_allclose(start, PCA(4, svd_solver="full").fit_transform(Y), atol=1e-10)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
-@pytest.mark.parametrize(("precision", "bound"), [("bfloat16", 5e-2), ("float32", 1e-4), ("float64", 1e-11)])
+@pytest.mark.parametrize(
+    ("device", "precision", "bound"),
+    [
+        (device, precision, bound)
+        for device in DEVICES
+        for precision, bound in (("bfloat16", 5e-2), ("float32", 1e-4), ("float64", 1e-11))
+        if precision != "float64" or device in WITH_FLOAT64
+    ],
+)
 def test_every_device_and_precision_equals_float64_on_the_cpu(device: str, precision: str, bound: float) -> None:
     Y = tokens(500)
     exact = trajectory(Y, Config(device="cpu", precision="float64"))[-1]

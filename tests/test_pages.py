@@ -4,13 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, DataConfig
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.ui.link import DEFAULTS
 from dr_transformer.ui.presets import PRESETS
+from tests.machine import pretend
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
@@ -99,17 +99,34 @@ def test_eta_one_half_is_a_sentence_and_the_picture_stays() -> None:
         ({"alpha": "1000"}, "outside the app's range, 1 to 300"),
         ({"dataset": "cifar"}, "there is no data set 'cifar'"),
         ({"n_heads": "0"}, "n_heads must be at least 1"),
+        ({"device": "mps"}, "no Apple GPU on this machine, so device = mps cannot be used. The default (auto) is"),
         ({"device": "cuda"}, "no CUDA GPU on this machine, so device = cuda cannot be used. The default (auto) is"),
     ],
 )
 def test_a_bad_link_is_said(query: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend(monkeypatch, None)
     app = run(ROOT / "app.py", **query)
     assert sentence in app.warning[0].value
     assert not app.exception
     assert not app.error
     (name,) = query
     assert app.session_state["settings"][name] == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(
+    ("there", "offered"),
+    [("mps", ["auto", "cpu", "mps"]), ("cuda", ["auto", "cpu", "cuda"]), (None, ["auto", "cpu", "cuda", "mps"])],
+)
+def test_devices_that_this_machine_has_are_offered(
+    there: str | None, offered: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it has none, there is nothing to choose."""
+    pretend(monkeypatch, there)
+    app = run(ROOT / "app.py", device="cpu")
+    (widget,) = (each for each in app.sidebar.selectbox if each.key == "device")
+    assert widget.options == offered
+    assert widget.disabled == (there is None)
+    assert not app.exception
 
 
 @pytest.mark.parametrize(

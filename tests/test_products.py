@@ -15,9 +15,9 @@ from dr_transformer.model import resolve_precision, resolve_products, unroll
 from dr_transformer.products import Products, multiplies_bfloat16
 from dr_transformer.run import Run, deviation_from_float64
 from dr_transformer.ui.summary import status_line
+from tests.machine import WITH_FLOAT64
 
 CPU = torch.device("cpu")
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def test_auto_is_bfloat16_where_it_is_worth_it_and_right(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_older_versions_of_pytorch_do_without(monkeypatch: pytest.MonkeyPatch) -
     assert products._onednn_linear.__wrapped__() is None
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)
 def test_a_gpus_partial_products_are_not_rounded(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """4 099 ones and a half: no such number is in bfloat16. The CPU stands in for a GPU where there is none."""
     asked = []

@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +16,7 @@ from dr_transformer.figure_metadata import read_settings
 from dr_transformer.session_file import dump
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from tests.drawings import data
+from tests.machine import pretend
 from tests.test_exports_page import CONFIG, opened, value
 
 FILM = AnimationConfig(frame_width=200, fps=2, seconds_per_block=0.5, palette="tab10", titles=False, point_pixels=0.003)
@@ -79,7 +79,7 @@ def test_points_smaller_than_the_app_offers_can_be_restored(size: float, shown: 
 
 
 def test_a_device_that_this_machine_has_not_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend(monkeypatch, None)
     app = dropped(opened(), "gpu.gif", gif(Config(n_components=16, n_blocks=2, device="cuda"), animation=FILM))
     assert app.success[0].value == (
         "The settings of gpu.gif are back. PyTorch finds no CUDA GPU on this machine, so device = cuda cannot be used. "

@@ -12,6 +12,7 @@ from dr_transformer.cost import cost
 from dr_transformer.data import load_bytes
 from dr_transformer.run import Run, Trajectory
 from dr_transformer.run_cost import check_memory, duration, expected_seconds, free_memory, memory_needed, time_note
+from tests.machine import pretend
 
 CPU = Config(device="cpu")
 
@@ -41,7 +42,7 @@ def test_a_users_numbers_are_float64() -> None:
 
 
 def test_on_a_gpu_only_what_is_kept_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pretend(monkeypatch, "cuda")
     gpu = Config(device="cuda")
     assert memory_needed(10**6, gpu, np.uint8) == 10 * 10**6 * 128 * 4
     assert expected_seconds(10**6, gpu, np.uint8) is None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from dr_transformer.devices import device_for
 from dr_transformer.errors import InputError
 from dr_transformer.training.settings import RunConfig, Settings
 
@@ -29,24 +30,22 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
         {"params": [p for p in trained if p.dim() < 2], "weight_decay": 0.0},
     ]
     betas = (settings.beta1, settings.beta2)
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, betas=betas, fused=True)
+    fused = all(parameter.device.type != "mps" for parameter in trained)  # there only since PyTorch 2.5
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.learning_rate, betas=betas, fused=fused)
 
 
 def resolve_precision(run: RunConfig, device: torch.device) -> str:
     """The precision that `run.precision` means on a device."""
     if run.precision == "auto":
         return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return run.precision
+    return "float32" if device.type == "mps" and run.precision == "bfloat16" else run.precision
 
 
-def resolve_device(run: RunConfig) -> torch.device:
-    """The device that `run.device` means on this machine; `InputError` for a GPU that is not there."""
-    available = torch.cuda.is_available()
-    if run.device == "cuda" and not available:
-        raise InputError("device = 'cuda', but PyTorch finds no CUDA GPU on this machine; use 'auto' or 'cpu'.")
-    if available and run.device != "cpu":
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")
+def resolve_device(run: RunConfig, *, shared: bool = False) -> torch.device:
+    """The device that `run.device` means on this machine, as `devices.device_for` says it, with a GPU's number."""
+    dtype = torch.float64 if run.precision == "float64" else torch.float32
+    device = device_for(run.device, dtype, shared=shared)
+    return torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else device
 
 
 def resolve_compile(run: RunConfig, device: torch.device) -> bool:
@@ -90,6 +89,14 @@ def dropout_masks(settings: Settings, device: torch.device, seed: int) -> Iterat
     """Dropout inside is drawn from `seed`; torch's own random state is afterwards what it was before."""
     if settings.dropout == 0:
         yield
+        return
+    if device.type == "mps":
+        before = torch.mps.get_rng_state()
+        torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.mps.set_rng_state(before)
         return
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         if device.type == "cuda":

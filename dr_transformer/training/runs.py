@@ -55,6 +55,8 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
     """Make the runs that the file does not have yet; returns the exit status, 130 if it was asked to stop."""
     import torch
 
+    from dr_transformer.devices import out_of_memory
+
     if threads is not None:
         if threads < 1:
             raise InputError(f"the number of threads must be at least 1, but is {threads}.")
@@ -70,11 +72,6 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
         except KeyboardInterrupt:
             reporter.say("Ended at once. The same command goes on from the last checkpoint.")
             return _STOPPED
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise InputError(
-                "there is too little memory for this model; choose a smaller batch_size, and more "
-                "gradient_accumulation_steps to make up for it."
-            ) from error
         except _lost() as error:
             reporter.close()
             # Every process says so itself, for the first may be the one that died.
@@ -82,6 +79,13 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
             way_on = "the same command goes on from the last checkpoint"
             print(f"dr-transformer: {here} {error}; the run has ended, and {way_on}.", file=sys.__stderr__)
             raise SystemExit(1) from None
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and not out_of_memory(error):
+                raise
+            raise InputError(
+                "there is too little memory for this model; choose a smaller batch_size, and more "
+                "gradient_accumulation_steps to make up for it."
+            ) from error
         finally:
             reporter.close()
 

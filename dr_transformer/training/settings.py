@@ -154,7 +154,7 @@ class RunConfig(Declared):
     """How runs are made on this machine; what is compared does not depend on it but for rounding."""
 
     device: str = declare(
-        "auto", "Device", "Where to train: a CUDA GPU if there is one, or as said.", "run", choices=DEVICES
+        "auto", "Device", "Where to train; auto: a GPU if there is one (cuda, or Apple's mps).", "run", choices=DEVICES
     )
     precision: str = declare(
         "auto",

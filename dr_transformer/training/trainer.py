@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from dr_transformer import __version__
 from dr_transformer.bench import machine
+from dr_transformer.devices import gpu_name, has_float64
 from dr_transformer.errors import InputError
 from dr_transformer.training.blocks import initialise, learned_a
 from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
@@ -61,7 +62,7 @@ class Trainer:
         self.settings, self.attention, self.seed, self.data = settings, attention, seed, data
         self.task = task_of(settings)
         self.run, self.processes = run, processes
-        self.device = resolve_device(run)
+        self.device = resolve_device(run, shared=processes.size > 1)
         self.precision = resolve_precision(run, self.device)
         self.compiled = resolve_compile(run, self.device)
         self.n_iterations = settings.iterations(data.info.n_train)
@@ -124,13 +125,14 @@ class Trainer:
             return False
         self._read_losses()
         self.model.eval()
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)  # loss, right, all
+        place = self.device if has_float64(self.device.type) else torch.device("cpu")
+        sums = torch.zeros(3, dtype=torch.float64, device=place)  # loss, right, all
         for x, y in self.data.validation(self.settings, self.processes.rank, self.processes.size):
             x, y = self._on_device(x, y)
             with autocast(self.precision, self.device):
                 logits = self.model(x)
-            sums[0] += cross_entropy(logits, y, reduction="sum").double()
-            sums[1] += (logits.argmax(-1) == y).sum() if self.data.classify else 0
+            sums[0] += cross_entropy(logits, y, reduction="sum").to(place).double()
+            sums[1] += (logits.argmax(-1) == y).sum().to(place) if self.data.classify else 0
             sums[2] += y.numel()
         loss, right, n = self.processes.sum(sums).tolist()
         self._check_finite(loss)
@@ -202,7 +204,7 @@ class Trainer:
     def _device_info(self) -> dict[str, Any]:
         found = machine()
         kept = {name: found[name] for name in ("processor", "cores", "threads", "capability", "python")}
-        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+        gpu = gpu_name(self.device)
         how = {"precision": self.precision, "compiled": self.compiled, "processes": self.processes.size}
         return kept | {"gpu": gpu} | how
 
@@ -216,6 +218,8 @@ class Trainer:
     def _on_device(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if self.device.type == "cuda":
             x, y = (part.pin_memory().to(self.device, non_blocking=True) for part in (x, y))
+        else:
+            x, y = x.to(self.device), y.to(self.device)
         return x.double() if self.precision == "float64" and x.is_floating_point() else x, y
 
     def _read_losses(self) -> None:

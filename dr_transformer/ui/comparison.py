@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dr_transformer import views
 from dr_transformer.baseline_run import BASELINES, Baseline, BaselineRun
 from dr_transformer.config import ViewConfig
+from dr_transformer.devices import spoken
 from dr_transformer.measurement import Measurement
 from dr_transformer.metrics import METRICS
 from dr_transformer.picture import Picture, clusters, picture
@@ -57,11 +58,7 @@ def _transformer_note(run: Run) -> str:
     c = run.config
     time = f"{run.seconds:.1f} s" if run.done.is_set() else "computing …"
     settings = f"q = {c.n_components}, α = {c.alpha:g}, η = {c.eta:g}, seed {c.random_state}"
-    return f"{time} · {_device(run.device)} · {settings}"
-
-
-def _device(device: str) -> str:
-    return "GPU" if device == "cuda" else "CPU"
+    return f"{time} · {spoken(run.device)} · {settings}"
 
 
 def _settings(name: str, baselines: BaselineRun) -> str:
@@ -86,7 +83,7 @@ def _baseline_panel(method: Baseline, settings: str, run: Run, view: ViewConfig)
     depths = tuple(i * step for i in range(len(frames)))
     note = "stopped" if method.error else "computing …"
     if method.embedding is not None:
-        note = f"{method.seconds:.1f} s · {_device(method.device)}"
+        note = f"{method.seconds:.1f} s · {spoken(method.device)}"
     title = method.name if len(frames) == 1 else f"{method.name}, {{frame}}"
     return Panel(
         title,
@@ -153,7 +150,7 @@ def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[
             "dimensions": row.q,
             **{METRICS[name].title: value for name, value in row.quality.figures.items()},
             "seconds": row.seconds,
-            "device": _device(row.device),
+            "device": spoken(row.device),
         }
         for row in _rows(run, baselines, measured)
     ]

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-import torch
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, Config
+from dr_transformer.devices import missing
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Parameter
 
@@ -108,9 +108,8 @@ def _change(changes: Mapping[str, str | None]) -> None:
 
 def missing_device(device: str) -> str:
     """Why this machine cannot compute on `device`, a sentence; "" if it can. Its widget is disabled where it cannot."""
-    if device != "cuda" or torch.cuda.is_available():
-        return ""
-    return "PyTorch finds no CUDA GPU on this machine, so device = cuda cannot be used."
+    why = missing(device)
+    return "" if why is None else f"{why}, so device = {device} cannot be used."
 
 
 def _text(value: Any) -> str:

@@ -30,7 +30,7 @@ def performance() -> None:
             format_func=counted,
             key="bench_n",
             width=280,
-            help="More tokens take longer: about five minutes in all for 10 000 on two cores.",
+            help="More tokens take longer: about five minutes in all for 10 000 on two AVX-512 cores.",
         )
         run = st.button("Measure", key="bench_run", help="Measures everything; other pages go on meanwhile.")
         stop = st.button("Cancel", key="bench_stop", help="Stops after the call that is being timed.")

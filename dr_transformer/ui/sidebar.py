@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import streamlit as st
-import torch
 from streamlit.errors import StreamlitPageNotFoundError
 
 from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.config import DATASETS, DEVICES, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import DEFAULTS, UPLOAD, came_back, link_of, read_depth, read_link, write_link
 from dr_transformer.ui.loading import REPLACED, load_settings
@@ -200,10 +200,13 @@ def _view_widgets() -> dict[str, Any]:
 
 
 def _more_widget(parameter: Parameter) -> Any:
-    if parameter.name != "device" or torch.cuda.is_available():
+    if parameter.name != "device":
         return parameter_widget(parameter)
-    without = "PyTorch finds no CUDA GPU on this machine: all runs on the CPU."
-    return parameter_widget(replace(parameter, help=without), True)
+    if accelerator() is None:
+        without = "PyTorch finds no GPU that it can use on this machine: all runs on the CPU."
+        return parameter_widget(replace(parameter, help=without), True)
+    here = tuple(choice for choice in DEVICES if missing(choice) is None)
+    return parameter_widget(replace(parameter, choices=here))
 
 
 def _baseline_widgets() -> dict[str, Any]:

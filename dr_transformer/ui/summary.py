@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
+from dr_transformer.devices import spoken
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality import SUBSAMPLE
 from dr_transformer.run import PREVIEW, Run
@@ -111,7 +112,7 @@ def capitalised(sentence: str) -> str:
 
 def _precision(run: Run) -> str:
     precision = "bfloat16 products" if run.precision == "bfloat16" else run.precision or "float32"
-    said = f"{precision} on {'GPU' if run.device == 'cuda' else 'CPU'}"
+    said = f"{precision} on {spoken(run.device)}"
     if run.deviation is not None:
         said += f", {run.deviation:.0e} from float64 on a subsample of {min(500, run.dataset.n_samples)}"
     return said

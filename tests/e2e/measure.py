@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 import numpy as np
 from playwright.sync_api import Page, WebSocket, expect
@@ -109,27 +110,53 @@ def opened(page: Page, url: str) -> tuple[Canvas, float]:
 def all_is_there(canvas: Canvas, n_samples: int, *, measured: bool = True) -> None:
     """Wait until all tokens are drawn at all blocks, and, if asked, measured, and the page is at rest."""
     page = canvas.page
-    count = f"{n_samples:,}".replace(",", r"\s")  # a thin space
-    done = re.compile(rf"^{count} tokens · \d+ blocks in")
-    expect(page.get_by_text(done)).to_be_visible(timeout=PATIENCE_MS)
-    canvas.wait(f"c.visible === {n_samples} && c.positions(1).length === {2 * n_samples}")
+    expect(page.get_by_text(_done(n_samples))).to_be_visible(timeout=PATIENCE_MS)
+    # The line may still be that of the run before, while the picture is already of the first blocks of this one.
+    blocks = int(_of_link(page, "n_blocks"))
+    canvas.wait(f"c.visible === {n_samples} && c.positions(1).length === {2 * n_samples} && c.computed === {blocks}")
     if measured:
         expect(page.get_by_text("measuring …")).to_have_count(0, timeout=PATIENCE_MS)
         _at_rest(page)
 
 
-def change_alpha(canvas: Canvas, n_samples: int, key: str = "ArrowRight") -> tuple[float, float]:
-    """Press a key on the slider of α; seconds until the first new picture, and until that of all tokens."""
+class Change(NamedTuple):
+    """Seconds from a key on the slider of α to the first new picture and to that of all tokens; `computed`: of which
+    the server says that the blocks took so many."""
+
+    alpha: float
+    first: float
+    all_tokens: float
+    computed: float
+
+
+def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
+    """Press a key on the slider of α: one more. `used` are the values that this server has had, of any settings.
+
+    A value that it has had would be answered from what it keeps, so each must be new, and is `used` from then on.
+    """
     page = canvas.page
-    uploads, link = canvas.get("c.stats.uploads"), page.url
-    slider = page.get_by_role("slider", name="Logit diagonal α")
+    before = _of_link(page, "alpha")
+    used.add(before)
+    alpha = before + PARAMETERS["alpha"].step
+    assert alpha not in used, f"the server has had α = {alpha:g} before"
+    used.add(alpha)
+    uploads = canvas.get("c.stats.uploads")
+    slider = page.get_by_role("slider", name=PARAMETERS["alpha"].label)
     began = time.perf_counter()
-    slider.press(key)
+    slider.press("ArrowRight")
+    # The link comes before the pictures of the new value, so that what is drawn after it is not of the old one.
+    page.wait_for_function("text => new URLSearchParams(location.search).get('alpha') === text", arg=f"{alpha:g}")
     canvas.wait(f"c.stats.uploads > {uploads}")
     first = time.perf_counter() - began
-    page.wait_for_function("link => location.href !== link", arg=link)
     all_is_there(canvas, n_samples, measured=False)
-    return first, time.perf_counter() - began
+    took = time.perf_counter() - began
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")  # the line is there
+    line = page.get_by_text(_done(n_samples)).inner_text()
+    found = re.search(r"blocks in ([\d.]+) s", line)
+    assert found is not None, line
+    computed = float(found[1])  # rounded to tenths
+    assert computed < took + 0.05, f"{computed} s of computing in {took:.2f} s: that was another run's"
+    return Change(alpha, first, took, computed)
 
 
 def drag_depth(canvas: Canvas, seconds: float) -> float:
@@ -177,6 +204,18 @@ def rerun_of_the_page(canvas: Canvas, traffic: Traffic) -> Counter[str]:
         assert traffic.messages["new_session"] > started, "the page did not run again"
         _at_rest(page)
     return found
+
+
+def _done(n_samples: int) -> re.Pattern[str]:
+    """The line under the picture of a run that is done."""
+    count = f"{n_samples:,}".replace(",", r"\s")  # a thin space
+    return re.compile(rf"^{count} tokens · \d+ blocks in")
+
+
+def _of_link(page: Page, name: str) -> float:
+    """A parameter of the link in the address bar, which leaves out what is the paper's."""
+    found = parse_qs(page.evaluate("location.search").removeprefix("?"))  # page.url is told of changes late
+    return float(found.get(name, [PARAMETERS[name].default])[0])
 
 
 def _at_rest(page: Page) -> None:

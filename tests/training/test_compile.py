@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from dr_transformer.training.loop import train
-from tests.training.tiny import DEVICES, RUNS, changed, data, text
+from tests.machine import WITH_FLOAT64
+from tests.training.tiny import RUNS, changed, data, text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "4"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)  # torch.compile is for these alone
 @pytest.mark.parametrize(("task", "attention"), [("lm", "learned"), ("vit", "laplacian")])
 def test_a_compiled_run_is_a_plain_one(
     task: str, attention: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

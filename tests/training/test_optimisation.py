@@ -16,7 +16,8 @@ from dr_transformer.training.presets import PRESETS, parse_seeds, preset
 from dr_transformer.training.results import read_results
 from dr_transformer.training.settings import TASKS, RunConfig, settings_hash
 from dr_transformer.training.trainer import make_model
-from tests.training.tiny import DEVICES, RUNS, changed, data
+from tests.machine import WITH_FLOAT64
+from tests.training.tiny import RUNS, changed, data
 
 
 def test_the_schedule_is_nanogpts() -> None:
@@ -74,7 +75,7 @@ def test_the_optimiser_is_adamw_with_clipping() -> None:
     assert a != 0.5
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", WITH_FLOAT64)
 @pytest.mark.parametrize("task", ["lm", "vit"])
 def test_precisions_agree(task: str, device: str) -> None:
     rows = {

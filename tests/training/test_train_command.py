@@ -171,7 +171,7 @@ def test_a_kill_between_the_row_and_the_checkpoint_leaves_nothing_behind(words: 
         (["lm", "--n-layer", "two"], "n_layer must be a whole number, but is 'two'."),
         (["lm", "--dropout", "1"], "dropout must be at most 0.99"),
         (["lm", "--threads", "0"], "the number of threads must be at least 1, but is 0."),
-        (["lm", "--device", "tpu"], "device must be 'auto' or 'cpu' or 'cuda'"),
+        (["lm", "--device", "tpu"], "device must be 'auto' or 'cpu' or 'cuda' or 'mps'"),
         (["lm", "--text", "missing.txt"], "the text missing.txt cannot be read (there is no such file)"),
         (["lm", "--preset", "gpt2"], "gpt2 learns from token files: give --tokens"),
         (["lm", "--tokens", "nowhere"], "give the folder of train.bin and val.bin."),

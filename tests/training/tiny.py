@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from dr_transformer.training.data import DataInfo, ImageData, TextData
 from dr_transformer.training.image_sources import IMAGENET_BATCHES, IMAGENET_VALIDATION
 from dr_transformer.training.settings import LMSettings, RunConfig, Settings, ViTSettings
 from dr_transformer.training.text_sources import characters
+from tests.machine import DEVICES
 
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 RUNS = {device: RunConfig(device=device, compile="no") for device in DEVICES}
 
 LM = LMSettings(
