@@ -115,7 +115,10 @@ def test_a_rank_that_dies_ends_a_run_by_torchrun(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("way", "seconds"), [("die", 60), ("hang", 10)])  # in which they have to meet, too
+@pytest.mark.parametrize(
+    ("way", "seconds"),
+    [("die", 60), pytest.param("hang", 10, marks=pytest.mark.slow)],  # in which they have to meet, too
+)
 def test_a_rank_that_dies_or_hangs_ends_a_run_without_a_launcher(way: str, seconds: int, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     command = ["tests.failing_rank", way, "embed", str(out), *SMALL, "--timeout", str(seconds)]

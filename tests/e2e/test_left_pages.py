@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,30 +13,23 @@ from playwright.sync_api import ConsoleMessage, Page, WebSocketRoute, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.e2e.conftest import ROOT
 from tests.e2e.explorer_page import APP
-from tests.servers import free_port, serve
 
 SCRIPT = Path(__file__).with_name("left_app.py")
 SIGNS = ("Cannot set a node at a delta path", "Couldn't find fragment", "Multiple different fragmentIds")
 PANELS = 4
 
 
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], tuple[str, Path]]]:
-    """`logged(script)`: the URL of a server of this module for the script, and the file with all that it says."""
-    started: dict[Path, tuple[str, Path]] = {}
-    with ExitStack() as stack:
+@pytest.fixture
+def logged(logged_server: Callable[[Path], tuple[str, Path]]) -> Callable[[Path], tuple[str, Callable[[], str]]]:
+    """`logged(script)`: the URL of the script's server, and what that server says from now on."""
 
-        def start(script: Path) -> tuple[str, Path]:
-            if script not in started:
-                port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
-                options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-                command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-                started[script] = stack.enter_context(serve(command, port, cwd=ROOT, log_file=log)), log
-            return started[script]
+    def serving(script: Path) -> tuple[str, Callable[[], str]]:
+        url, log = logged_server(script)
+        before = len(log.read_bytes())
+        return url, lambda: log.read_bytes()[before:].decode(errors="replace")
 
-        yield start
+    return serving
 
 
 @pytest.fixture
@@ -52,9 +45,9 @@ def said(page: Page) -> list[str]:
     return found
 
 
-def assert_no_sign(said: list[str], log: Path) -> None:
+def assert_no_sign(said: list[str], log: Callable[[], str]) -> None:
     """Neither the browser nor the server speaks of what makes pages blank."""
-    text = "\n".join([*said, log.read_text()])
+    text = "\n".join([*said, log()])
     assert [sign for sign in SIGNS if sign in text] == []
 
 
@@ -114,7 +107,7 @@ def ask_late(page: Page, *, once_begun: bool) -> list[str]:
 
 @pytest.mark.parametrize("once_begun", [False, True])
 def test_a_request_of_a_page_that_was_left_is_dropped(
-    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Path]], once_begun: bool
+    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Callable[[], str]]], once_begun: bool
 ) -> None:
     late = ask_late(page, once_begun=once_begun)
     url, log = logged(SCRIPT)
@@ -130,7 +123,7 @@ def test_a_request_of_a_page_that_was_left_is_dropped(
 
 
 def test_the_end_of_a_page_is_drawn_although_a_request_came_before_it_was_sent(
-    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Path]]
+    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Callable[[], str]]]
 ) -> None:
     url, log = logged(SCRIPT)
     page.goto(f"{url}/held?hold=1")
@@ -141,7 +134,7 @@ def test_the_end_of_a_page_is_drawn_although_a_request_came_before_it_was_sent(
 
 @pytest.mark.slow
 def test_the_explorers_links_lead_to_whole_pages_when_both_cores_are_busy(
-    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Path]]
+    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Callable[[], str]]]
 ) -> None:
     """Another seed each time, so that the baselines are computed while Compare is drawn."""
     url, log = logged(APP)
