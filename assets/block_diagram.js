@@ -59,10 +59,7 @@ function wire() {
 
 export default function ({ data, parentElement, setStateValue }) {
   if (!data) return;
-  const report = (name) => {
-    const { root } = diagrams.get(parentElement);
-    whenStaying(root, () => setStateValue("step", name));
-  };
+  const report = (name) => sendAlone(() => setStateValue("step", name));
   if (!diagrams.has(parentElement)) diagrams.set(parentElement, new BlockDiagram(parentElement, report));
   const mine = diagrams.get(parentElement);
   mine.choose = report;

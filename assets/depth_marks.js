@@ -2,16 +2,17 @@
 // the canvas. Drawn here, not by Plotly, so that nothing is asked of the server while the depth moves.
 
 const TEXT = { "text-anchor": "end", "font-size": 12, "font-weight": 600, "font-family": "inherit" };
+const CHART = ".js-plotly-plot:not([data-copy])";
 const marks = new WeakMap(); // mount point -> DepthMarks
 
 class DepthMarks {
-  marks = [];
+  marks = new Map(); // key of a chart -> its mark
 
   constructor(host) {
     this.host = host; // has the theme's colours
   }
 
-  /** @param data {container, canvas, range, curves: [{values, digits} or null]} */
+  /** @param data {container, canvas, range, curves: {key of a chart: {depths, values, digits} or null}} */
   update(data) {
     this.data = data;
     const container = document.querySelector(`.st-key-${data.container}`);
@@ -39,24 +40,30 @@ class DepthMarks {
     return isMark(target) || [...addedNodes, ...removedNodes].some(isMark);
   }
 
-  /** The plots' areas, in order, as rectangles of the chart's own drawing; not of charts on their way out. */
+  /** The plot of each chart by its key, as a rectangle of the chart's own drawing; not of charts on their way out. */
   #areas() {
-    const areas = this.container.querySelectorAll(".js-plotly-plot:not([data-copy]) .draglayer .nsewdrag");
-    return [...areas].filter((area) => area.getBoundingClientRect().width > 0);
+    const areas = new Map();
+    for (const area of this.container.querySelectorAll(`${CHART} .draglayer .nsewdrag`)) {
+      const key = keyOf(area).replace("st-key-", "");
+      if (key in this.data.curves && area.getBoundingClientRect().width > 0) areas.set(key, area);
+    }
+    return areas;
   }
 
-  /** A mark for each plot, where the plots are now. */
+  /** A mark for each chart, where its plot is now, and no other: whoever drew it, and whatever the chart was then. */
   #build() {
     if (!this.container) return; // left meanwhile
-    this.marks = this.#areas().map((area, i) => {
+    for (const group of this.container.querySelectorAll(`${CHART} .depth-mark`)) group.remove();
+    this.marks.clear();
+    for (const [key, area] of this.#areas()) {
       const drawing = area.ownerSVGElement;
       const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(area.getAttribute(name)));
-      drawing.querySelector(`.depth-mark[data-curve="${i}"]`)?.remove();
       const line = svg("line", { y1: y, y2: y + height, "stroke-width": 2, stroke: this.accent });
       const text = svg("text", { x: x + width, y: y - 8, fill: this.ink, ...TEXT });
-      drawing.append(svg("g", { class: "depth-mark", "data-curve": i, "pointer-events": "none" }, line, text));
-      return { x, width, line, text };
-    });
+      const group = svg("g", { class: "depth-mark", "pointer-events": "none" }, line, text);
+      drawing.append(group);
+      this.marks.set(key, { x, width, line, text, group });
+    }
     this.render();
   }
 
@@ -64,24 +71,17 @@ class DepthMarks {
     const depth = sharedDepth.depths.get(this.data.canvas);
     if (depth === undefined) return;
     const [low, high] = this.data.range;
-    this.marks.forEach(({ x, width, line, text }, i) => {
+    for (const [key, { x, width, line, text }] of this.marks) {
       const at = x + ((depth - low) / (high - low)) * width;
       setAttribute(line, "x1", at);
       setAttribute(line, "x2", at);
-      setText(text, this.#valueAt(this.data.curves[i], depth));
-    });
-  }
-
-  /** The value at the block that was passed last, or "…" if it is not there yet; nothing for several curves. */
-  #valueAt(curve, depth) {
-    if (curve === null) return "";
-    const value = curve?.values[Math.floor(depth + 1e-9)];
-    return value === undefined ? "…" : value === null ? "none" : value.toFixed(curve.digits);
+      setText(text, valueAt(this.data.curves[key], depth));
+    }
   }
 
   #pressed(event) {
     if (event.type === "pointerdown" && event.button !== 0) return;
-    for (const area of this.#areas()) {
+    for (const area of this.#areas().values()) {
       const box = area.getBoundingClientRect();
       const inside = event.clientY >= box.top && event.clientY <= box.bottom;
       if (!inside || event.clientX < box.left || event.clientX > box.right) continue;
@@ -99,9 +99,22 @@ class DepthMarks {
     this.resizes.disconnect();
     this.container.removeEventListener("pointerdown", this.press, true);
     this.container.removeEventListener("pointermove", this.move, true);
-    for (const group of this.container.querySelectorAll(".depth-mark")) group.remove();
+    for (const { group } of this.marks.values()) group.remove(); // not those of who has come after
     this.container = null;
   }
+}
+
+/** Where the mark crosses the curve, or "…" if that is not there yet; nothing for several curves. */
+function valueAt(curve, depth) {
+  if (curve === null) return "";
+  const { depths, values, digits } = curve;
+  const after = depths.findIndex((each) => each >= depth - 1e-9);
+  if (after < 0) return "…";
+  const isThere = Math.abs(depths[after] - depth) < 1e-9 || after === 0;
+  const [low, high] = [values[isThere ? after : after - 1], values[after]];
+  if (low === null || high === null) return "none";
+  const share = isThere ? 0 : (depth - depths[after - 1]) / (depths[after] - depths[after - 1]);
+  return (low + share * (high - low)).toFixed(digits);
 }
 
 export default function ({ data, parentElement }) {

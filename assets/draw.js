@@ -146,7 +146,7 @@ class Board {
     clearTimeout(this.#timer);
     const settle = () => {
       if (this.stroke && !this.byKey) return; // the mouse is still down; its end asks again
-      whenStaying(this.root, () => this.report?.(this.text));
+      this.report?.(this.text);
     };
     this.#timer = setTimeout(settle, REST_MS);
   }
@@ -203,8 +203,8 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!data) return;
   if (!instances.has(parentElement)) instances.set(parentElement, new Board(parentElement, data.name));
   const board = instances.get(parentElement);
-  const report = (text) => setStateValue("strokes", text);
-  if (!board.report && board.strokes.length) setTimeout(() => report(board.text)); // drawn on an earlier visit
+  const report = (text) => sendAlone(() => setStateValue("strokes", text));
+  if (!board.report && board.strokes.length) report(board.text); // drawn on an earlier visit
   board.report = report;
   board.show(data);
   board.draw(); // the theme may have changed

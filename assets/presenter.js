@@ -10,7 +10,7 @@ export default function ({ data, setTriggerValue }) {
     const arrow = event.key.startsWith("Arrow");
     if (arrow && target instanceof Element && target.closest(`${TYPING}, .latent-canvas`)) return;
     event.preventDefault();
-    setTriggerValue("step", { by: KEYS[event.key], serial: data.serial });
+    sendAlone(() => setTriggerValue("step", { by: KEYS[event.key], serial: data.serial }));
   };
   document.addEventListener("keydown", onKey);
   return () => document.removeEventListener("keydown", onKey);

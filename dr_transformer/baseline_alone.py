@@ -41,7 +41,7 @@ def baseline_alone(
     Of `config` the seed and the device matter. Raises `InputError` for a method that cannot be had of these tokens.
     """
     if method == "umap":
-        say("UMAP compiles first, which takes half a minute …")
+        say("UMAP is started; the first time it compiles, which can take half a minute …")
     with closing(UMAPWorker()) as worker:
         run = BaselineAlone(dataset, config, baselines, GraphStore(), worker, only=method)
         run.owners.add("embed")

@@ -73,9 +73,10 @@ class ExportJob(Background):
 
     def _wait(self, current: str, ready: Callable[[], bool]) -> None:
         self.current = current
+        self._check()
         while not ready():
-            self._check()
             time.sleep(0.05)
+            self._check()
 
     def _run_done(self) -> bool:
         if self.run.error is not None:

@@ -182,7 +182,7 @@ def _baselines(dataset: Dataset, config: Config, baselines: BaselineConfig, say:
     from dr_transformer.graph_store import GraphStore
     from dr_transformer.umap_worker import UMAPWorker
 
-    say("Laplacian Eigenmaps, UMAP and PCA are computed; UMAP compiles first, which takes half a minute …")
+    say("Laplacian Eigenmaps, UMAP and PCA are computed; the first time UMAP compiles, which can take half a minute …")
     with closing(UMAPWorker()) as worker:
         run = BaselineRun(dataset, config, baselines, GraphStore(), worker)
         run.owners.add("figure")

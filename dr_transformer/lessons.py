@@ -9,7 +9,7 @@ A lesson is one file. It begins with a block of YAML between lines of three dash
     show: [alpha, eta]                  the controls that the student may use; without it, all
     lock: [alpha]                       of those, controls that are shown but cannot be moved
     question: What will happen?         asked before the step's reveal; `options` are answers to choose from
-    options: [They merge., They part.]
+    options: [They merge., "No, none."] each begins with a capital, and is quoted if it holds a comma
     answer: 1                           which option is right, counted from 1
     reveal: {alpha: 30}                 settings that are loaded when the student asks to see
     explanation: …                      said then, in Markdown
@@ -121,7 +121,7 @@ def _step(where: str, block: dict[str, Any], text: str) -> Step:
     panel = block.get("panel", "explorer")
     if panel not in PANELS:
         raise InputError(f"{where}: panel must be {', '.join(PANELS[:-1])} or {PANELS[-1]}, but is {panel!r}.")
-    options = _names(where, block, "options") or ()
+    options = _options(where, block)
     answer = block.get("answer")
     if answer is not None and (isinstance(answer, bool) or answer not in range(1, len(options) + 1)):
         raise InputError(f"{where}: answer must be the number of an option, 1 to {len(options)}, but is {answer!r}.")
@@ -172,6 +172,18 @@ def _names(where: str, block: Mapping[str, Any], key: str) -> tuple[str, ...] | 
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InputError(f"{where}: {key} must be a list of texts in square brackets; quote what looks like a number.")
     return tuple(value)
+
+
+def _options(where: str, block: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options to choose from. One in lower case is refused: it is what follows a comma that was not quoted."""
+    options = _names(where, block, "options") or ()
+    for option in options:
+        if option[:1].islower() and not "α" <= option[0] <= "ω":  # an option may begin with a symbol
+            raise InputError(
+                f"{where}: the option {option!r} begins in lower case; begin options with a capital, and put one that "
+                "holds a comma in quotes, as a comma ends an option."
+            )
+    return options
 
 
 def _settings(where: str, given: Any) -> tuple[dict[str, Any], float | None]:

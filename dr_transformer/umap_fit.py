@@ -127,7 +127,8 @@ def fit(settings: UMAPSettings, Y: Array, indices: Array, distances: Array, watc
 
 
 def compile_umap() -> None:
-    """Lay out a few points, seeded and not, so that numba compiles all that a layout needs."""
+    """Lay out a few points, seeded and not, so that numba compiles all that a layout needs, or finds it on disk."""
+    _keep_on_disk()
     Y = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
     distances = np.linalg.norm(Y[:, None] - Y, axis=2)
     indices = np.argsort(distances, axis=1)[:, 1:5].astype(np.int32)
@@ -135,6 +136,21 @@ def compile_umap() -> None:
     for seed in (0, None):
         settings = UMAPSettings(n_neighbors=5, n_epochs=2, random_state=seed)
         fit(settings, Y, indices, nearest, watch=lambda _epoch, _layout: None, say=lambda _sentence: None)
+
+
+def _keep_on_disk() -> None:
+    """Have numba keep umap-learn's machine code, as it keeps pynndescent's: the next process need not compile.
+
+    umap-learn does not ask for it. A file holds for one source file, one numba and one kind of processor.
+    """
+    from numba.core.dispatcher import Dispatcher
+    from umap import layouts, umap_, utils
+
+    for module in (umap_, layouts, utils):
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher) and not function.signatures:
+                with suppress(RuntimeError):  # there is no folder to write to: it compiles each time
+                    function.enable_caching()
 
 
 def _fit_umap_learn(settings: UMAPSettings, X: Array, indices: Array, distances: Array, watch: Watch, say: Say) -> None:

@@ -1,9 +1,17 @@
 """What tests of several modules share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import closing
+from functools import partial
+from multiprocessing import get_context
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+
+from dr_transformer.umap_worker import UMAPWorker
+from tests.umap_learn import layout
 
 
 @pytest.fixture(scope="module")
@@ -11,3 +19,17 @@ def one_thread() -> Iterator[None]:
     """Where other work takes the cores, two threads would wait for each other; the limit is the calling thread's."""
     with threadpool_limits(1, user_api="openmp"):
         yield
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[UMAPWorker]:
+    """The one UMAP process of all tests but those of its start and end, which take seconds."""
+    with closing(UMAPWorker()) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def umap_learn() -> Iterator[Callable[..., Future[np.ndarray]]]:
+    """`umap_learn(X, n_epochs=60).result()` is `umap_learn.layout`, by one process that lasts, while tests go on."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        yield partial(process.submit, layout)

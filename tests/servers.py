@@ -26,9 +26,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(command: Sequence[str], port: int, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run a Streamlit server as `command` until the block ends; yields its URL once it says that it is healthy."""
-    with tempfile.TemporaryFile() as log:
+def serve(
+    command: Sequence[str], port: int, cwd: Path, env: Mapping[str, str] | None = None, log_file: Path | None = None
+) -> Iterator[str]:
+    """Run a Streamlit server as `command` until the block ends; yields its URL once it says that it is healthy.
+
+    What it says goes to `log_file`, if one is given.
+    """
+    with log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log:
         options = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
         process = subprocess.Popen(command, cwd=cwd, env=env, **options)
         url = f"http://127.0.0.1:{port}"

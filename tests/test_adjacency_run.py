@@ -1,6 +1,5 @@
 """Attention as a graph in the background: every figure against the dense float64 matrix A."""
 
-import threading
 from functools import cache
 
 import numpy as np
@@ -78,30 +77,6 @@ def test_the_block_looked_at_comes_first() -> None:
     assert list(job.blocks) == [1, 0, 2]
 
 
-def test_without_owners_it_stops_and_is_taken_up_again() -> None:
-    job = AdjacencyRun(finished(), K, GraphStore())
-    job.work()
-    assert not job.finished
-    assert not job.blocks
-    work(job)
-    assert job.complete
-
-
-def test_it_waits_for_the_run_and_says_what_is_wrong_with_it() -> None:
-    run = Run(mnist(), CONFIG)
-    jobs = (AdjacencyRun(run, K, GraphStore()), MatrixImage(run, 0, "given", K, GraphStore()))
-    for job in jobs:
-        job.owners.add("test")
-    threads = [threading.Thread(target=job.work) for job in jobs]
-    for thread in threads:
-        thread.start()
-    run.error = "a sentence."
-    run.done.set()
-    for thread in threads:
-        thread.join(30)
-    assert [job.error for job in jobs] == ["a sentence."] * 2
-
-
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_image_is_a_in_this_order_pooled(order: str) -> None:
     job = MatrixImage(finished(), 1, order, K, GraphStore())
@@ -121,17 +96,6 @@ def test_the_image_is_a_in_this_order_pooled(order: str) -> None:
         np.testing.assert_array_equal(job.labels, np.sort(labels))
     else:
         assert job.labels is None
-
-
-def test_a_graph_that_cannot_be_had_is_a_sentence() -> None:
-    tiny = load("mnist", 5)
-    run = Run(tiny, Config(n_components=16, n_blocks=1))
-    run.owners.add("test")
-    run.work()
-    job = AdjacencyRun(run, 9, GraphStore())
-    work(job)
-    assert job.error is not None
-    assert "n_neighbors = 9 is not possible with 5 tokens" in job.error
 
 
 def test_one_token_s_row_is_that_of_dense_a() -> None:

@@ -59,18 +59,3 @@ def test_what_the_curve_does_not_depend_on_is_no_part_of_its_key() -> None:
     assert relevant(CONFIG) == relevant(Config(3, 12.0, 0.2, 16, graph_diffusion=True, activation="relu"))
     assert relevant(CONFIG) != relevant(Config(n_components=32))
     assert relevant(CONFIG) != relevant(Config(n_components=16, mask_self=False))
-
-
-def test_without_owners_it_stops() -> None:
-    job = AlphaTuning(mnist(), CONFIG, 10, True, GraphStore())
-    job.work()
-    assert not job.finished
-    assert job.curve is None
-
-
-def test_a_graph_that_cannot_be_had_is_a_sentence() -> None:
-    job = AlphaTuning(mnist(), CONFIG, 500, True, GraphStore())
-    job.owners.add("test")
-    job.work()
-    assert job.error is not None
-    assert "n_neighbors = 500 is not possible" in job.error

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
@@ -24,23 +24,6 @@ from dr_transformer.umap_worker import UMAPWorker
 from tests.machine import DEVICES
 
 DIGITS = load("mnist", 500)
-DIRECT = """
-import sys, warnings
-import numpy as np, umap
-warnings.simplefilter("ignore")
-f = np.load(sys.argv[1])
-options = dict(n_neighbors=11, min_dist=0.3, n_epochs=60, random_state=7, n_jobs=1)
-model = umap.UMAP(precomputed_knn=(f["indices"], f["distances"]), **options)
-np.savez(sys.argv[2], with_graph=model.fit_transform(f["X"]), alone=umap.UMAP(**options).fit_transform(f["X"]))
-"""
-
-
-@pytest.fixture(scope="module")
-def worker() -> Iterator[UMAPWorker]:
-    worker = UMAPWorker()
-    worker.warm()
-    yield worker
-    worker.close()
 
 
 # --- PCA --------------------------------------------------------------------------------------------------------------
@@ -112,7 +95,7 @@ EXPECTED = dict.fromkeys(
 
 
 class Shared(UMAP):
-    """`UMAP` that need not compile for each fit of the many, and is quick."""
+    """`UMAP` that need not start a process for each fit of the many, and is quick."""
 
     worker: UMAPWorker
 
@@ -149,22 +132,19 @@ def test_umap_passes_the_other_checks_in_two_dimensions(worker: UMAPWorker) -> N
 
 
 @pytest.mark.slow
-def test_umap_is_umap_learns(worker: UMAPWorker, tmp_path: Path) -> None:
+def test_umap_is_umap_learns(worker: UMAPWorker, umap_learn: Callable[..., Future[np.ndarray]]) -> None:
     """To the last bit on the same graph; on its own graph, which has the same neighbours, to rounding."""
     graph = knn_graph(DIGITS.Y, 10)
-    own = np.arange(500)[:, None]
-    np.savez(
-        tmp_path / "in.npz",
-        X=(DIGITS.Y / 255).astype(np.float32),
-        indices=np.hstack([own, graph.indices]).astype(np.int32),
-        distances=np.hstack([np.zeros((500, 1), np.float32), graph.distances]),
-    )
-    subprocess.run([sys.executable, "-c", DIRECT, tmp_path / "in.npz", tmp_path / "out.npz"], check=True)
     settings = {"n_neighbors": 11, "min_dist": 0.3, "n_epochs": 60, "random_state": 7}
+    own = np.arange(500)[:, None]
+    indices = np.hstack([own, graph.indices]).astype(np.int32)
+    distances = np.hstack([np.zeros((500, 1), np.float32), graph.distances])
+    X = (DIGITS.Y / 255).astype(np.float32)
+    theirs = umap_learn(X, precomputed_knn=(indices, distances), **settings)
+    alone = umap_learn(X, **settings)
     model = UMAP(**settings).fit(DIGITS.Y, graph=knn_graph(DIGITS.Y, 20), worker=worker)
-    with np.load(tmp_path / "out.npz") as theirs:
-        np.testing.assert_array_equal(model.embedding_, theirs["with_graph"])
-        assert procrustes(model.embedding_, theirs["alone"])[2] < 0.1
+    np.testing.assert_array_equal(model.embedding_, theirs.result())
+    assert procrustes(model.embedding_, alone.result())[2] < 0.1
     np.testing.assert_array_equal(model.graph_.indices, graph.indices)
     np.testing.assert_array_equal(clone(model).fit_transform(DIGITS.Y, worker=worker), model.embedding_)
     assert (model.embedding_.dtype, model.n_features_in_, model.messages_) == (np.float32, 784, ())

@@ -28,13 +28,6 @@ from dr_transformer.umap_worker import UMAPWorker
 CONFIG = Config(n_components=16, n_blocks=2)
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[UMAPWorker]:
-    one = UMAPWorker()
-    yield one
-    one.close()
-
-
 @pytest.fixture
 def runner() -> Iterator[Runner]:
     one = Runner()
@@ -162,16 +155,6 @@ def test_is_it_real(runner: Runner, mnist: Dataset, worker: UMAPWorker) -> None:
         assert all(null.mean is not None and null.mean < 0.3 for null in nulls)
 
 
-def test_a_check_that_was_stopped_keeps_what_it_has(runner: Runner, mnist: Dataset) -> None:
-    check = runner.submit("r", lambda: RealityCheck(mnist, CONFIG, BaselineConfig(), 50), "me")
-    wait(check, lambda: len(check.replicates) >= 3)
-    runner.release("me")
-    wait(check, lambda: not check.working)
-    assert not check.finished
-    assert 0 < check.progress < 1
-    assert check.replicates
-
-
 class _Layouts:
     """Stands for the UMAP process: notes what runs are called, and fails them."""
 
@@ -188,18 +171,18 @@ class _Layouts:
         """Nothing waits."""
 
 
-def test_layouts_of_the_check_are_called_by_what_they_follow_from(mnist: Dataset) -> None:
+def test_layouts_of_the_check_are_called_by_what_they_follow_from() -> None:
     """Not by the tokens themselves, which are large; and another check finds them again."""
-    found = []
+    few, found = load("mnist", 100), []
     for _ in range(2):
         layouts = _Layouts()
-        check = RealityCheck(mnist, CONFIG, BaselineConfig(n_neighbors=10), 2, cast("UMAPWorker", layouts))
+        check = RealityCheck(few, CONFIG, BaselineConfig(n_neighbors=10), 2, cast("UMAPWorker", layouts))
         check.owners.add("me")
         check.work()
         assert check.complete
         assert check.progress == pytest.approx(1)
         found.append(layouts.keys)
     seeds = (CONFIG.random_state, CONFIG.random_state + 1)
-    assert found[0] == [("reality check", mnist.key, kind, seed, 400) for seed in seeds for kind in DATA]
+    assert found[0] == [("reality check", few.key, kind, seed, 100) for seed in seeds for kind in DATA]
     assert found[1] == found[0]
     assert [one.done for one in check.replicates] == sorted(one.done for one in check.replicates)

@@ -179,9 +179,9 @@ print(json.dumps(peak.n_bytes))
     ("n", "q", "m", "dtype"),
     [
         (10_000, 128, None, "float32"),
-        (10_000, 128, None, "float64"),
+        pytest.param(10_000, 128, None, "float64", marks=pytest.mark.slow),
         (4000, 1024, None, "float32"),
-        (100_000, 128, 100, "float32"),
+        pytest.param(100_000, 128, 100, "float32", marks=pytest.mark.slow),
     ],
 )
 def test_memory_is_within_a_factor_of_two(n: int, q: int, m: int | None, dtype: str) -> None:

@@ -137,25 +137,6 @@ def test_metrics_of_the_compare_page(run: Run) -> None:
     assert job.complete
 
 
-def test_what_cannot_be_made_is_a_sentence(run: Run) -> None:
-    for job in (
-        FigureJob(run, VIEW, options=FigureConfig(template="attention", block=5)),
-        TableJob(run, VIEW, block=5),
-    ):
-        job.owners.add("test")
-        job.work()
-        assert "block = 5 is not there: this run has the blocks 0 to 2" in (job.error or "")
-        assert (job.complete, job.content) == (False, None)
-
-
-def test_a_film_nobody_waits_for_stops_at_its_first_frame(run: Run) -> None:
-    job = FilmJob(run, VIEW, options=AnimationConfig(fps=60, seconds_per_block=60))
-    began = time.monotonic()
-    job.work()
-    assert (job.complete, job.error, job.content, job.progress) == (False, None, None, None)
-    assert time.monotonic() - began < 10
-
-
 def test_a_run_that_is_given_up_or_fails_ends_the_wait(data: Dataset) -> None:
     left = Run(data, CONFIG)
     for error, sentence in ((None, "the settings were changed"), ("this failed.", "this failed.")):
@@ -164,18 +145,3 @@ def test_a_run_that_is_given_up_or_fails_ends_the_wait(data: Dataset) -> None:
         job.owners.add("test")
         job.work()
         assert sentence in (job.error or "")
-
-
-def test_stopping_while_it_waits(data: Dataset) -> None:
-    waiting = Run(data, CONFIG)
-    waiting.owners.add("test")
-    job = FigureJob(waiting, VIEW)
-    job.owners.add("test")
-    thread = threading.Thread(target=job.work)
-    thread.start()
-    while not job.current:
-        time.sleep(0.01)
-    job.owners.clear()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert (job.complete, job.error) == (False, None)

@@ -104,39 +104,5 @@ def test_depths_are_those_of_the_explorer() -> None:
     assert [depth_of(2, name) for name in SUB_STEPS] == [1.5, 1.75, 1.875, 2.0]
 
 
-def test_it_stops_without_an_owner_and_goes_on_where_it_was() -> None:
-    class Impatient(InsideRun):
-        left = 40
-
-        def _check(self) -> None:
-            self.left -= 1
-            if self.left == 0:
-                self.owners.clear()
-            super()._check()
-
-    job = Impatient(run(), owners={"test"})
-    job.work()
-    assert not job.finished
-    assert 0 < len(job.terms) < 13
-    assert 0 < job.progress < 1
-    first = job.terms[0]
-    job.owners.add("test")
-    job.left = 10**6
-    job.work()
-    assert job.finished
-    assert job.terms[0] is first
-    assert job.places == list(expected(CONFIG))
-    assert len(job.terms) == 13
-    assert len(job.cosines) == 4
-
-
-def test_what_went_wrong_in_the_run_is_said() -> None:
-    failed = Run(tokens(), replace(CONFIG, projection="pca", n_components=128), owners={"test"})
-    failed.work()
-    job = InsideRun(failed, owners={"test"})
-    job.work()
-    assert job.error == failed.error is not None
-
-
 def test_difference_is_of_the_largest_coordinate() -> None:
     assert difference(np.array([1.0, -4.5]), np.array([1.0, -4.0])) == 0.125

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import torch
 
-from dr_transformer import Config, Dataset, InputError, load, unroll
+from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer import run as run_module
-from dr_transformer.jobs import Background, Cancelled, Runner
+from dr_transformer.jobs import Runner
 from dr_transformer.metrics import effective_rank, knn_accuracy, subsample
 from dr_transformer.quality import nmi
 from dr_transformer.run import Run, deviation_from_float64
@@ -221,28 +220,6 @@ def test_bad_data_are_a_sentence_not_an_exception() -> None:
     assert run.finished
     assert "use at most 50" in (run.error or "")
     assert run.begun.is_set()
-
-
-@pytest.mark.parametrize(
-    ("raised", "said"),
-    [
-        (InputError("choose fewer."), "choose fewer."),
-        (torch.OutOfMemoryError("CUDA out of memory."), "the GPU has too little memory for this"),
-        (RuntimeError("MPS backend out of memory (allocated: 18 GB)"), "the GPU has too little memory for this"),
-        (MemoryError(), "this machine has too little memory for this; use fewer tokens or dimensions."),
-        (Cancelled(), None),
-    ],
-)
-def test_what_goes_wrong_in_the_background_is_a_sentence(raised: Exception, said: str | None) -> None:
-    class Failing(Background):
-        def _work(self) -> None:
-            raise raised
-
-    job = Failing()
-    job.work()
-    assert (job.error or "").startswith(said or "")
-    assert (job.error is None) == (said is None)
-    assert job.finished == (said is not None)  # what was cancelled can be taken up again
 
 
 def test_subsample_is_seeded_sorted_and_at_most_all() -> None:

@@ -33,7 +33,7 @@ settings: {alpha: 5, depth: 0}
 show: [alpha]
 lock: [alpha]
 question: What?
-options: [a, b]
+options: [A, B]
 answer: 2
 reveal: {alpha: 30}
 explanation: So.
@@ -55,7 +55,7 @@ def test_a_lesson_is_read() -> None:
     assert (lesson.name, lesson.title, lesson.about, lesson.minutes) == ("l", "T", "A", 3)
     one, two = lesson.steps
     assert (one.title, one.text, one.settings, one.depth) == ("One", "Text *one*.", {"alpha": 5.0}, 0)
-    assert (one.show, one.lock, one.options, one.answer) == (("alpha",), ("alpha",), ("a", "b"), 1)
+    assert (one.show, one.lock, one.options, one.answer) == (("alpha",), ("alpha",), ("A", "B"), 1)
     assert (one.reveal, one.reveal_depth, one.explanation, one.panel) == ({"alpha": 30.0}, None, "So.", "explorer")
     assert (two.panel, two.show, two.settings, two.depth, two.question) == ("compare", None, {}, None, "")
 
@@ -79,7 +79,13 @@ def test_a_lesson_is_read() -> None:
         ("question: What?\n", "", "has options but no question"),
         ("reveal: {alpha: 30}\nexplanation: So.\n", "", "asks a question but reveals nothing"),
         ("panel: compare", "panel: cinema", "step 2: panel must be explorer, attention or compare"),
-        ("options: [a, b]", "options: [1, b]", "quote what looks like a number"),
+        ("options: [A, B]", "options: [1, B]", "quote what looks like a number"),
+        (
+            "options: [A, B]",
+            "options: [They stay, as they were., B]",
+            "the option 'as they were.' begins in lower case",
+        ),
+        ("options: [A, B]", "options: [A, été]", "the option 'été' begins in lower case"),
         ("Text *one*.", "Text *one*.\n\n---\n\nMore.", f"step 2 must hold lines of the form key: value; {RULE}"),
         ("Text *one*.", "A\n\n---\n\nB: c\n\n---\n\nD", f"step 2 needs a text for step; {RULE}"),
         ("Text *one*.", "A\n\n---\n\nB: c: d\n\n---\n\nD", f"colons, brackets and quotes; {RULE}"),
@@ -163,6 +169,7 @@ def curves():
     runner.close()
 
 
+@pytest.mark.slow
 def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
     deep = curves(n_blocks=32)
     nmi, accuracy, rank = deep["nmi"], deep["accuracy"], deep["effective_rank"]
@@ -196,6 +203,7 @@ def test_what_the_fourth_lesson_says_of_other_seeds_is_true() -> None:
     assert "accuracy ends 0.1 to 0.2 lower than it began" in text
 
 
+@pytest.mark.slow
 def test_the_lessons_on_alpha_and_eta_tell_the_truth(curves) -> None:
     uniform, single, paper = curves(alpha=1.0), curves(alpha=300.0), curves()
     text = said("what-alpha-does")
@@ -227,3 +235,15 @@ def test_what_lessons_say_of_attention_is_true() -> None:
     assert f"**{first.mass.mean() * 100:.0f} %** of the attention lies on these" in other
     assert f"it is **{last.mass.mean() * 100:.0f} %**" in other
     assert isinstance(shipped_lessons()[0], Lesson)
+
+
+def test_an_options_comma_does_not_move_the_right_answer() -> None:
+    (step,) = [step for step in shipped_lessons()[0].steps if len(step.options) > 2]
+    assert len(step.options) == 3
+    assert step.answer is not None
+    assert step.options[step.answer] == "Points of the same digit come together."
+
+
+def test_an_option_may_begin_with_a_symbol_or_hold_a_quoted_comma() -> None:
+    lesson = read_lesson("l", GOOD.replace("[A, B]", '["No, none.", α grows., 2 000.]'))
+    assert lesson.steps[0].options == ("No, none.", "α grows.", "2 000.")

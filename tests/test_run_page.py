@@ -100,6 +100,7 @@ def test_an_unfinished_run_is_a_sentence() -> None:
         run_page(Run(load("mnist", 300), Config()), ViewConfig())
 
 
+@pytest.mark.slow
 def test_ten_thousand_tokens_nine_blocks_and_baselines_are_below_five_megabytes() -> None:
     """What makes up the size is real: images, frames and attention, whose indices are as hard to compress at any q."""
     dataset, config = load("mnist"), Config(n_components=16, n_blocks=9)
@@ -137,7 +138,7 @@ def test_the_terminal_writes_the_same_page(run: Run, tmp_path: Path, capsys: pyt
 
 
 class NoWorker:
-    """In place of the process that computes UMAP, which compiles for half a minute."""
+    """In place of the process that computes UMAP, which takes seconds to start."""
 
     def submit(self, *_: object) -> None:
         raise InputError("it is not installed here.")

@@ -71,39 +71,6 @@ def test_the_maps_are_eigenvectors_of_a_whose_signs_stay() -> None:
     np.testing.assert_allclose(np.abs(run.maps[0]), np.abs(expected[:, :N_MAPS]), atol=1e-5)
 
 
-def test_a_stopped_run_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = job()
-    run.owners.add("test")
-    measure = SpectrumRun._measure
-
-    def stop_after_two(self: SpectrumRun, X: object) -> None:
-        measure(self, X)  # type: ignore[arg-type]
-        if len(self.blocks) == 2:
-            self.owners.clear()
-
-    monkeypatch.setattr(SpectrumRun, "_measure", stop_after_two)
-    run.work()
-    assert not run.finished
-    assert run.progress == 2 / 5
-    first = list(run.blocks)
-    monkeypatch.undo()
-    run.owners.add("test")
-    run.work()
-    assert run.complete
-    assert run.blocks[:2] == first
-    assert len(run.blocks) == len(run.maps) == len(run.principal) == 5
-    for found, wanted in zip(run.blocks, finished().blocks, strict=True):
-        np.testing.assert_allclose(found.latents, wanted.latents, atol=1e-6)
-
-
-def test_several_heads_are_a_sentence() -> None:
-    run = job(Config(n_components=16, n_blocks=1, n_heads=2))
-    run.owners.add("test")
-    run.work()
-    assert run.error is not None
-    assert "set n_heads to 1" in run.error
-
-
 @pytest.mark.parametrize(
     ("latents", "said"),
     [

@@ -1,6 +1,5 @@
 """UMAP in its worker process: the library's own layouts, shown epoch by epoch, cancelled, queued, and recovered."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -8,7 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,23 +19,12 @@ from dr_transformer import InputError, load
 from dr_transformer.graph import KNNGraph, knn_graph
 from dr_transformer.projection import float64_chunks
 from dr_transformer.umap_fit import UMAPSettings, frame_epochs
+from dr_transformer.umap_pipe import Child
 from dr_transformer.umap_run import UMAPRun
 from dr_transformer.umap_worker import UMAPWorker
 
 LONG = UMAPSettings(n_epochs=10_000)  # nobody waits for it to end
 SHORT = UMAPSettings(n_epochs=32)
-_FREE_SECONDS = 5.0  # from Cancel until something else is computed, on a slow machine; well under one is usual
-DIRECT = """
-import sys, warnings
-import numpy as np, umap
-warnings.simplefilter("ignore")
-f = np.load(sys.argv[1])
-options = {"precomputed_knn": (f["indices"], f["distances"]), "random_state": 42, "n_jobs": 1}
-start = umap.UMAP(n_epochs=0, **options).fit(f["X"])
-whole = umap.UMAP(**options).fit(f["X"])
-shown = umap.UMAP(n_epochs=f["epochs"].tolist(), **options).fit(f["X"])
-np.savez(sys.argv[2], start=start.embedding_, whole=whole.embedding_, shown=np.stack(shown.embedding_list_))
-"""
 
 
 class Digits:
@@ -46,35 +36,15 @@ class Digits:
 
 
 @pytest.fixture(scope="module")
-def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], dict[str, np.ndarray]]]:
-    """What umap-learn itself gives in another process, computed while other tests run."""
-    folder = tmp_path_factory.mktemp("direct")
+def direct(umap_learn: Callable[..., Future[np.ndarray]]) -> dict[str, Future[np.ndarray]]:
+    """What umap-learn itself gives: at the start, at the end, and at each frame between."""
     near = Digits.graph.first(14)
-    np.savez(
-        folder / "in.npz",
-        X=Digits.X,
-        indices=np.column_stack([np.arange(600), near.indices]),
-        distances=np.column_stack([np.zeros(600, dtype=np.float32), near.distances]),
-        epochs=np.array([*(epoch - 1 for epoch in frame_epochs(500)[1:-1]), 500]),  # umap-learn counts from 0
-    )
-    process = subprocess.Popen([sys.executable, "-c", DIRECT, folder / "in.npz", folder / "out.npz"])
-
-    def result() -> dict[str, np.ndarray]:
-        assert process.wait(120) == 0
-        with np.load(folder / "out.npz") as file:
-            return dict(file)
-
-    yield result
-    process.kill()
-    process.wait()
-
-
-@pytest.fixture(scope="module")
-def worker(direct: object) -> Iterator[UMAPWorker]:
-    worker = UMAPWorker(max_bytes=2**20)
-    worker.warm()
-    yield worker
-    worker.close()
+    indices = np.column_stack([np.arange(600), near.indices])
+    distances = np.column_stack([np.zeros(600, dtype=np.float32), near.distances])
+    shown = [*(epoch - 1 for epoch in frame_epochs(500)[1:-1]), 500]  # umap-learn counts from 0
+    asked = {"start": 0, "whole": None, "shown": shown}
+    given = {"precomputed_knn": (indices, distances), "random_state": 42}
+    return {name: umap_learn(Digits.X, n_epochs=epochs, **given) for name, epochs in asked.items()}
 
 
 @pytest.fixture
@@ -89,6 +59,21 @@ def submit(worker: UMAPWorker) -> Iterator[Callable[..., UMAPRun]]:
     yield submit
     for owner in owners:
         worker.release(owner)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """All that the process says of its runs, also of those that nobody waits for any more."""
+    messages: list[dict[str, Any]] = []
+    fit = Child.fit
+
+    def listened(*arguments: Any) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
+        for message, arrays in fit(*arguments):
+            messages.append(message)
+            yield message, arrays
+
+    monkeypatch.setattr(Child, "fit", listened)
+    return messages
 
 
 def _until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -115,46 +100,20 @@ def _result(run: UMAPRun) -> np.ndarray:
     return run.frames[-1]
 
 
-@pytest.mark.slow
-def test_the_queue_is_known_and_can_be_left_while_it_compiles(
-    worker: UMAPWorker, submit: Callable[..., UMAPRun]
-) -> None:
-    assert worker.compiling
-    first, second, third = (submit(SHORT, owner, key=owner) for owner in "abc")
-    assert [run.queue_position for run in (first, second, third)] == [0, 1, 2]
-    worker.cancel(second, "b")
-    assert second.state == "cancelled"
-    assert second.wait(0)
-    assert third.queue_position == 1
-    np.testing.assert_array_equal(_result(first), _result(third))
-    assert not worker.compiling
-    assert first.seconds_of_compilation > 1
-    assert 0 < first.seconds < first.seconds_of_compilation
-    assert second.frames == []
-    again = submit(UMAPSettings(n_epochs=31))
-    _result(again)
-    assert again.seconds_of_compilation == 0
-
-
 def test_a_seeded_layout_is_umap_learns_at_every_frame(
-    submit: Callable[..., UMAPRun], direct: Callable[[], dict[str, np.ndarray]]
+    submit: Callable[..., UMAPRun], direct: dict[str, Future[np.ndarray]], told: list[dict[str, Any]]
 ) -> None:
     run = submit(UMAPSettings())
-    seen = []
-    while not run.wait(0.01):
-        seen.append(run.epoch)
     layout = _result(run)
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 3
+    assert [message["epoch"] for message in told if message["kind"] == "epoch"] == list(range(501))
     assert run.epochs == frame_epochs(500)
     assert run.epochs[:2] == [0, 3]
     assert len(run.epochs) == 33
     assert run.device == "cpu"
     assert run.notes == []
-    expected = direct()
-    np.testing.assert_array_equal(layout, expected["whole"])
-    np.testing.assert_array_equal(run.frames[0], expected["start"])
-    np.testing.assert_array_equal(run.frames[1:], expected["shown"])
+    np.testing.assert_array_equal(layout, direct["whole"].result())
+    np.testing.assert_array_equal(run.frames[0], direct["start"].result())
+    np.testing.assert_array_equal(run.frames[1:], direct["shown"].result())
 
 
 def test_without_a_seed_the_layout_is_as_good_but_another(submit: Callable[..., UMAPRun]) -> None:
@@ -186,34 +145,42 @@ def test_every_setting_reaches_the_layout(settings: dict[str, object], submit: C
     assert np.abs(other[:, :2] - plain).max() > 0.1
 
 
-def _free_again(began: float, submit: Callable[..., UMAPRun], n_epochs: int) -> None:
-    """Within seconds of `began` the process computes something else: asserted, and logged."""
-    other = submit(UMAPSettings(n_epochs=n_epochs))  # that none asked for before: it has to be computed
-    _until(lambda: other.state != "queued")
-    seconds = time.perf_counter() - began
-    logging.getLogger(__name__).info("free %.2f s after the layout was cancelled", seconds)
-    assert seconds < _FREE_SECONDS, f"the process was free only {seconds:.2f} s after the layout was cancelled"
-    _result(other)
+def _stops(run: UMAPRun, worker: UMAPWorker, told: list[dict[str, Any]], owner: str) -> None:
+    """Given up, it stops by itself at its next epoch, or before its first: its process computes the next run."""
+    worker.release(owner)
+    assert run.state == "cancelled"
+    assert run.wait(0)
+    _until(lambda: told[-1]["kind"] != "epoch")
+    assert told[-1]["kind"] == "cancelled"
 
 
-def test_cancel_stops_the_epochs_and_frees_the_process(worker: UMAPWorker, submit: Callable[..., UMAPRun]) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process on a busy machine has the time to stop: otherwise it would be killed, which is not what is tested."""
+    monkeypatch.setattr("dr_transformer.umap_worker._GRACE", 60)
+
+
+@pytest.mark.usefixtures("patient")
+def test_cancel_stops_the_epochs_and_frees_the_process(
+    worker: UMAPWorker, submit: Callable[..., UMAPRun], told: list[dict[str, Any]]
+) -> None:
     _result(submit(SHORT))
     pid = worker.pid
     run = submit(LONG)
     _until(lambda: run.epoch > 20)
-    began = time.perf_counter()
-    worker.cancel(run, "a")
-    assert run.state == "cancelled"
-    assert run.wait(0)
+    _stops(run, worker, told, "a")
     epoch = run.epoch
-    _free_again(began, submit, 28)
+    assert 20 < epoch < LONG.n_epochs
     assert _result(submit(UMAPSettings(n_epochs=30))).shape == (600, 2)
     assert run.epoch == epoch
     assert worker.pid == pid  # it need not compile again
     assert submit(LONG) is not run
 
 
-def test_cancel_stops_the_initialisation_too(worker: UMAPWorker, submit: Callable[..., UMAPRun]) -> None:
+@pytest.mark.usefixtures("patient")
+def test_cancel_stops_the_initialisation_too(
+    worker: UMAPWorker, submit: Callable[..., UMAPRun], told: list[dict[str, Any]]
+) -> None:
     """The eigenvectors of a long ring take minutes; no epoch has begun that could be stopped at its end."""
     _result(submit(SHORT))
     pid = worker.pid
@@ -221,19 +188,18 @@ def test_cancel_stops_the_initialisation_too(worker: UMAPWorker, submit: Callabl
     steps = np.array([1, -1, 2, -2, 3, -3, 4, -4])
     ring = KNNGraph((np.arange(n)[:, None] + steps) % n, np.tile(np.abs(steps).astype(np.float32), (n, 1)))
     Y = np.random.default_rng(0).normal(size=(n, 2))
-    run = worker.submit(Y, ring, UMAPSettings(n_neighbors=9), "ring", "a")
+    run = worker.submit(Y, ring, UMAPSettings(n_neighbors=9), "ring", "ring")
     assert not run.wait(1)
     assert run.state == "running"
     assert run.frames == []
-    began = time.perf_counter()
-    worker.release("a")
-    assert run.state == "cancelled"
-    _free_again(began, submit, 27)
+    told.append({"kind": "epoch"})  # what was told before is not of this run
+    _stops(run, worker, told, "ring")
+    assert _result(submit(UMAPSettings(n_epochs=27))).shape == (600, 2)
     assert worker.pid == pid
 
 
 def test_two_sessions_at_once(
-    worker: UMAPWorker, submit: Callable[..., UMAPRun], direct: Callable[[], dict[str, np.ndarray]]
+    worker: UMAPWorker, submit: Callable[..., UMAPRun], direct: dict[str, Future[np.ndarray]]
 ) -> None:
     before = submit(LONG, "before")
     _until(lambda: before.state == "running")
@@ -254,7 +220,7 @@ def test_two_sessions_at_once(
     for thread in threads:
         thread.join()
     assert positions == {1, 2}
-    np.testing.assert_array_equal(layouts, [direct()["whole"]] * 2)
+    np.testing.assert_array_equal(layouts, [direct["whole"].result()] * 2)
 
 
 def test_equal_runs_are_shared_and_go_on_while_anybody_waits(
@@ -273,7 +239,10 @@ def test_equal_runs_are_shared_and_go_on_while_anybody_waits(
     assert submit(settings, "d") is run
 
 
-def test_results_are_bounded_in_bytes(submit: Callable[..., UMAPRun]) -> None:
+def test_results_are_bounded_in_bytes(
+    worker: UMAPWorker, submit: Callable[..., UMAPRun], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_max_bytes", 2**20)
     runs = [submit(UMAPSettings(n_epochs=32, random_state=seed), f"session {seed}") for seed in range(9)]
     for run in runs:
         _result(run)
@@ -296,22 +265,43 @@ def test_torchdr_begins_where_umap_learn_does(submit: Callable[..., UMAPRun]) ->
     assert np.abs(layout - start.frames[-1]).max() > 0.1
 
 
-@pytest.mark.slow
-def test_a_worker_killed_mid_run_is_replaced_and_the_result_is_right(
-    worker: UMAPWorker, submit: Callable[..., UMAPRun]
+def test_a_worker_killed_mid_run_is_replaced_and_its_queue_can_be_left_meanwhile(
+    worker: UMAPWorker, submit: Callable[..., UMAPRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = UMAPSettings(n_epochs=800)
     expected = _result(submit(settings, key="once"))
     pid = worker.pid
     assert pid
+    compiled = threading.Event()
+
+    class Held(Child):
+        def ready(self) -> bool:
+            return super().ready() and compiled.wait(60)
+
+    monkeypatch.setattr("dr_transformer.umap_worker.Child", Held)
     run = submit(settings, key="twice")
     _until(lambda: run.epoch > 20)
     os.kill(pid, signal.SIGKILL)
+    _until(lambda: worker.pid != pid)
+    assert worker.compiling
+    first, second, third = (submit(SHORT, owner, key=owner) for owner in "bcd")
+    assert [each.queue_position for each in (run, first, second, third)] == [0, 1, 2, 3]
+    worker.cancel(second, "c")
+    assert second.state == "cancelled"
+    assert second.wait(0)
+    assert third.queue_position == 2
+    compiled.set()
     np.testing.assert_array_equal(_result(run), expected)
+    np.testing.assert_array_equal(_result(first), _result(third))
     assert run.epochs == frame_epochs(800)
     assert len(run.frames) == len(run.epochs)
-    assert run.seconds_of_compilation > 1
-    assert worker.pid != pid
+    assert second.frames == []
+    assert not worker.compiling
+    assert run.seconds_of_compilation > third.seconds_of_compilation > 0
+    assert first.seconds > 0
+    again = submit(UMAPSettings(n_epochs=31), key="again")
+    _result(again)
+    assert again.seconds_of_compilation == 0
 
 
 def test_a_run_whose_process_dies_twice_has_failed() -> None:
@@ -372,7 +362,7 @@ def test_a_process_that_does_not_listen_is_killed(worker: UMAPWorker, submit: Ca
     assert run.state == "cancelled"
     _until(lambda: not _runs(pid))
     _until(lambda: worker.pid != pid)  # without being asked to
-    assert worker.compiling
+    _result(submit(SHORT))
 
 
 def test_close_leaves_no_process() -> None:
@@ -412,13 +402,15 @@ def test_the_end_of_the_parent_ends_the_process(tmp_path: Path) -> None:
         "worker.warm()\n"
         "while worker.pid is None: time.sleep(0.01)\n"
         "with open('pids', 'a') as file: print(worker.pid, file=file, flush=True)\n"
-        "time.sleep(60)\n"
+        "while worker.compiling: time.sleep(0.01)\n"
+        "with open('pids', 'a') as file: print('ready', file=file, flush=True)\n"
+        "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, script], cwd=tmp_path) as parent:
         pids = tmp_path / "pids"
-        _until(lambda: pids.exists() and pids.read_text().endswith("\n"))
-        time.sleep(1)  # as long as it would take to run the script again
-        (pid,) = map(int, pids.read_text().split())
+        _until(lambda: pids.exists() and pids.read_text().endswith("ready\n"))
+        (first, _) = pids.read_text().split()  # running the script again would have come before
+        pid = int(first)
         assert _runs(pid)
         parent.kill()
     _until(lambda: not _runs(pid), 20)

@@ -57,16 +57,6 @@ def test_a_users_sorted_rows_are_scored_on_all_classes() -> None:
     assert max(variant_run(Variant(), replace(users, name="digits")).accuracies) < 0.5
 
 
-def test_it_stops_without_an_owner_and_begins_anew() -> None:
-    job = VariantRun(tokens(), CONFIG, Variant())
-    job.work()
-    assert not job.finished
-    job.owners.add("test")
-    job.work()
-    assert job.finished
-    assert len(job.latents) == 4
-
-
 def both(eta: float, other: float, **settings: str) -> Reparametrisation:
     job = Reparametrisation(tokens(), replace(CONFIG, eta=eta, **settings), other, owners={"test"})  # type: ignore[arg-type]
     job.work()

@@ -6,11 +6,9 @@ export default function ({ data, parentElement, setStateValue }) {
   if (!data?.length) return;
   if (!instances.has(parentElement)) instances.set(parentElement, new LatentCanvas(parentElement));
   const app = instances.get(parentElement);
-  const report = (name, value) => {
-    document.dispatchEvent(new Event("canvas-report")); // for poll.js, which keeps its questions apart
-    setStateValue(name, value);
-  };
-  app.update(data, (name, value) => whenStaying(app.root, () => report(name, value)));
+  app.update(data, (values) => {
+    sendAlone(() => Object.entries(values).forEach(([name, value]) => setStateValue(name, value)));
+  });
   return () => {
     // Streamlit also calls this when a newer call overtook this one; then the canvas is still on the page.
     setTimeout(() => {

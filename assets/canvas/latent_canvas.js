@@ -78,8 +78,8 @@ class LatentCanvas extends Actions {
   // --- what Python sends ---
 
   /** New data or a rerun with the same data: only what differs is touched. */
-  update(bytes, setStateValue) {
-    this.setStateValue = setStateValue;
+  update(bytes, tell) {
+    this.tell = tell; // called with values by name
     this.bytes = bytes.length;
     const { header, array } = readBlob(bytes);
     const before = this.header;

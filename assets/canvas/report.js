@@ -27,19 +27,26 @@ class Report {
     const { clock, header, selection, pinned } = app;
     const known = this.#known;
     const { dataset_key } = header;
+    const news = {};
     if (known.selection !== selection.text) {
       known.selection = selection.text;
-      app.setStateValue("selection", { dataset_key, bits: selection.text, given: header.selection?.digest ?? null });
+      news.selection = { dataset_key, bits: selection.text, given: header.selection?.digest ?? null };
     }
     if (known.pinned !== pinned.index) {
       known.pinned = pinned.index;
-      app.setStateValue("pinned", { dataset_key, index: pinned.index, given: header.pinned?.revision ?? null });
+      news.pinned = { dataset_key, index: pinned.index, given: header.pinned?.revision ?? null };
     }
-    if (clock.moving) return; // its end asks again
-    if (!clock.touched && clock.computed < clock.length) return; // following new frames is no news for Python
-    if (clock.wanted > clock.computed && clock.computed < clock.length) return; // where the user wants to be comes yet
-    if (known.depth === clock.depth) return;
-    known.depth = clock.depth;
-    app.setStateValue("depth", { at: clock.depth, given: [header.depth, header.revision] });
+    if (known.depth !== clock.depth && this.#isAtRest(clock)) {
+      known.depth = clock.depth;
+      news.depth = { at: clock.depth, given: [header.depth, header.revision] };
+    }
+    if (Object.keys(news).length) app.tell(news);
+  }
+
+  #isAtRest(clock) {
+    if (clock.moving) return false; // its end asks again
+    const growing = clock.computed < clock.length;
+    if (!clock.touched && growing) return false; // following new frames is no news for Python
+    return !(growing && clock.wanted > clock.computed); // else where the user wants to be comes yet
   }
 }

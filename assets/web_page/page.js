@@ -50,8 +50,8 @@ async function open() {
     settling = setTimeout(() => setText(document.getElementById("description"), descriptions[block]), SETTLE_MS);
   });
   const app = new LatentCanvas(document.getElementById("canvas"));
-  app.update(await bytesOf("frames"), (name, value) => {
-    if (name === "pinned" && answers) give(value.index < 0 ? null : attendedBy(value.index, answers));
+  app.update(await bytesOf("frames"), ({ pinned }) => {
+    if (pinned && answers) give(pinned.index < 0 ? null : attendedBy(pinned.index, answers));
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.repaint());
   if (document.getElementById("images")) {

@@ -59,7 +59,7 @@ def _steps(config: Config) -> list[_Step]:
 
 @functools.cache
 def _component() -> Callable[..., Any]:
-    names = ("canvas/dom.js", "canvas/staying.js", "block_diagram.js")
+    names = ("canvas/dom.js", "canvas/sending.js", "block_diagram.js")
     source = "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
     css = asset("block_diagram.css").read_text(encoding="utf-8")
     return st.components.v2.component("block_diagram", css=css, js=source)

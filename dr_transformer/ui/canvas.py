@@ -39,7 +39,7 @@ __all__ = [
     "pinned_token",
 ]
 
-_ENTRY_JS = ("staying.js", "entry.js")
+_ENTRY_JS = ("sending.js", "entry.js")
 _EXTRAS_JS = ("blob.js", "extras.js", "extras_entry.js")
 _SPRITES_JS = ("blob.js", "sprites.js", "sprites_entry.js")
 

@@ -26,14 +26,15 @@ def show_depth_curves(
     As many stand in a row as there is room for. `levels` as in `charts.depth_curve`, for each curve. Drawn from the
     start, still empty: a chart that came later would move the page under the reader's hand.
     """
-    charts = {}
+    charts, marked = {}, {}
     with st.container(key=key, gap=None):
         for number, (name, values) in enumerate(curves.items()):
+            marked[f"{key}_{number}"] = values
             chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
             charts[name] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"{key}_{number}", height=height, config={"displayModeBar": False})
-        mark_depth(list(curves.values()), n_blocks=n_blocks, canvas=canvas, container=key)
+        mark_depth(marked, n_blocks=n_blocks, canvas=canvas, container=key)
     if levels:
         methods = list(next(iter(levels.values())))
         st.caption("  ".join(f"{look} {method}" for look, method in zip(DASHES.values(), methods, strict=False)))
@@ -41,22 +42,34 @@ def show_depth_curves(
 
 
 def mark_depth(
-    curves: Sequence[Sequence[float | None] | None], *, n_blocks: int, canvas: str = "latent_canvas", container: str
+    curves: Mapping[str, Sequence[float | None] | None],
+    *,
+    n_blocks: int,
+    depths: Sequence[float] | None = None,
+    canvas: str = "latent_canvas",
+    container: str,
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
     And keep them in sight while they are drawn anew, as `steady_chart` does.
-    Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`; `curves`
-    are their values at whole depths, of which the one at the mark is written above the right end of the plot; None
-    where nothing is to be written.
+    Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`. `curves`
+    are by the charts' keys their values at `depths`, by default whole ones. Where the mark crosses the curve, straight
+    between these, the value is written above the right end of the plot; None where nothing is to be written.
     """
     data = {
         "container": container,
         "canvas": canvas,
         "range": depth_range(n_blocks),
-        "curves": [
-            None if values is None else {"values": list(values), "digits": curve_digits(values)} for values in curves
-        ],
+        "curves": {
+            key: None
+            if values is None
+            else {
+                "depths": list(range(len(values)) if depths is None else depths),
+                "values": list(values),
+                "digits": curve_digits(values),
+            }
+            for key, values in curves.items()
+        },
     }
     _component()(data=data, key=f"{container}_marks", height="content")
 

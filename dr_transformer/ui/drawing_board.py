@@ -58,7 +58,7 @@ def _places(stroke: list[float]) -> npt.NDArray[np.float64]:
 
 @functools.cache
 def _component() -> Any:
-    shared = source(["dom.js", "sprites.js", "staying.js"])
+    shared = source(["dom.js", "sprites.js", "sending.js"])
     board = asset("draw.js").read_text(encoding="utf-8")
     style = asset("draw.css").read_text(encoding="utf-8")
     return st.components.v2.component("drawing_board", css=style, js=f"{shared}\n{board}")

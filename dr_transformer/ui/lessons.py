@@ -219,7 +219,8 @@ def _panel(step: Step, settings: Settings) -> None:
 
 @functools.cache
 def _component() -> Any:
-    return st.components.v2.component("presenter", js=asset("presenter.js").read_text(encoding="utf-8"))
+    source = "".join(asset(name).read_text(encoding="utf-8") for name in ("canvas/sending.js", "presenter.js"))
+    return st.components.v2.component("presenter", js=source)
 
 
 def _keys(n_steps: int) -> None:

@@ -78,8 +78,8 @@ def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
             charts[title] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"objective_{term}", height=height, config={"displayModeBar": False})
-        block_ends = [[getattr(o, term) for o in ends] for term in TERMS]
-        mark_depth(block_ends, n_blocks=n_blocks, canvas=CANVAS, container="objective_curves")
+        marked = {f"objective_{term}": [getattr(o, term) for o in found] for term in TERMS}
+        mark_depth(marked, n_blocks=n_blocks, depths=depths, canvas=CANVAS, container="objective_curves")
     tables_behind(charts, key="objective", label="Curves as tables")
     if done and not inside.error:
         for sentence in sentences(ends):

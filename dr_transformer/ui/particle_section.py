@@ -148,7 +148,8 @@ def _curves(found: Trajectory) -> None:
             chart.update_xaxes(dtick=-(-found.n_steps // 8))
             chart.update_traces(hovertemplate="step %{x}: %{y:.4g}<extra></extra>")
             show(chart, f"particle_curve_{number}")
-        mark_depth(list(curves.values()), n_blocks=found.n_steps, canvas=CANVAS, container="step_curves")
+        marked = {f"particle_curve_{number}": values for number, values in enumerate(curves.values())}
+        mark_depth(marked, n_blocks=found.n_steps, canvas=CANVAS, container="step_curves")
 
 
 def _classes(chosen: Chosen, found: Trajectory) -> tuple[npt.NDArray[np.intp], list[str]]:

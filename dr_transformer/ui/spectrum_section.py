@@ -180,7 +180,8 @@ def _curves(run: SpectrumRun) -> None:
         for column, (key, chart) in zip(st.columns(2), charts.items(), strict=True):
             with column:
                 st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
-        marked = [[float(each[0]) for each in eigenvalues], [float(np.degrees(each).mean()) for each in angles]]
+        least, mean = [float(each[0]) for each in eigenvalues], [float(np.degrees(each).mean()) for each in angles]
+        marked = dict(zip(charts, (least, mean), strict=True))
         mark_depth(marked, n_blocks=n_blocks, canvas=CANVAS, container="spectrum_lines")
     tables_behind(charts, key="spectrum", label="Spectrum and angles as tables")
     st.caption(

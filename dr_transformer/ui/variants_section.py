@@ -193,7 +193,8 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
             charts[title] = chart
             height = int(chart.layout.height)
             st.plotly_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
-        mark_depth([None] * len(curves), n_blocks=config.n_blocks, canvas=CANVAS, container="variant_curves")
+        unwritten = {f"variants_{number}": None for number in range(len(curves))}
+        mark_depth(unwritten, n_blocks=config.n_blocks, canvas=CANVAS, container="variant_curves")
     tables_behind(charts, key="variants", label="Curves as tables")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
+from dr_transformer.sweep_cache import CACHE_VARIABLE
 from tests.e2e.canvas_page import SCRIPT, Canvas, N
 from tests.e2e.explorer_page import APP
 from tests.servers import free_port, serve
@@ -64,21 +66,32 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def streamlit_server() -> Iterator[Callable[[Path], str]]:
-    """`streamlit_server(script)` starts a Streamlit server for the script, or finds the one started before; its URL."""
-    started: dict[Path, str] = {}
+def logged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], tuple[str, Path]]]:
+    """`logged_server(script)`: the URL of the one Streamlit server for the script, and the file with all that it says.
+
+    The first who asks for it waits for its start. What it keeps on disk goes to a folder of its own.
+    """
+    started: dict[Path, tuple[str, Path]] = {}
     with ExitStack() as stack:
 
-        def start(script: Path) -> str:
+        def start(script: Path) -> tuple[str, Path]:
             if script not in started:
-                port = free_port()
+                folder = tmp_path_factory.mktemp(script.stem)
+                port, log = free_port(), folder / "log"
                 options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
                 options += ["--browser.gatherUsageStats=false", "--server.fileWatcherType=none"]
                 command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
-                started[script] = stack.enter_context(serve(command, port, cwd=ROOT))
+                env = {**os.environ, CACHE_VARIABLE: str(folder / "cache")}
+                started[script] = stack.enter_context(serve(command, port, ROOT, env, log)), log
             return started[script]
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def streamlit_server(logged_server: Callable[[Path], tuple[str, Path]]) -> Callable[[Path], str]:
+    """`streamlit_server(script)`: the URL of the one Streamlit server for the script."""
+    return lambda script: logged_server(script)[0]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A fragment that polls without end beside what people press, in the page and in another fragment."""
+"""Fragments that poll without end beside what people press, in the page and in another fragment."""
 
 import streamlit as st
 
@@ -6,8 +6,8 @@ from dr_transformer.ui.poll import poll
 
 
 @st.fragment
-def waiting() -> None:
-    poll(True, seconds=0.1)
+def waiting(key: str) -> None:
+    poll(True, seconds=0.1, key=key)
 
 
 @st.fragment
@@ -17,7 +17,8 @@ def pressing() -> None:
     st.text(f"Pressed: {st.session_state['presses']}.")
 
 
-waiting()
+waiting("one")
+waiting("other")
 letter = st.radio("Letter", ["a", "b", "c"])
 st.text(f"The page shows {letter}.")
 pressing()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dr_transformer import Config
 from dr_transformer.config import ViewConfig
@@ -30,13 +32,17 @@ def panel(page: Page, tab: str) -> Locator:
 
 
 def choose(inside: Locator, label: str, option: str) -> None:
-    """By keyboard, for the list moves as the panel opens; what is typed before the list is there chooses nothing."""
+    """By keyboard, for the list moves as the panel opens; what is typed before the list is there chooses nothing.
+
+    A page that is drawn again meanwhile may close the list, and then it is opened once more.
+    """
     box, page = inside.get_by_role("combobox", name=label), inside.page
     for _ in range(5):
         box.click()
         box.fill(option)
-        expect(page.get_by_role("option", name=option)).to_be_visible()
-        box.press("Enter")
+        with suppress(PlaywrightTimeout):
+            page.get_by_role("option", name=option).wait_for(timeout=5000)
+            box.press("Enter")
         box.blur()  # what was typed and not chosen goes
         page.wait_for_timeout(300)
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")

@@ -54,6 +54,8 @@ def test_what_is_pressed_while_a_question_waits_to_be_sent_is_not_lost(
     page: Page, streamlit_server: Callable[[Path], str]
 ) -> None:
     """Streamlit sends changes that come together as one message for one fragment; here nearly all come together."""
+    warnings: list[str] = []
+    page.on("console", lambda message: warnings.append(message.text))
     page.add_init_script(LATE_TIMERS)
     page.goto(streamlit_server(PRESSED))
     for number in range(1, 9):
@@ -64,3 +66,4 @@ def test_what_is_pressed_while_a_question_waits_to_be_sent_is_not_lost(
         page.get_by_role("button", name="Press").click()
         expect(page.get_by_text(f"Pressed: {number}.")).to_be_visible(timeout=5000)
         page.wait_for_timeout(430 + 23 * number)
+    assert not any("Multiple different fragmentIds" in warning for warning in warnings)

@@ -15,7 +15,7 @@ from tests.training.tiny import text
 
 SETTINGS = ["--n-layer", "2", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "4"]
 SETTINGS += ["--gradient-accumulation-steps", "4", "--max-iters", "30", "--eval-interval", "10", "--warmup-iters", "5"]
-SETTINGS += ["--device", "cpu", "--seeds", "0"]
+SETTINGS += ["--device", "cpu", "--seeds", "0", "--threads", "1"]
 
 
 def command(folder: Path, out: str, *more: str) -> list[str]:

@@ -84,10 +84,9 @@ def test_curves_while_it_runs_and_cancelled_and_gone_on_with(tmp_path: Path, sou
     assert job.curve["step"][:2] == [0, 50]
     assert len(job.curve["val_loss"]) == len(job.curve["step"])
     assert job.train["loss"]
-    at, began = job.iteration, time.monotonic()
+    at = job.iteration
     runner.release("me")
     until(lambda: not job.working, job)
-    assert time.monotonic() - began < 30
     assert (job.finished, job.error, job.current) == (False, None, None)
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".jsonl", ".checkpoint"}
     again = runner.submit("a", make, "me")
