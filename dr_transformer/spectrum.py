@@ -96,7 +96,7 @@ def laplacian_eigenmaps(
     degrees, parts = W.sum(axis=1), components(W)
     roots = np.sqrt(degrees)
     P = W.multiply(1 / roots[:, None]).multiply(1 / roots).tocsr()
-    spread = np.bincount(parts, weights=graph.distances.sum(axis=1, dtype=np.float64))
+    spread = np.bincount(parts, weights=(graph.distances > 0).sum(axis=1))
     shaped = spread[parts] > 0
     sizes = np.bincount(parts)
     _refuse(n_components, sizes, spread > 0, graph.n_neighbors)
