@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from dr_transformer import nearest
 from dr_transformer.errors import InputError
-from dr_transformer.graph_rows import floats, narrowed, scaled
+from dr_transformer.graph_rows import doubles, floats, narrowed, scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def new_edges(
     array, (m,), is the index of the (first) equal row of X, or −1; such a row has itself among its neighbours.
     """
     k, m = graph.n_neighbors, len(new)
-    both, size = scaled(torch.cat([floats(new, device).double(), floats(X, device).double()]))
+    both, size = scaled(torch.cat([doubles(new, device), doubles(X, device)]))
     queries, fitted = both[:m], both[m:]
     reach = torch.from_numpy(np.ldexp(graph.distances[:, -1].astype(np.float64), -size)).to(fitted)
     reach = (reach * (1 + 1e-6)).square()  # what float32 distances are good for

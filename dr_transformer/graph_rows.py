@@ -30,6 +30,11 @@ def floats(X: npt.NDArray[np.generic], device: str) -> Tensor:
     return rows
 
 
+def doubles(X: npt.NDArray[np.generic], device: str) -> Tensor:
+    """As `floats`, all in float64: pixels too, so that numbers divided by 255 elsewhere are equal to them."""
+    return floats(X.astype(np.float64) / 255 if X.dtype == np.uint8 else X, device).double()
+
+
 def scaled(rows: Tensor) -> tuple[Tensor, int]:
     """The rows (n, d) times 2⁻ᵉ, and e: the largest number leaves as much room to square as small ones.
 

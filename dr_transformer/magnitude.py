@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dr_transformer.errors import InputError
 
+_DRAWN = 60  # an exponent: what is drawn is squared, in float32 too
 _LARGE, _MODERATE = 40, 20  # exponents: at 2²⁰ the 1e-10 of a LayerNorm is nothing even to float64
 
 
@@ -25,6 +26,12 @@ def exponent(largest: float) -> int:
 def to_one(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """X times the power of two that brings its largest entry to ½ … 1."""
     return np.ldexp(X, -exponent(float(np.abs(X).max())))
+
+
+def drawable(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """X, or where it reaches beyond 2⁶⁰, X divided by a power of two: the same picture."""
+    excess = exponent(float(np.abs(X).max())) - _DRAWN
+    return np.ldexp(X, -excess) if excess > 0 else X
 
 
 def times_power(X: Tensor, power: int) -> Tensor:

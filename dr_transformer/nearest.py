@@ -88,7 +88,8 @@ def pick(queries: Tensor, rows: Tensor, lowest: Tensor, k: int, check: Check) ->
     indices, distances = _ranked(queries, rows, candidates, k, check)
     if count < len(rows):
         doubtful = _doubtful(distances[:, -1], bounds.amax(dim=1), rows.dtype).nonzero().squeeze(1)
-        for part in doubtful.split(_rows_at_once(rows)):
+        for some in _parts(len(doubtful), _rows_at_once(rows)):
+            part = doubtful[some]
             distances[part], indices[part] = _first(_differences(queries[part], rows, check), k)
     return indices, distances
 
@@ -96,10 +97,10 @@ def pick(queries: Tensor, rows: Tensor, lowest: Tensor, k: int, check: Check) ->
 def mend(D: Tensor, queries: Tensor, rows: Tensor, doubtful: Tensor, check: Check) -> None:
     """Put |x − y|² itself into D (b, n) for the pairs that are `doubtful` (b, n)."""
     which = doubtful.nonzero()
-    for pairs in which.split(max(1, _GATHER_BYTES[rows.device.type] // (8 * rows.shape[1]))):
+    for some in _parts(len(which), max(1, _GATHER_BYTES[rows.device.type] // (8 * rows.shape[1]))):
         if check:
             check()
-        i, j = pairs.T
+        i, j = which[some].T
         D[i, j] = (queries[i] - rows[j]).square().sum(dim=1)
 
 
@@ -175,14 +176,15 @@ def _middle(rows: Tensor) -> Tensor:
 
 def _extents(rows: Tensor, middle: Tensor | None = None) -> Tensor:
     middle = _middle(rows) if middle is None else middle
-    return torch.cat([(part - middle).abs().amax(dim=1) for part in rows.split(_SAMPLE)])
+    return torch.cat([(rows[some] - middle).abs().amax(dim=1) for some in _parts(len(rows), _SAMPLE)])
 
 
 def _direct(these: Tensor, rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
     """As `search`, of the rows `these` (m,) alone, by |x − y| itself: without products, n d differences a row."""
     wide = rows.double()
     indices, distances = [], []
-    for part in these.split(_rows_at_once(rows)):
+    for some in _parts(len(these), _rows_at_once(rows)):
+        part = these[some]
         D = _differences(wide[part], wide, check)
         D[torch.arange(len(part), device=rows.device), part] = torch.inf
         near, which = _first(D, k)
@@ -200,6 +202,10 @@ def _differences(queries: Tensor, rows: Tensor, check: Check) -> Tensor:
 def _first(D: Tensor, k: int) -> tuple[Tensor, Tensor]:
     near, which = D.sort(dim=1, stable=True)
     return near[:, :k], which[:, :k]
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _rows_at_once(rows: Tensor) -> int:

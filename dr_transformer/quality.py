@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from dr_transformer import metrics
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import to_one
 from dr_transformer.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
 from dr_transformer.projection import float64_chunks
 
@@ -59,7 +60,7 @@ class Reference:
             raise InputError("the data hold NaN or infinity; remove or fill such values first.")
         ranks = np.empty((m, m), np.uint16)
         neighbors = np.empty((m, min(n_neighbors, m - 1)), np.intp)
-        for some, order in metrics.nearest_first(_scaled(pixels), check):
+        for some, order in metrics.nearest_first(pixels, check):
             ranks[some] = _ranks(order)
             neighbors[some] = order[:, 1 : n_neighbors + 1]
         return cls(rows, ranks, neighbors, None if labels is None else labels[rows], len(Y), random_state)
@@ -101,7 +102,7 @@ def nmi(embedding: Array, labels: Labels | None, *, random_state: int = 42) -> f
     if _useless(X):
         return None
     try:
-        return _agreement(_scaled(X.astype(np.float64)), None if labels is None else labels[rows], random_state)[0]
+        return _agreement(to_one(X.astype(np.float64)), None if labels is None else labels[rows], random_state)[0]
     except _UndefinedError:
         return None
 
@@ -113,7 +114,7 @@ def clusters(embedding: Array, n_clusters: int, *, random_state: int = 42) -> In
     """
     if _useless(embedding):
         return None
-    X = _scaled(embedding)
+    X = to_one(embedding)
     apart = metrics.points_apart(X, n_clusters)
     return metrics.kmeans_clusters(X, apart, random_state, n_init=3).astype(np.intp) if apart > 1 else None
 
@@ -131,7 +132,7 @@ def quality(embedding: Array, reference: Reference, *, check: Check | None = Non
     missing: dict[str, str] = {}
     X = embedding[reference.rows]
     useless = _useless(X)
-    X = X.astype(np.float64) if useless else _scaled(X.astype(np.float64))
+    X = X.astype(np.float64) if useless else to_one(X.astype(np.float64))
     work = _Work(X, reference, check)
     for names, measure in _PIECES.items():
         if check:
@@ -235,11 +236,6 @@ def _useless(X: Array) -> str:
     if not finite.all():
         return f"{(~finite).sum()} tokens have NaN or infinity for an embedding"
     precision = np.finfo(X.dtype).eps if X.dtype.kind == "f" else 0.0
-    if np.ptp(_scaled(X.astype(np.float64)), axis=0).max() <= 4 * precision:
+    if np.ptp(to_one(X.astype(np.float64)), axis=0).max() <= 4 * precision:
         return "all tokens lie at one point"
     return ""
-
-
-def _scaled(X: Array) -> Array:
-    """X times the power of two that brings its largest entry to ½ … 1: all digits stay, and no square overflows."""
-    return np.ldexp(X, -int(np.frexp(np.abs(X).max())[1]))
