@@ -62,6 +62,8 @@ def usual_exponent(X: npt.NDArray[np.generic]) -> int:
 
     For libraries that square in float32, and look for scales by halving and doubling.
     """
+    if X.dtype == np.uint8:
+        return 0
     rows, size = scaled(floats(X, "cpu"))
     found = exponent(nearest.usual_extent(rows)) + size
     return found if abs(found) > _USUAL and rows.any() else 0

@@ -21,12 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import svd_flip
 
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, adjacency, components
+from dr_transformer.lanczos import eigsh
 from dr_transformer.projection import RandomState
 
 Array = npt.NDArray[np.float64]
