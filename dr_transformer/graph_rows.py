@@ -62,7 +62,7 @@ def usual_exponent(X: npt.NDArray[np.generic]) -> int:
 
     For libraries that square in float32, and look for scales by halving and doubling.
     """
-    if X.dtype == np.uint8:
+    if X.dtype == np.uint8 or not np.isfinite(X).all():  # the library says so
         return 0
     rows, size = scaled(floats(X, "cpu"))
     found = exponent(nearest.usual_extent(rows)) + size
