@@ -71,6 +71,12 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         A sentence if the tokens have collapsed to one point, of which `fit` warns as well.
     n_features_in_ : int
 
+    Notes
+    -----
+    PyTorch's threads do not outlive a fork: after `fit`, `transform` in a process forked from this one
+    (`multiprocessing` with "fork", the default on Linux before Python 3.14) waits for ever. Use the start methods
+    "spawn" or "forkserver", joblib's own workers, or threads.
+
     References
     ----------
     Ravuri & Lawrence, "Transformers as Unrolled Inference in Probabilistic Laplacian Eigenmaps", arXiv 2507.21040.
@@ -175,7 +181,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _follow(self, Y: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
         config = self.config()
         device = resolve_device(config)
-        latents = tuple(torch.from_numpy(X).to(device) for X in self.trajectory_)
+        latents = tuple(torch.from_numpy(X).to(device) for X in np.require(self.trajectory_, requirements=["W"]))
         masked = self._fitted_twins(Y).to(device) if config.mask_self else None
         return Landmarks(np.arange(len(latents[0])), latents, self._map, config).follow(Y, masked)
 

@@ -53,6 +53,10 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         The normalised adjacency, degrees, eigenvectors U, and more.
     n_features_in_ : int
 
+    Notes
+    -----
+    As with `TransformerDR`, after `fit` use no process forked from this one, but "spawn", "forkserver" or joblib's.
+
     References
     ----------
     Belkin & Niyogi, "Laplacian Eigenmaps for Dimensionality Reduction and Data Representation", 2003.
