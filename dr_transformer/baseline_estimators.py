@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.baselines import fit_pca
 from dr_transformer.config import Config
 from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
+from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.parameters import Parameter
@@ -23,7 +24,6 @@ from dr_transformer.umap_fit import UMAPSettings
 from dr_transformer.umap_run import UMAPRun
 from dr_transformer.umap_worker import UMAPWorker
 
-_ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
 _COMPONENTS = Parameter("n_components", int, 2, "", "", "", minimum=1)
 
 
@@ -67,7 +67,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         not check).
         """
         k = _COMPONENTS.check(self.n_components)
-        rows = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
+        rows = fitted_rows(self, X)
         found = fit_pca(rows, k, float64_device(Config(device=self.device).device).type)
         self.embedding_, self.mean_, self.components_, self.explained_variance_ratio_ = found
         self._n_features_out = k
@@ -78,10 +78,17 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         return self.fit(X, y).embedding_
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Project new rows X (m, n_features) on the fitted axes: (m, n_components), in float64."""
+        """Project new rows X (m, n_features) on the fitted axes: (m, n_components), in float64.
+
+        Numbers are in the unit of the fitted data, whatever their dtype: after a fit of uint8 pixels, from 0 to 255.
+        """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=_ACCEPTED, reset=False)
-        return np.concatenate([(chunk - self.mean_) @ self.components_.T for chunk in float64_chunks(rows)])
+        rows = new_rows(self, X)
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below, as a sentence
+            found = np.concatenate([(chunk - self.mean_) @ self.components_.T for chunk in float64_chunks(rows)])
+        if not np.isfinite(found).all():
+            raise InputError("the data hold values too large for PCA; scale them to about [0, 1].")
+        return found
 
 
 class UMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -157,7 +164,7 @@ class UMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         Raises ValueError with one sentence for bad data or parameters (`InputError` for what scikit-learn itself does
         not check).
         """
-        rows = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=4)  # two more than dimensions
+        rows = fitted_rows(self, X, min_samples=4)  # two more than dimensions
         settings = self._settings()
         n = len(rows)
         self.messages_: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Background
+from dr_transformer.magnitude import drawable, to_one
 from dr_transformer.metrics import N_NEIGHBORS
 from dr_transformer.power_iterations import power_iterations
 from dr_transformer.projection import float64_chunks
@@ -147,7 +148,7 @@ class BaselineRun(Background):
         method.notes.append(f"{shares.sum():.0%} of the variance")
         if method.device != "cpu":
             self._compare_devices(method, pca_on(self.baselines.baseline_components), method.device)
-        method.frames, method.frame_names, method.embedding = [scores], [""], scores
+        method.frames, method.frame_names, method.embedding = [drawable(scores)], [""], scores
 
     def _laplacian(self, method: Baseline) -> None:
         began = time.perf_counter()
@@ -162,7 +163,8 @@ class BaselineRun(Background):
             self._compare_devices(method, embed, device)
         # Approached as the transformer begins, from a random projection of the pixels.
         W = np.random.RandomState(seed).normal(size=(self.dataset.Y.shape[1], chosen.baseline_components))
-        start = np.concatenate([chunk @ W for chunk in float64_chunks(self.dataset.Y)])
+        pixels = np.concatenate(list(float64_chunks(self.dataset.Y)))
+        start = to_one(pixels) @ W
         with suppress(InputError):  # too few directions to begin from: the result stands alone
             way = power_iterations(found, start, check=self._check)
             method.frames += list(way.frames)

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from dr_transformer.devices import has_float64
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import exponent
 from dr_transformer.projection import float64_chunks
 
 Array = npt.NDArray[np.float64]
@@ -55,18 +56,23 @@ def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") 
             f"choose from 1 to {min(n, d)}."
         )
     X = np.concatenate(list(float64_chunks(Y)))
-    with np.errstate(over="ignore", invalid="ignore"):  # reported here, as a sentence
-        extent = np.ptp(X, axis=0).max()
-    if not extent < 1e100:  # nor is NaN
-        raise InputError("the data hold NaN, infinity or values too large for PCA; remove them, or scale the data.")
-    if extent == 0:
+    if not np.isfinite(X).all():
+        raise InputError("the data hold NaN or infinity; remove or fill such values first.")
+    size = exponent(float(np.abs(X).max()))
+    X = np.ldexp(X, -size)  # no square over- or underflows
+    if np.ptp(X, axis=0).max() == 0:
         raise InputError("all tokens are equal, so PCA has no direction to find; give tokens that differ.")
     if device != "cpu" and has_float64(device):
-        return fit_torch_pca(torch.from_numpy(X).to(device), n_components)
-    solver = "covariance_eigh" if n >= d else "full"
-    model = PCA(n_components, svd_solver=solver, copy=False)
-    scores = model.fit_transform(X)
-    return PCAModel(scores, model.mean_, model.components_, model.explained_variance_ratio_)
+        model = fit_torch_pca(torch.from_numpy(X).to(device), n_components)
+    else:
+        found = PCA(n_components, svd_solver="covariance_eigh" if n >= d else "full", copy=False)
+        scores = found.fit_transform(X)
+        model = PCAModel(scores, found.mean_, found.components_, found.explained_variance_ratio_)
+    with np.errstate(over="ignore"):  # reported here, as a sentence
+        scores = np.ldexp(model.scores, size)
+    if not np.isfinite(scores).all():
+        raise InputError("the data hold values too large for PCA; scale them to about [0, 1].")
+    return model._replace(scores=scores, mean=np.ldexp(model.mean, size))
 
 
 def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:

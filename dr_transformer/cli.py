@@ -232,12 +232,19 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
     )
 
 
-def _say_warning(message: Warning | str, category: type[Warning], filename: str, line: int, *_: Any) -> None:
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,  # noqa: ARG001  Python gives it by this name
+    line: str | None = None,
+) -> None:
     """Say our own warnings, which are sentences for people, as such; Python's and other packages' as Python does."""
     if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parent):
         _say(f"dr-transformer: {message}")
     else:
-        sys.stderr.write(warnings.formatwarning(message, category, filename, line))
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _say(sentence: str) -> None:

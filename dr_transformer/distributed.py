@@ -31,6 +31,7 @@ from dr_transformer.config import Config
 from dr_transformer.devices import device_for
 from dr_transformer.errors import InputError
 from dr_transformer.landmarks import counted_in
+from dr_transformer.magnitude import moderate
 from dr_transformer.model import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
 from dr_transformer.process_group import LostRankError, meet, reached, wait
 from dr_transformer.projection import fit_projection
@@ -150,7 +151,8 @@ def unroll_ranks(ranks: Ranks, Y: npt.NDArray[np.generic], config: Config) -> It
     with ranks.agreed(), counted_in(Y, projection):
         device = resolve_device(config, Y.dtype, shared=True)
         own = torch.from_numpy(projection(Y[rows])).to(resolve_dtype(config, Y.dtype)).to(device)
-    X = ranks.gather(layer_norm(own, len(Y)), len(Y))
+        own = layer_norm(moderate(own), len(Y))
+    X = ranks.gather(own, len(Y))
     yield Step(0, "layer_norm_0", X)
     masked = torch.arange(rows.start, rows.stop, device=X.device) if config.mask_self else None
     for block in range(1, config.n_blocks + 1):

@@ -54,6 +54,8 @@ def embed(asked: Asked, load: Callable[[], Dataset], say: Callable[[str], None])
         index, frames = compute(dataset.Y, asked, ranks) if asked.of_the_transformer else _other(dataset, asked, say)
         if to is None:
             return ()
+        if asked.of_the_transformer:
+            _say_if_lost(frames[-1], asked.block, say)
         run: dict[str, Any] = {"processes": ranks.size} if ranks else {}
         if index is not None:
             run |= {"landmarks": len(index), "landmark_choice": asked.how.landmark_choice}
@@ -141,6 +143,15 @@ def _other(dataset: Dataset, asked: Asked, say: Callable[[str], None]) -> tuple[
     from dr_transformer.baseline_alone import baseline_alone
 
     return None, [baseline_alone(dataset, asked.config, asked.baselines, asked.how.method, say)]
+
+
+def _say_if_lost(X: Array, block: int, say: Callable[[str], None]) -> None:
+    import torch
+
+    from dr_transformer.collapse import is_lost, sentence
+
+    if is_lost(torch.from_numpy(X)):
+        say(sentence(torch.from_numpy(X), block))
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from numbers import Integral
 from typing import Any, Self
 
@@ -11,15 +12,15 @@ import numpy.typing as npt
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from dr_transformer.collapse import is_lost, sentence
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
+from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.landmarks import Landmarks, choose_landmarks, counted_in
 from dr_transformer.model import resolve_device, unroll
 from dr_transformer.projection import RandomState, fit_projection, float64_chunks
-
-_ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
 
 
 class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,7 +68,15 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         Which rows are the landmarks.
     projection_ : ndarray of shape (n_features, n_components)
         W_proj.
+    messages_ : tuple of str
+        A sentence if the tokens have collapsed to one point, of which `fit` warns as well.
     n_features_in_ : int
+
+    Notes
+    -----
+    PyTorch's threads do not outlive a fork: after `fit`, `transform` in a process forked from this one
+    (`multiprocessing` with "fork", the default on Linux before Python 3.14) waits for ever. Use the start methods
+    "spawn" or "forkserver", joblib's own workers, or threads.
 
     References
     ----------
@@ -120,7 +129,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         scikit-learn itself does not check).
         """
         config = self.config()
-        Y = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
+        Y = fitted_rows(self, X)
         generator = check_random_state(self.random_state)
         self._map = fit_projection(Y, config, generator)
         self.landmarks_ = self._choose_landmarks(Y, generator)
@@ -131,6 +140,10 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._n_features_out = config.n_components
         self._digests = _row_digests(rows)
         self.embedding_ = self.trajectory_[-1] if self.landmarks_ is None else self._follow(Y)
+        found = torch.from_numpy(self.embedding_)
+        self.messages_: tuple[str, ...] = (sentence(found, config.n_blocks),) if is_lost(found) else ()
+        for message in self.messages_:
+            warnings.warn(message, stacklevel=2)
         return self
 
     def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> npt.NDArray[np.floating]:
@@ -142,10 +155,11 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
         Block by block the new tokens attend to the fitted ones, or to their landmarks, not to each other. With
         `mask_self`, a row equal to one of these *is* that token and does not attend to itself, so `transform` of the
-        fitted data is `embedding_`.
+        fitted data is `embedding_`. Numbers are in the unit of the fitted data, whatever their dtype: after a fit of
+        uint8 pixels, from 0 to 255.
         """
         check_is_fitted(self)
-        return self._follow(validate_data(self, X, dtype=_ACCEPTED, reset=False))
+        return self._follow(new_rows(self, X))
 
     def config(self) -> Config:
         """These parameters, validated, as the frozen `Config` that the numerics take."""
@@ -168,7 +182,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     def _follow(self, Y: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
         config = self.config()
         device = resolve_device(config, self.trajectory_.dtype)
-        latents = tuple(torch.from_numpy(X).to(device) for X in self.trajectory_)
+        latents = tuple(torch.from_numpy(X).to(device) for X in np.require(self.trajectory_, requirements=["W"]))
         masked = self._fitted_twins(Y).to(device) if config.mask_self else None
         return Landmarks(np.arange(len(latents[0])), latents, self._map, config).follow(Y, masked)
 

@@ -89,6 +89,8 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
         trajectory = Trajectory(shows_sub_steps(dataset.n_samples, config.n_blocks, config.n_components))
         for step in _steps(dataset, config):
             trajectory.take(step)
+        if trajectory.lost:
+            say(trajectory.lost)
         film = animation.film(trajectory.frames(config), dataset, config, view, options)
         made_with = settings(config, dataset, view=view, animation=options)
         with tqdm(total=len(film.at), desc="frames", leave=False) as bar:
@@ -146,9 +148,15 @@ def _drawing(
     needed: Collection[int],
     say: Say,
 ) -> Drawing:
+    import torch
+
     from dr_transformer import figure_content
+    from dr_transformer.collapse import is_lost, sentence
 
     latents = _run(dataset, config, needed)
+    last = max(latents.blocks)
+    if is_lost(X := torch.from_numpy(latents.blocks[last])):
+        say(sentence(X, last))
     if options.template == "figure1":
         return figure_content.figure1(latents.start, latents.blocks, dataset, config, view)
     if options.template == "strip":

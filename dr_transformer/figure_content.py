@@ -16,6 +16,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.figure_charts import Curves, Matrix
 from dr_transformer.figure_config import FigureConfig
 from dr_transformer.figure_templates import Map, Maps
+from dr_transformer.magnitude import drawable
 from dr_transformer.view_frames import blocks_in_view, blocks_needed, in_view
 
 MAX_PANELS = 65  # of a strip: more cannot be read
@@ -50,7 +51,7 @@ def figure1(start: Array, latents: Mapping[int, Array], dataset: Dataset, config
     """The paper's figure 1: Y W_proj (n, q) on the left, the last block on the right."""
     last = config.n_blocks
     panels = [
-        Map("random projection" if config.projection == "gaussian" else "PCA", in_view([start], view, 0)[0]),
+        Map("random projection" if config.projection == "gaussian" else "PCA", in_view([drawable(start)], view, 0)[0]),
         Map(f"block {last}", blocks_in_view(latents, view, last)[last]),
     ]
     return Maps(panels, dataset.labels, dataset.class_names, columns=2, side=4, as_paper=True)
@@ -82,7 +83,7 @@ def methods(
     """
     block = shown_block(options, config)
     maps: dict[str, Array | str] = {"transformer": blocks_in_view(latents, view, config.n_blocks)[block]}
-    maps |= {name: found if isinstance(found, str) else found[:, :2] for name, found in baselines.items()}
+    maps |= {name: found if isinstance(found, str) else drawable(found[:, :2]) for name, found in baselines.items()}
     target = maps.get(align)
     if isinstance(target, np.ndarray):
         maps = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,22 +10,22 @@ import numpy.typing as npt
 import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 
 from dr_transformer import nearest
-from dr_transformer.devices import has_float64
 from dr_transformer.errors import InputError
+from dr_transformer.graph_rows import doubles, floats, narrowed, scaled
 
 
 @dataclass(frozen=True, eq=False)
 class KNNGraph:
     """The k nearest other tokens of each token: `indices` (n, k), nearest first, and Euclidean `distances` (n, k).
 
-    `recall`: the share of true neighbours among them, 1 where the search was exact.
+    The distances are float32, or float64 where that cannot hold them. `recall` is the share of true neighbours
+    among them: 1 where the search was exact.
     """
 
     indices: npt.NDArray[np.intp]
-    distances: npt.NDArray[np.float32]
+    distances: npt.NDArray[np.floating]
     recall: float = 1.0
 
     @property
@@ -51,13 +50,14 @@ def knn_graph(
     """The exact kNN graph of the rows of X (n, d); uint8 is pixels, / 255. Copies are at distance 0.
 
     Candidates by |x|² + |y|² − 2 x·y are ranked by |x − y|, in float64 for such X, else in float32, and ties by index.
-    That no nearer row was left out is proven row by row from a bound on rounding, or else searched again in float64
-    (`nearest.search`). "Exact" leaves open only: which of more than eight rows that tie for the k-th place, and the
-    order of two that differ by the rounding of |x − y|. Memory is a tile of products and O(n (d + k)). `device` is
-    torch's name for it; where that has no float64, it is the CPU. `check` is called between tiles and may raise to stop
-    the work.
+    That no nearer row was left out is proven row by row from a bound on rounding, or else searched again in float64,
+    and at last by |x − y| itself (`nearest.search`), so that a row far from the others spoils none of theirs. "Exact"
+    leaves open only: which of more than eight rows that tie for the k-th place (to a part in 10⁶ in float32, in 10⁹ in
+    float64), and the order of two that differ by the rounding of |x − y|. Memory is a tile of products and O(n (d +
+    k)). `device` is torch's name for it; where that has no float64, it is the CPU. `check` is called between tiles and
+    may raise to stop the work.
 
-    Raises `InputError` for n_neighbors < 1 or ≥ n, NaN, infinity, and values whose distances over- or underflow.
+    Raises `InputError` for n_neighbors < 1 or ≥ n, NaN, infinity, and distances beyond float64.
     """
     n = len(X)
     if n < 2:
@@ -67,13 +67,15 @@ def knn_graph(
             f"n_neighbors = {n_neighbors} is not possible with {n} tokens: each has {n - 1} others, "
             f"so choose from 1 to {n - 1}{', or more tokens' if n_neighbors >= n else ''}."
         )
-    rows, scale = _floats(X, device)
+    rows = floats(X, device)
     varying = (rows != rows[0]).any(dim=0)  # a column that never varies adds nothing
-    indices, distances = nearest.search(rows[:, varying] / scale, n_neighbors, check)
-    lengths = (distances.double() * scale).float()
-    if not lengths.isfinite().all() or (lengths.max() == 0 and distances.max() > 0):
-        raise InputError("the data hold values too large or too small to compare; scale them to about [0, 1].")
-    return KNNGraph(indices.cpu().numpy().astype(np.intp, copy=False), lengths.cpu().numpy())
+    rows, size = scaled(rows[:, varying] if varying.any() else rows[:, :1])
+    indices, found = nearest.search(rows, n_neighbors, check)
+    with np.errstate(over="ignore"):  # reported below, as a sentence
+        lengths = np.ldexp(found.double().cpu().numpy(), size)
+    if not np.isfinite(lengths).all():
+        raise InputError("the data hold values too far apart to compare; scale them to about [0, 1].")
+    return KNNGraph(indices.cpu().numpy().astype(np.intp, copy=False), narrowed(lengths))
 
 
 def adjacency(graph: KNNGraph) -> sparse.csr_array:
@@ -108,18 +110,16 @@ def new_edges(
     neighbour of j. That is `adjacency` for one token more, whose arrival takes no edge from the others. The second
     array, (m,), is the index of the (first) equal row of X, or −1; such a row has itself among its neighbours.
     """
-    k = graph.n_neighbors
-    fitted, scale = _floats(X, device)
-    fitted = fitted.double() / scale
-    centre = fitted.mean(dim=0)
-    fitted -= centre
-    queries = _floats(new, device)[0].double() / scale - centre
-    reach = torch.from_numpy(graph.distances[:, -1]).to(fitted) / scale
+    k, m = graph.n_neighbors, len(new)
+    both, size = scaled(torch.cat([doubles(new, device), doubles(X, device)]))
+    queries, fitted = both[:m], both[m:]
+    reach = torch.from_numpy(np.ldexp(graph.distances[:, -1].astype(np.float64), -size)).to(fitted)
     reach = (reach * (1 + 1e-6)).square()  # what float32 distances are good for
     blocks, twins = [], []
-    for block, D in nearest.products(queries, fitted, fitted.square().sum(dim=1), check):
-        near, distances = nearest.pick(queries[block], fitted, D, k)
-        weights = (reach >= D.add_(queries[block].square().sum(dim=1, keepdim=True))).double().mul_(0.5)
+    for block, D, error in nearest.squared_distances(queries, fitted, check):
+        near, distances = nearest.pick(queries[block], fitted, D - error, k, check)
+        nearest.mend(D, queries[block], fitted, (D - reach).abs() <= error, check)
+        weights = (reach >= D).double().mul_(0.5)
         weights.scatter_add_(1, near, torch.full_like(distances, 0.5))
         blocks.append(sparse.csr_array(weights.cpu().numpy()))
         twins.append(torch.where(distances[:, 0] == 0, near[:, 0], -1).cpu().numpy())
@@ -134,20 +134,3 @@ def neighbourhood_preservation(
     offset = np.arange(n)[:, None] * n  # a number for each pair of tokens
     kept = np.isin((reference + offset).ravel(), (neighbours + offset).ravel())
     return kept.reshape(n, k).mean(axis=1)
-
-
-def _floats(X: npt.NDArray[np.generic], device: str) -> tuple[Tensor, float]:
-    """X as a tensor, float64 if it was, else float32 (uint8 becomes pixels in [0, 1]); and its scale.
-
-    The scale is a power of 2, so that dividing by it rounds nothing, at which squares neither over- nor underflow.
-    """
-    # Torch warns of what is read-only.
-    rows = torch.from_numpy(np.require(X, requirements=["C", "W"])).to(device if has_float64(device) else "cpu")
-    if rows.dtype == torch.uint8:
-        rows = rows.float() / 255
-    elif rows.dtype != torch.float64:
-        rows = rows.float()
-    low, high = (float(end) for end in rows.aminmax())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError("the data hold NaN or infinity; remove or fill such values first.")
-    return rows, 2.0 ** (math.frexp(max(-low, high))[1] - 1)

@@ -19,6 +19,7 @@ import torch
 from dr_transformer import nearest
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph
+from dr_transformer.graph_rows import floats, in_float32, narrowed, scaled, usual_exponent
 from dr_transformer.paths import module_command, module_environment
 
 # Tokens; the exact search takes 45 s for as many on two cores (AMD EPYC, AVX-512), four times that for twice as many.
@@ -87,29 +88,21 @@ def measured_recall(
     """The share of the true k neighbours of `N_MEASURED` random rows of X (n, d) that `graph` has."""
     n, k = graph.indices.shape
     chosen = np.random.default_rng(random_state).choice(n, min(N_MEASURED, n), replace=False)
-    rows = torch.from_numpy(_pixels(X))
-    rows = rows - rows.mean(dim=0)
-    queries, squares = rows[torch.from_numpy(chosen)], rows.square().sum(dim=1)
-    right = 0
-    for block, D in nearest.products(queries, rows, squares, check):
-        mine = chosen[block]
-        D[torch.arange(len(D)), torch.from_numpy(mine)] = torch.inf
-        near, _ = nearest.pick(queries[block], rows, D, k)
-        right += sum(len(np.intersect1d(a, b)) for a, b in zip(near.numpy(), graph.indices[mine], strict=True))
+    rows, _ = scaled(floats(X, "cpu"))
+    found = nearest.search(rows, k, check, torch.from_numpy(chosen))[0][chosen].numpy()
+    right = sum(len(np.intersect1d(a, b)) for a, b in zip(found, graph.indices[chosen], strict=True))
     return right / (len(chosen) * k)
-
-
-def _pixels(X: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    return X.astype(np.float32) / np.float32(255 if X.dtype == np.uint8 else 1)
 
 
 def _search(given: str, found: str, n_neighbors: int, random_state: int) -> None:
     from pynndescent import NNDescent
 
-    rows = _pixels(np.load(given, allow_pickle=False))
+    X = np.load(given, allow_pickle=False)
+    size = usual_exponent(X)
+    rows = in_float32(floats(X, "cpu").numpy(), -size)
     index = NNDescent(rows, n_neighbors=n_neighbors + 1, random_state=random_state)  # a row is its own first neighbour
     indices, distances = without_own(*index.neighbor_graph)
-    np.savez(found, indices=indices, distances=distances.astype(np.float32))
+    np.savez(found, indices=indices, distances=narrowed(np.ldexp(distances.astype(np.float64), size)))
 
 
 def without_own(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import moderate
 from dr_transformer.model import Step, check_tokens, layer_norm, run_block, unroll
 from dr_transformer.projection import Projection, RandomState, fit_projection
 
@@ -55,7 +56,7 @@ def choose_landmarks(
         return np.sort(sample_without_replacement(n, n_landmarks, random_state=generator))
     pool = np.sort(sample_without_replacement(n, min(n, _POOL * n_landmarks), random_state=generator))
     with counted_in(Y, projection):
-        X = layer_norm(torch.from_numpy(projection(Y[pool])), 1).numpy()
+        X = layer_norm(moderate(torch.from_numpy(projection(Y[pool]))), 1).numpy()
     from sklearn.cluster import kmeans_plusplus
 
     _, chosen = kmeans_plusplus(X, n_landmarks, random_state=generator)
@@ -98,8 +99,9 @@ class Landmarks:
         """
         keys = self.latents[0]
         X = torch.from_numpy(self.projection(Y)).to(keys.dtype).to(keys.device)
+        first = layer_norm(moderate(X), len(keys))
         yield Step(0, "projection", X)
-        X = layer_norm(X, len(keys))
+        X = first
         yield Step(0, "layer_norm_0", X)
         for block, keys in enumerate(self.latents[:-1], start=1):
             for name, latents in run_block(X, keys, self.config, masked):

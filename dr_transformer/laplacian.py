@@ -8,17 +8,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
 from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
+from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph, new_edges
 from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.projection import RandomState
 from dr_transformer.spectrum import laplacian_eigenmaps
-
-_ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
 
 
 class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -53,6 +52,10 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     eigenmaps_ : Eigenmaps
         The normalised adjacency, degrees, eigenvectors U, and more.
     n_features_in_ : int
+
+    Notes
+    -----
+    As with `TransformerDR`, after `fit` use no process forked from this one, but "spawn", "forkserver" or joblib's.
 
     References
     ----------
@@ -89,7 +92,7 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         sentence for bad data or parameters (`InputError` for what scikit-learn itself does not check).
         """
         self._check()
-        self._rows = validate_data(self, X, dtype=_ACCEPTED, ensure_min_samples=2)
+        self._rows = fitted_rows(self, X)
         n = len(self._rows)
         n_neighbors = min(self.n_neighbors, n - 1)
         if graph is None:
@@ -123,10 +126,11 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         A new token has the edges that it would have if it joined the graph alone, and is the mean of its neighbours
         (weighted by them) over 1 − λ. A row equal to a fitted one *is* that token, and gets its `embedding_` exactly. A
         row hardly different is a new token beside it, not the same one, and comes to lie near: for 2 000 MNIST images
-        0.5 % of the cloud's root mean square radius away in the median (with `beta`, 2 %), 14 % at worst.
+        0.5 % of the cloud's root mean square radius away in the median (with `beta`, 2 %), 14 % at worst. Numbers
+        are in the unit of the fitted data, whatever their dtype: after a fit of uint8 pixels, from 0 to 255.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=_ACCEPTED, reset=False)
+        rows = new_rows(self, X)
         weights, twins = new_edges(rows, self._rows, self.graph_, device=self._device())
         result = self.embedding_[twins]
         if (new := twins < 0).any():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.manifold import trustworthiness as _trustworthiness
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
@@ -19,8 +20,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from dr_transformer.graph_rows import floats, scaled
+from dr_transformer.nearest import centre
+
 N_NEIGHBORS = 10  # k of trustworthiness, continuity and kNN recall
 _BLOCK_BYTES = 16 * 2**20
+_ROUNDINGS = 1e9 * np.finfo(float).eps  # of a squared length, for each feature: nearer tokens are compared directly
 
 Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
@@ -164,17 +169,25 @@ def subsample(n: int, size: int, random_state: int) -> Indices:
 def nearest_first(X: Array, check: Check | None = None) -> Iterator[tuple[slice, Indices]]:
     """Row blocks of the tokens of X (m, q), and for each token of a block all m by distance, itself first: (b, m).
 
-    `check` is called before each block, and may raise to stop.
+    Distances are by products, but where their rounding is not far below the nearest, by differences. `check` is called
+    before each block, and may raise to stop.
     """
-    X = X - X.mean(axis=0)  # distances are the same, their rounding is smaller
+    rows, _ = scaled(floats(X, "cpu"))
+    X = (rows - centre(rows)).numpy()  # distances are the same, their rounding is smaller
+    rounding = _ROUNDINGS * X.shape[1] * np.square(X, dtype=np.float64).sum(axis=1)
     size = max(1, _BLOCK_BYTES // (8 * len(X)))
     for start in range(0, len(X), size):
         if check:
             check()
-        rows = slice(start, min(start + size, len(X)))
-        distances = euclidean_distances(X[rows], X, squared=True)
-        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1
-        yield rows, np.argsort(distances, axis=1)
+        some = slice(start, min(start + size, len(X)))
+        distances = euclidean_distances(X[some], X, squared=True)
+        own = np.arange(len(distances)), np.arange(some.start, some.stop)
+        distances[own] = np.inf
+        doubtful = distances.min(axis=1) <= rounding[some]
+        if doubtful.any():
+            distances[doubtful] = cdist(X[some][doubtful], X, "sqeuclidean")
+        distances[own] = -1
+        yield some, np.argsort(distances, axis=1)
 
 
 def _unit_rows(X: Array) -> npt.NDArray[np.float64]:

@@ -27,6 +27,7 @@ from dr_transformer.attention_kernels import Check
 from dr_transformer.config import Config
 from dr_transformer.devices import device_for, has_float64
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import moderate
 from dr_transformer.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.projection import Projection, fit_projection
 
@@ -62,8 +63,8 @@ def unroll(
         warnings.warn(note, stacklevel=2)
     projection = projection or fit_projection(Y, config)
     start = torch.from_numpy(projection(Y)).to(resolve_dtype(config, Y.dtype)).to(resolve_device(config, Y.dtype))
+    X = layer_norm(moderate(start), len(Y))
     yield Step(0, "projection", start)
-    X = layer_norm(start, len(Y))
     yield Step(0, "layer_norm_0", X)
     masked = torch.arange(len(Y), device=X.device) if config.mask_self else None
     for block in range(1, config.n_blocks + 1):
@@ -90,6 +91,11 @@ def run_block(
         products=resolve_products(config, X.dtype, n, X.device),
         check=check,
     )
+    if not AX.isfinite().all():
+        raise InputError(
+            f"attention at alpha = {config.alpha:g} is not finite: its logits are too large for "
+            f"{str(X.dtype).removeprefix('torch.')}; use a smaller alpha."
+        )
     X = X + 2 * config.eta * (AX - X if config.graph_diffusion else AX)
     yield "attention", X
     yield from after_attention(X, n, config)

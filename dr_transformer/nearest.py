@@ -17,24 +17,31 @@ Check = Callable[[], None] | None
 _TILE_ROWS = {"cpu": 2048, "cuda": 8192}
 _GATHER_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}
 _SPARE = {torch.bfloat16: 16, torch.float32: 8, torch.float64: 8}  # candidates beyond k, to choose from by |x − y|
+_TIED = {torch.float32: 2.0**-22, torch.float64: 2.0**-30}  # squared distances that differ by less are as good as equal
+_WIDE = 2.0**20  # times as far from the middle as nine of ten rows: such a row would draw the mean away from the others
+_SAMPLE = 1000  # rows that say where the middle is
 _COARSE_FROM = 2048  # rows; below, bfloat16 has nothing to save
 
 
-def search(rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
+def search(rows: Tensor, k: int, check: Check, these: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices and distances (n, k) of the nearest other rows of `rows` (n, d): by |x − y|, then by index.
+
+    With `these` (m,) of these rows alone: what is given for others is left open.
 
     Candidates come from products in bfloat16, where that is fast, then float32, then float64. Each has a bounded error,
     so a row is settled where its k-th distance lies below all that the rows left out can have in truth; only what is
-    not settled is searched more precisely. What float64 cannot settle are ties. Centring makes products' errors small;
-    the distances are of the rows as they are, which centring would round.
+    not settled is searched more precisely, and what float64 does not settle by |x − y| itself (`_direct`). Centring
+    makes products' errors small; the distances are of the rows as they are, which centring would round.
     """
     n = len(rows)
     indices = torch.empty((n, k), dtype=torch.long, device=rows.device)
     distances = rows.new_empty((n, k))
-    these = torch.arange(n, device=rows.device)
+    these = torch.arange(n, device=rows.device) if these is None else these
     for dtype in _precisions(rows):
-        centred = rows.to(torch.float64 if dtype == torch.float64 else rows.dtype) - rows.mean(dim=0)
+        centred = rows.to(torch.float64 if dtype == torch.float64 else rows.dtype) - centre(rows)
         coarse, squares = centred.to(dtype), centred.square().sum(dim=1)
+        if dtype != torch.bfloat16:
+            squares = squares * (1 - _rounding(centred))  # then no product makes a pair seem further than it is
         count = min(k + _SPARE[dtype], n - 1)
         if len(these) > n // 2:  # all, by symmetry, cost no more
             these = torch.arange(n, device=rows.device)
@@ -42,12 +49,14 @@ def search(rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
         else:
             found, beyond = _by_rows(these, coarse, squares, count, check)
         indices[these], distances[these] = _ranked(rows[these], rows, found, k, check)
-        if count == n - 1 or dtype == torch.float64:
-            break
-        doubtful = distances[these, -1].square() + _error(centred, coarse)[these] >= beyond
-        these = these[doubtful]
+        if count == n - 1:
+            return indices, distances
+        if dtype == torch.bfloat16:
+            beyond -= _error(centred, coarse)[these]
+        these = these[_doubtful(distances[these, -1], beyond, rows.dtype)]
         if not len(these):
-            break
+            return indices, distances
+    indices[these], distances[these] = _direct(these, rows, k, check)
     return indices, distances
 
 
@@ -61,19 +70,50 @@ def products(queries: Tensor, rows: Tensor, squares: Tensor, check: Check) -> It
         yield block, torch.mm(queries[block], rows.T).to(squares.dtype).mul_(-2).add_(squares)
 
 
-def pick(queries: Tensor, rows: Tensor, D: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Indices and distances (b, k) of the rows nearest to each query, given D (b, n), that which `products` yields."""
+def squared_distances(queries: Tensor, rows: Tensor, check: Check) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Blocks of queries (m, d), each with |x − y|² (b, n) to all `rows` (n, d) by products, and a bound on its error.
+
+    Both in float64.
+    """
+    origin = centre(rows)
+    queries, rows = queries - origin, rows - origin
+    sizes, squares = queries.square().sum(dim=1, keepdim=True), rows.square().sum(dim=1)
+    for block, D in products(queries, rows, squares, check):
+        yield block, D.add_(sizes[block]), _rounding(rows) * (sizes[block] + squares)
+
+
+def pick(queries: Tensor, rows: Tensor, lowest: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
+    """Indices and distances (b, k) of the rows (n, d) nearest to each query, given a lower bound (b, n) on |x − y|²."""
     count = min(k + _SPARE[rows.dtype], len(rows))
-    return _ranked(queries, rows, torch.topk(D, count, dim=1, largest=False, sorted=False).indices, k, None)
+    bounds, candidates = torch.topk(lowest, count, dim=1, largest=False, sorted=False)
+    indices, distances = _ranked(queries, rows, candidates, k, check)
+    if count < len(rows):
+        doubtful = _doubtful(distances[:, -1], bounds.amax(dim=1), rows.dtype).nonzero().squeeze(1)
+        for some in _parts(len(doubtful), _rows_at_once(rows)):
+            part = doubtful[some]
+            distances[part], indices[part] = _first(_differences(queries[part], rows, check), k)
+    return indices, distances
+
+
+def mend(D: Tensor, queries: Tensor, rows: Tensor, doubtful: Tensor, check: Check) -> None:
+    """Put |x − y|² itself into D (b, n) for the pairs that are `doubtful` (b, n)."""
+    which = doubtful.nonzero()
+    for some in _parts(len(which), max(1, _GATHER_BYTES[rows.device.type] // (8 * rows.shape[1]))):
+        if check:
+            check()
+        i, j = which[some].T
+        D[i, j] = (queries[i] - rows[j]).square().sum(dim=1)
 
 
 def coarse_is_fast(device: torch.device) -> bool:
     """Whether products in bfloat16 take a fraction of those in float32, and on a CPU, where that is what counts."""
-    return device.type == "cpu" and torch.backends.mkldnn.enabled and multiplies_bfloat16(device)
+    return device.type == "cpu" and bool(torch.backends.mkldnn.enabled) and multiplies_bfloat16(device)
 
 
 def _precisions(rows: Tensor) -> list[torch.dtype]:
     coarse = [torch.bfloat16] if len(rows) >= _COARSE_FROM and coarse_is_fast(rows.device) else []
+    if reaches_far(rows):  # bfloat16 would settle none, or have no room for both
+        coarse = []
     return coarse + [dtype for dtype in (torch.float32, torch.float64) if dtype.itemsize >= rows.dtype.itemsize]
 
 
@@ -89,6 +129,87 @@ def _error(rows: Tensor, coarse: Tensor) -> Tensor:
     rounding = (2.0**-8 if coarse.dtype == torch.bfloat16 else 0) + rows.shape[1] * 2.0**-23
     dot = sizes * rest.max() + rest * whole.max() + rounding * whole * whole.max()
     return 2 * dot + 2.0**-20 * (squares + squares.max())
+
+
+def _rounding(rows: Tensor) -> float:
+    """c: |x|² + |y|² − 2 x·y by products of such rows (n, d) is no further than c (|x|² + |y|²) from |x − y|².
+
+    The product's error is at most d u |x||y| (u: the rounding of the format) and that of sums and centring another few
+    u of (|x| + |y|)², which is at most 2 (|x|² + |y|²). So a row far away spoils no pair but its own.
+    """
+    return (rows.shape[1] + 8) * torch.finfo(rows.dtype).eps
+
+
+def _doubtful(distances: Tensor, beyond: Tensor, dtype: torch.dtype) -> Tensor:
+    """Which of the k-th distances (m,) are not proven, if of the rows left out none is nearer than √beyond (m,).
+
+    Nothing is nearer than a copy, and what is nearer by no more than the rounding of |x − y| is as near.
+    """
+    reach = distances.to(beyond.dtype).square()
+    return (reach > 0) & (reach * (1 - _TIED[dtype]) >= beyond)
+
+
+def centre(rows: Tensor) -> Tensor:
+    """The mean of the rows (d,), or, where rows far away would draw it from the others, the median of some of them."""
+    middle = _middle(rows)
+    return middle if reaches_far(rows, middle) else rows.mean(dim=0)
+
+
+def reaches_far(rows: Tensor, middle: Tensor | None = None) -> bool:
+    """Whether a row lies a million times as far from the middle of the rows (n, d) as nine of ten do."""
+    extents = _extents(rows, middle)
+    return bool(extents.max() > _WIDE * _most(extents))
+
+
+def usual_extent(rows: Tensor) -> float:
+    """How far nine of ten of the rows (n, d) are from their middle, at most, in any column."""
+    return float(_most(_extents(rows)))
+
+
+def _most(extents: Tensor) -> Tensor:
+    return extents.kthvalue(math.ceil(0.9 * len(extents))).values
+
+
+def _middle(rows: Tensor) -> Tensor:
+    return rows[:: max(1, len(rows) // _SAMPLE)].median(dim=0).values
+
+
+def _extents(rows: Tensor, middle: Tensor | None = None) -> Tensor:
+    middle = _middle(rows) if middle is None else middle
+    return torch.cat([(rows[some] - middle).abs().amax(dim=1) for some in _parts(len(rows), _SAMPLE)])
+
+
+def _direct(these: Tensor, rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
+    """As `search`, of the rows `these` (m,) alone, by |x − y| itself: without products, n d differences a row."""
+    wide = rows.double()
+    indices, distances = [], []
+    for some in _parts(len(these), _rows_at_once(rows)):
+        part = these[some]
+        D = _differences(wide[part], wide, check)
+        D[torch.arange(len(part), device=rows.device), part] = torch.inf
+        near, which = _first(D, k)
+        indices.append(which)
+        distances.append(near)
+    return torch.cat(indices), torch.cat(distances).to(rows.dtype)
+
+
+def _differences(queries: Tensor, rows: Tensor, check: Check) -> Tensor:
+    if check:
+        check()
+    return torch.cdist(queries, rows, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _first(D: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    near, which = D.sort(dim=1, stable=True)
+    return near[:, :k], which[:, :k]
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _rows_at_once(rows: Tensor) -> int:
+    return max(1, _TILE_ROWS[rows.device.type] ** 2 // (16 * len(rows)))  # to be stopped in time
 
 
 def _by_rows(these: Tensor, rows: Tensor, squares: Tensor, count: int, check: Check) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
+from dr_transformer.magnitude import exponent
 from dr_transformer.projection import RandomState, float64_chunks
 
 _CHUNK = 4096
@@ -35,10 +36,14 @@ def gaussian_like(Y: npt.NDArray[np.generic], random_state: RandomState = 42) ->
     """
     generator = check_random_state(random_state)
     pixels = np.concatenate(list(float64_chunks(Y)))
+    size = exponent(float(np.abs(pixels).max()))
+    pixels = np.ldexp(pixels, -size)  # no square over- or underflows
     mean = pixels.mean(axis=0)
     pixels -= mean
     factor = _root(pixels.T @ pixels) if len(Y) > Y.shape[1] else pixels
     noise = generator.standard_normal((len(Y), len(factor))) @ factor / np.sqrt(max(1, len(Y) - 1)) + mean
+    with np.errstate(over="ignore"):  # whoever projects it says so
+        noise = np.ldexp(noise, size)
     return noise.astype(np.float64 if Y.dtype.kind != "u" and Y.dtype.itemsize > 4 else np.float32)
 
 

@@ -42,8 +42,8 @@ def collapsed(sweep: Sweep) -> npt.NDArray[np.bool_]:
 def rounding(sweep: Sweep) -> npt.NDArray[np.bool_]:
     """Cells (rows, columns) whose tokens differ by so little that their figures are rounding: as `Trajectory.lost_at`.
 
-    For rows of one length, such as LayerNorm gives, `run.spread` is √((1 − c)(n − 1)/n), c their mean cosine. That is
-    good to about 1e-8, so it says nothing of float64, which resolves far less.
+    For rows of one length, such as LayerNorm gives, `collapse.spread` is √((1 − c)(n − 1)/n), c their mean cosine. That
+    is good to about 1e-8, so it says nothing of float64, which resolves far less.
     """
     dtype = resolve_dtype(sweep.config, sweep.dataset.Y.dtype)
     if dtype == torch.float64:

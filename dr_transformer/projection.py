@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.utils import check_random_state
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import exponent, moderate
 
 _CHUNK = 4096  # rows at a time, so that 70 000 images never stand in memory as float64
 
@@ -35,7 +37,7 @@ class Projection:
         if not np.isfinite(scores).all():
             raise InputError("the data hold values too large to project; scale them to about [0, 1].")
         # LayerNorm adds 1e-10 to a row's variance: what is below that is a zero row to it.
-        constant = np.flatnonzero(scores.var(axis=1) <= 1e-10)
+        constant = np.flatnonzero(moderate(torch.from_numpy(scores)).numpy().var(axis=1) <= 1e-10)
         if len(constant):
             raise InputError(
                 f"token {constant[0]} is blank: its projection is constant, so LayerNorm would divide 0 by 0; remove "
@@ -63,8 +65,10 @@ def fit_projection(
         from sklearn.decomposition import PCA
 
         solver = "covariance_eigh" if n >= d else "full"  # both exact and without randomness
-        pca = PCA(n_components=q, svd_solver=solver).fit(np.concatenate(list(float64_chunks(Y))))
-        return Projection(pca.components_.T, pca.mean_)
+        X = np.concatenate(list(float64_chunks(Y)))
+        size = exponent(float(np.abs(X).max()))
+        pca = PCA(n_components=q, svd_solver=solver).fit(np.ldexp(X, -size))
+        return Projection(pca.components_.T, np.ldexp(pca.mean_, size))
     generator = generator or check_random_state(config.random_state)
     return Projection(generator.normal(size=(d, q)) / np.sqrt(d), np.zeros(d))
 

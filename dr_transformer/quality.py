@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from dr_transformer import metrics
 from dr_transformer.errors import InputError
+from dr_transformer.magnitude import to_one
 from dr_transformer.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
 from dr_transformer.projection import float64_chunks
 
@@ -38,8 +39,8 @@ class Reference:
     @classmethod
     def of(
         cls,
-        Y: npt.NDArray[np.generic],
-        labels: Labels | None = None,
+        Y: npt.ArrayLike,
+        labels: npt.ArrayLike | None = None,
         *,
         n_samples: int = SUBSAMPLE,
         n_neighbors: int = N_NEIGHBORS,
@@ -48,8 +49,12 @@ class Reference:
     ) -> Reference:
         """The reference of tokens Y (n, d) (uint8 is taken as pixels), on at most `n_samples` of them.
 
-        `check` may raise to cancel. Raises `InputError` for too many or too few tokens, and for NaN in the data.
+        Y and `labels` (n,), numbers or names, are arrays, lists or frames. `check` may raise to cancel. Raises
+        `InputError` for too many or too few tokens, for what is no matrix of finite numbers, and for labels that are
+        missing or not one a token.
         """
+        Y = _matrix(Y)
+        classes = None if labels is None else _class_numbers(labels, len(Y))
         m = min(n_samples, len(Y))
         if not 2 <= m <= MAX_SUBSAMPLE:
             raise InputError(f"quality is measured on 2 to {MAX_SUBSAMPLE} tokens, but here on {m}.")
@@ -59,10 +64,10 @@ class Reference:
             raise InputError("the data hold NaN or infinity; remove or fill such values first.")
         ranks = np.empty((m, m), np.uint16)
         neighbors = np.empty((m, min(n_neighbors, m - 1)), np.intp)
-        for some, order in metrics.nearest_first(_scaled(pixels), check):
+        for some, order in metrics.nearest_first(pixels, check):
             ranks[some] = _ranks(order)
             neighbors[some] = order[:, 1 : n_neighbors + 1]
-        return cls(rows, ranks, neighbors, None if labels is None else labels[rows], len(Y), random_state)
+        return cls(rows, ranks, neighbors, None if classes is None else classes[rows], len(Y), random_state)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def nmi(embedding: Array, labels: Labels | None, *, random_state: int = 42) -> f
     if _useless(X):
         return None
     try:
-        return _agreement(_scaled(X.astype(np.float64)), None if labels is None else labels[rows], random_state)[0]
+        return _agreement(to_one(X.astype(np.float64)), None if labels is None else labels[rows], random_state)[0]
     except _UndefinedError:
         return None
 
@@ -113,25 +118,28 @@ def clusters(embedding: Array, n_clusters: int, *, random_state: int = 42) -> In
     """
     if _useless(embedding):
         return None
-    X = _scaled(embedding)
+    X = to_one(embedding)
     apart = metrics.points_apart(X, n_clusters)
     return metrics.kmeans_clusters(X, apart, random_state, n_init=3).astype(np.intp) if apart > 1 else None
 
 
-def quality(embedding: Array, reference: Reference, *, check: Check | None = None) -> Quality:
+def quality(embedding: npt.ArrayLike, reference: Reference, *, check: Check | None = None) -> Quality:
     """Measure an embedding (n, q) of the data that `reference` was made of, in float64.
 
     The figures are those of the functions of `metrics.py` for the tokens `reference.rows` alone. `check` is called
     between the pieces, and may raise to cancel. A figure that does not exist is None; only a wrong shape is an
     `InputError`.
     """
+    embedding = np.asarray(embedding)
+    if embedding.dtype.kind not in "uif":
+        raise InputError(f"the embedding must be real numbers, but holds {embedding.dtype}.")
     if embedding.ndim != 2 or embedding.shape[1] == 0 or len(embedding) != reference.n_total:
         raise InputError(f"the embedding must have {reference.n_total} rows, but its shape is {embedding.shape}.")
     figures: dict[str, float | None] = dict.fromkeys(METRICS)
     missing: dict[str, str] = {}
     X = embedding[reference.rows]
     useless = _useless(X)
-    X = X.astype(np.float64) if useless else _scaled(X.astype(np.float64))
+    X = X.astype(np.float64) if useless else to_one(X.astype(np.float64))
     work = _Work(X, reference, check)
     for names, measure in _PIECES.items():
         if check:
@@ -142,6 +150,42 @@ def quality(embedding: Array, reference: Reference, *, check: Check | None = Non
         except _UndefinedError as reason:
             missing.update(dict.fromkeys(names, str(reason)))
     return Quality(figures, missing, len(X), reference.n_total, reference.random_state)
+
+
+def _matrix(Y: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    try:
+        found = np.asarray(Y)
+        found = found.astype(np.float64) if found.dtype.kind in "Ob" else found  # a frame of several types
+    except (TypeError, ValueError):
+        raise InputError("the data must be a matrix of real numbers; leave out what is text or missing.") from None
+    if found.dtype.kind not in "uif" or found.ndim != 2 or not found.shape[1]:
+        raise InputError(
+            f"the data must be a matrix of real numbers (n_samples, n_features), but are {found.dtype} of shape "
+            f"{found.shape}."
+        )
+    return found
+
+
+def _class_numbers(labels: npt.ArrayLike, n: int) -> Labels:
+    """Labels (n,), numbers or names, as numbers of classes in their order."""
+    found = np.asarray(labels)
+    if found.shape != (n,):
+        raise InputError(f"labels must be one for each of {n} tokens, but their shape is {found.shape}.")
+    missing = np.array([_is_missing(label) for label in found.tolist()])
+    if missing.any():
+        raise InputError(
+            f"{int(missing.sum())} of {n} labels are missing, the first of token {int(missing.argmax())}; give each "
+            "token a class, or leave such tokens out."
+        )
+    try:
+        return np.unique(found, return_inverse=True)[1]
+    except TypeError:
+        raise InputError("labels must be all numbers or all names, but these are of several types.") from None
+
+
+def _is_missing(label: object) -> bool:
+    equal = label == label
+    return label is None or not (isinstance(equal, bool | np.bool_) and bool(equal))
 
 
 # --- the pieces: figures that share their work ------------------------------------------------------------------------
@@ -235,11 +279,6 @@ def _useless(X: Array) -> str:
     if not finite.all():
         return f"{(~finite).sum()} tokens have NaN or infinity for an embedding"
     precision = np.finfo(X.dtype).eps if X.dtype.kind == "f" else 0.0
-    if np.ptp(_scaled(X.astype(np.float64)), axis=0).max() <= 4 * precision:
+    if np.ptp(to_one(X.astype(np.float64)), axis=0).max() <= 4 * precision:
         return "all tokens lie at one point"
     return ""
-
-
-def _scaled(X: Array) -> Array:
-    """X times the power of two that brings its largest entry to ½ … 1: all digits stay, and no square overflows."""
-    return np.ldexp(X, -int(np.frexp(np.abs(X).max())[1]))

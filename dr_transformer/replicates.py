@@ -19,15 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import PCA
 
+from dr_transformer import baselines
 from dr_transformer.config import Config
 from dr_transformer.data import balanced_subset
 from dr_transformer.errors import InputError
 from dr_transformer.metrics import METRICS, Array, Check, Labels
 from dr_transformer.model import unroll
 from dr_transformer.null_data import gaussian_like, shuffle_pixels
-from dr_transformer.projection import float64_chunks
 from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
 
 Tokens = npt.NDArray[np.generic]
@@ -215,9 +214,7 @@ def default_methods(
 
     def pca(Y: Tokens, _: int) -> Array:
         n, d = Y.shape
-        solver = "covariance_eigh" if n >= d else "full"  # both exact and without randomness
-        pixels = np.concatenate(list(float64_chunks(Y)))
-        return PCA(min(n, d, q), svd_solver=solver).fit_transform(pixels)
+        return baselines.pca(Y, min(n, d, q)).scores
 
     def laplacian_eigenmaps(Y: Tokens, _: int) -> Array:
         most = max(1, min(len(Y) - 2, q))  # a graph that falls into parts has fewer, and says so

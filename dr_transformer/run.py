@@ -15,19 +15,20 @@ import torch
 
 from dr_transformer.analysis import Analysis
 from dr_transformer.attention import attention_rows, effective_neighbours
+from dr_transformer.collapse import is_lost, sentence
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, balanced_subset
 from dr_transformer.devices import out_of_memory
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Cancelled
+from dr_transformer.magnitude import drawable
 from dr_transformer.metrics import subsample
 from dr_transformer.model import Step, after_attention, resolve_dtype, resolve_precision, unroll
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
 STRETCHES = {"attention": 0.5, "LayerNorm": 0.75, "feed-forward": 0.875}
-_RESOLVED = 100  # roundings that tokens must differ by, to be told apart at all
 _MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
 _MAX_BYTES = 2**29  # of what the attention of all blocks left, which is kept for the sub-steps
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
@@ -45,7 +46,8 @@ class Frame(NamedTuple):
 
 @dataclass(eq=False)
 class Trajectory:
-    """`latents` grows by one (n, q) array a block; `start` is Y W_proj (n, q).
+    """`latents` grows by one (n, q) array a block; `start` is Y W_proj (n, q),
+    as it is drawn.
 
     `attention[b]` is what the attention of block b + 1 left, the one sub-step that cannot be had again row by row; it
     is kept if `sub_steps`.
@@ -61,10 +63,10 @@ class Trajectory:
     def take(self, step: Step) -> None:
         """Keep what is drawn of the steps of `unroll`."""
         if step.name == "projection":
-            self.start = step.X.cpu().numpy()
+            self.start = drawable(step.X.cpu().numpy())
         elif step.ends_block:
             self.latents.append(step.X.cpu().numpy())
-            if self.lost_at is None and spread(step.X) < _RESOLVED * torch.finfo(step.X.dtype).eps:
+            if self.lost_at is None and is_lost(step.X):
                 self.lost_at = step.block
         elif step.name == "attention" and self.sub_steps:
             self.attention.append(step.X.cpu().numpy())
@@ -88,15 +90,15 @@ class Trajectory:
             yield Frame(float(block), f"block {block}", self.latents[block])
 
     @property
+    def lost(self) -> str:
+        """The sentence on tokens that have collapsed to one point, if they have."""
+        block = self.lost_at
+        return "" if block is None else sentence(torch.from_numpy(self.latents[block]), block)
+
+    @property
     def n_bytes(self) -> int:
         """Memory held."""
         return sum(X.nbytes for X in (*self.latents, *self.attention))
-
-
-def spread(X: torch.Tensor) -> float:
-    """How far the latents X (n, q) lie apart: the norm of what is left without their mean, over their own norm."""
-    size = torch.linalg.vector_norm  # X.norm() is deprecated on an Apple GPU
-    return float(size(X - X.mean(dim=0)) / size(X))
 
 
 def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:

@@ -20,6 +20,7 @@ from dr_transformer.devices import spoken
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.jobs import Background
+from dr_transformer.magnitude import drawable
 from dr_transformer.picture import KEPT, colourings, picture
 from dr_transformer.run import Run
 from dr_transformer.web_page import web_page
@@ -122,7 +123,7 @@ def _title(name: str) -> str:
 def _baseline_panel(method: Baseline, view: ViewConfig) -> Panel:
     assert method.embedding is not None
     note = " · ".join([f"{method.seconds:.1f} s", *method.notes])
-    frame = method.embedding[None, :, :2]
+    frame = drawable(method.embedding[None, :, :2])
     return Panel(method.name, frame, (0.0,), "coordinate 0", "coordinate 1", scale=view.scale, note=note)
 
 

@@ -21,6 +21,7 @@ from dr_transformer.data_sources import FAMILIES
 from dr_transformer.drawing import SIDE
 from dr_transformer.errors import InputError
 from dr_transformer.landmarks import Landmarks
+from dr_transformer.magnitude import moderate
 from dr_transformer.model import layer_norm
 from dr_transformer.projection import Projection, fit_projection
 from dr_transformer.saved_settings import SavedSettings, from_json
@@ -78,7 +79,7 @@ def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Arr
         scores = projection(images[rows].reshape(len(rows), -1))
     except InputError:  # a blank image, which no run accepts
         return False
-    expected = layer_norm(torch.from_numpy(scores), n_samples).numpy()
+    expected = layer_norm(moderate(torch.from_numpy(scores)), n_samples).numpy()
     return bool(np.abs(expected - first[rows]).max() < _TOLERANCE * np.abs(expected).max())
 
 

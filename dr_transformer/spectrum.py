@@ -21,12 +21,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import svd_flip
 
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, adjacency, components
+from dr_transformer.lanczos import eigsh
 from dr_transformer.projection import RandomState
 
 Array = npt.NDArray[np.float64]
@@ -96,7 +97,7 @@ def laplacian_eigenmaps(
     degrees, parts = W.sum(axis=1), components(W)
     roots = np.sqrt(degrees)
     P = W.multiply(1 / roots[:, None]).multiply(1 / roots).tocsr()
-    spread = np.bincount(parts, weights=graph.distances.sum(axis=1, dtype=np.float64))
+    spread = np.bincount(parts, weights=(graph.distances > 0).sum(axis=1))
     shaped = spread[parts] > 0
     sizes = np.bincount(parts)
     _refuse(n_components, sizes, spread > 0, graph.n_neighbors)

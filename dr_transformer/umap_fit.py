@@ -12,8 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.errors import InputError
+from dr_transformer.lanczos import seeded
 from dr_transformer.parameters import Declared, declare
 
+_EQUAL = "All tokens are equal, so where the layout puts them is chance; give tokens that differ."
+_COPIES = (
+    "The nearest neighbours of every token are copies of it, so where the layout puts copies is chance; use more "
+    "neighbours than there are copies, or remove the duplicates."
+)
 N_FRAMES = 33  # layouts kept of a run, if it has as many epochs
 
 Array = npt.NDArray[Any]
@@ -116,6 +122,8 @@ def fit(settings: UMAPSettings, Y: Array, indices: Array, distances: Array, watc
     from dr_transformer.projection import float64_chunks
 
     X = np.concatenate([chunk.astype(np.float32) for chunk in float64_chunks(Y)])
+    if not distances.any():
+        say(_EQUAL if (X[0] == X).all() else _COPIES)
     if settings.backend == "umap-learn":
         _fit_umap_learn(settings, X, indices, distances, watch, say)
         return "cpu"
@@ -156,6 +164,8 @@ def _keep_on_disk() -> None:
 def _fit_umap_learn(settings: UMAPSettings, X: Array, indices: Array, distances: Array, watch: Watch, say: Say) -> None:
     import numba
     import umap
+    from scipy.sparse import linalg
+    from sklearn.manifold import _spectral_embedding
 
     _show_epochs(watch)
     own = np.arange(len(X), dtype=np.int32)[:, None]  # umap-learn has each token as its own first neighbour
@@ -170,7 +180,9 @@ def _fit_umap_learn(settings: UMAPSettings, X: Array, indices: Array, distances:
         precomputed_knn=(np.hstack([own, indices]), np.hstack([np.zeros_like(distances[:, :1]), distances])),
     )
     n_threads = numba.get_num_threads()
-    with warnings.catch_warnings(record=True) as caught:
+    # The two names by which umap-learn calls Lanczos, for one part of the graph and for the parts' places.
+    seeding = seeded(settings.random_state, linalg, _spectral_embedding)
+    with seeding, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")  # of no use to anybody but one, below
         try:
             model.fit(X)

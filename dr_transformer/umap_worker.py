@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph
+from dr_transformer.graph_rows import in_float32, usual_exponent
 from dr_transformer.umap_fit import UMAPSettings
 from dr_transformer.umap_gpu import check_torchdr
 from dr_transformer.umap_pipe import Child
@@ -248,5 +249,6 @@ def _check(Y: Array, graph: KNNGraph, settings: UMAPSettings) -> None:
 
 
 def _inputs(Y: Array, graph: KNNGraph, settings: UMAPSettings) -> tuple[Array, ...]:
-    near = graph.first(settings.n_neighbors - 1)
-    return (Y if Y.dtype == np.uint8 else Y.astype(np.float32)), near.indices.astype(np.int32), near.distances
+    near, size = graph.first(settings.n_neighbors - 1), usual_exponent(Y)  # a layout is free of scale
+    rows = Y if Y.dtype == np.uint8 else in_float32(Y, -size)
+    return rows, near.indices.astype(np.int32), in_float32(near.distances, -size)

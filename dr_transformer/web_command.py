@@ -43,6 +43,8 @@ def web(
         run.work()
         if run.error is not None:
             raise InputError(run.error)
+        if run.full.lost:
+            say(run.full.lost)
         baselines = None
         if baseline_config is not None:
             say("Laplacian Eigenmaps, PCA and UMAP follow; UMAP compiles at first, for some 20 seconds …")

@@ -19,6 +19,7 @@ from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.metrics import trustworthiness
 from dr_transformer.quality import Reference, quality
 from dr_transformer.umap_worker import UMAPWorker
 from tests.machine import DEVICES
@@ -207,6 +208,56 @@ def test_a_graph_of_other_data_is_refused(worker: UMAPWorker) -> None:
         UMAP().fit(X, graph=knn_graph(X, 5), worker=worker)
     with pytest.raises(NotFittedError):
         PCA().transform(X)
+
+
+X = np.random.default_rng(0).normal(size=(120, 6))
+CLONES = {
+    "parts of copies": (np.repeat(X[:30], 8, axis=0), 5),
+    "many parts": (np.repeat(X[:60], 20, axis=0), 10),
+    "copies that are joined": (np.repeat(X[:60], 4, axis=0), 12),
+}
+
+
+@pytest.mark.parametrize("clones", CLONES)
+def test_a_seed_gives_the_same_layout_of_many_copies(clones: str, worker: UMAPWorker) -> None:
+    """Lanczos begins anew with a random vector in a graph of copies: it is drawn from the seed."""
+    rows, k = CLONES[clones]
+    first, second = (UMAP(n_neighbors=k, n_epochs=20).fit(rows, worker=worker) for _ in range(2))
+    assert np.isfinite(first.embedding_).all()
+    np.testing.assert_array_equal(first.embedding_, second.embedding_)
+    other = UMAP(n_neighbors=k, n_epochs=20, random_state=1).fit_transform(rows, worker=worker)
+    assert np.abs(other - first.embedding_).max() > 0.1
+
+
+def test_a_layout_of_equal_rows_says_that_it_is_chance(worker: UMAPWorker) -> None:
+    equal = UMAP(n_epochs=5).fit(np.tile(X[0], (60, 1)), worker=worker)
+    assert (
+        equal.messages_[0] == "All tokens are equal, so where the layout puts them is chance; give tokens that differ."
+    )
+    copies = UMAP(n_neighbors=5, n_epochs=5).fit(np.repeat(X[:30], 8, axis=0), worker=worker)
+    assert copies.messages_[0].startswith("The nearest neighbours of every token are copies of it")
+    assert UMAP(n_epochs=5).fit(X, worker=worker).messages_ == ()
+
+
+@pytest.mark.parametrize("case", ["× 1e-200", "× 1e155", "× 1e300", "float32 × 1e20", "a far row", "a very far row"])
+def test_a_layout_is_free_of_scale(case: str, worker: UMAPWorker) -> None:
+    """Not to the last bit: umap-learn looks for distances' scales by halving, to five digits."""
+    settings = {"n_neighbors": 10, "n_epochs": 60}
+    rows, core = X.copy(), np.arange(120) != 7
+    if "far" in case:
+        rows[7] = 1e300 if "very" in case else 1e20
+    elif case == "float32 × 1e20":
+        rows = (X * 1e20).astype(np.float32)
+    else:
+        rows = X * float(case.removeprefix("× "))
+    found = UMAP(**settings).fit(rows, worker=worker).embedding_
+    assert np.isfinite(found).all()
+    assert np.ptp(found[core], axis=0).max() < 20
+    assert trustworthiness(X[core], found[core]) == pytest.approx(_good(worker), abs=0.03)
+
+
+def _good(worker: UMAPWorker) -> float:
+    return trustworthiness(X, UMAP(n_neighbors=10, n_epochs=60).fit_transform(X, worker=worker))
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

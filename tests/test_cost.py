@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,7 @@ def test_landmarks(config: Config) -> None:
 
 @pytest.mark.parametrize("config", VARIANTS)
 def test_the_busiest_of_three_ranks(config: Config) -> None:
+    config = replace(config, precision="float32")
     predicted = cost(200, config, n_ranks=3)
     X = layer_norm(torch.rand(200, config.n_components), 200)
     rows = slice(0, 67)

@@ -63,6 +63,7 @@ def test_check_estimator() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:the tokens have collapsed")  # in two dimensions LayerNorm leaves two points, or one
 def test_checks_in_two_dimensions() -> None:
     results = check_estimator(Forgiving())
     assert {r["check_name"] for r in results if r["status"] == "passed"} >= EXPECTED.keys()

@@ -13,8 +13,8 @@ PACKAGE = Path(dr_transformer.__file__).parent
 HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 # Each module may import only from modules of lower rank.
 RANK = {
-    "errors": 0, "paths": 0, "palette": 0, "jobs": 2, "parameters": 1, "nearest": 1, "config": 2, "all_parameters": 3,
-    "views": 2, "devices": 1,
+    "errors": 0, "paths": 0, "palette": 0, "jobs": 2, "parameters": 1, "nearest": 2, "config": 2, "all_parameters": 3,
+    "views": 2, "devices": 1, "collapse": 1, "lanczos": 1, "estimator_rows": 1, "magnitude": 1, "graph_rows": 3,
     "data_rows": 1, "lessons": 4, "data_arrays": 2, "data_tables": 2, "data_files": 3, "data_sources": 4, "data": 5,
     "products": 1, "attention_cuda": 1, "attention_kernels": 2, "attention": 3, "projection": 3, "model": 4,
     "estimators": 6, "landmarks": 5, "process_group": 2, "distributed": 6, "cost": 5, "embed_command": 10,

@@ -59,6 +59,7 @@ def large_run(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Run, Dataset]]:
     """A run that counts as large, on a processor that multiplies bfloat16."""
     monkeypatch.setattr(model, "LARGE", 600)
     monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: True)
+    monkeypatch.setattr(model, "without_bfloat16", lambda _: None)
     dataset = load("mnist", 700)
     run = Run(dataset, Config(n_components=16, n_blocks=3, device="cpu"))
     run.owners.add("a")

@@ -88,12 +88,8 @@ def notes(run: Run) -> Iterator[str]:
             f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, "
             f"in effect, to {run.neighbours:.2f} others or fewer, so each follows its nearest neighbour alone."
         )
-    if (block := run.full.lost_at) is not None:
-        yield (
-            f"From block {block} on the tokens differ by less than a hundred thousandth of their length, which "
-            f"{run.full.latents[-1].dtype.name} hardly resolves: the picture and the curves there are rounding. With "
-            "Precision set to float64 they are not."
-        )
+    if run.full.lost:
+        yield capitalised(run.full.lost)
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."
     elif (count := len(run.dataset.class_names)) > len(PETROFF10):

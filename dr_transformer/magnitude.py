@@ -1,0 +1,56 @@
+"""Numbers of any size, brought by powers of two to where their squares neither over- nor underflow.
+
+Multiplying by a power of two rounds nothing, so what is free of scale stays the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dr_transformer.errors import InputError
+
+_DRAWN = 60  # an exponent: what is drawn is squared, in float32 too
+_LARGE, _MODERATE = 40, 20  # exponents: at 2²⁰ the 1e-10 of a LayerNorm is nothing even to float64
+
+
+def exponent(largest: float) -> int:
+    """The e of 2ᵉ⁻¹ ≤ `largest` < 2ᵉ; 0 for 0."""
+    return math.frexp(largest)[1]
+
+
+def to_one(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """X times the power of two that brings its largest entry to ½ … 1."""
+    return np.ldexp(X, -exponent(float(np.abs(X).max())))
+
+
+def drawable(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """X, or where it reaches beyond 2⁶⁰, X divided by a power of two: the same picture."""
+    excess = exponent(float(np.abs(X).max())) - _DRAWN
+    return np.ldexp(X, -excess) if excess > 0 else X
+
+
+def times_power(X: Tensor, power: int) -> Tensor:
+    """X · 2^power, whatever the power: in two steps, as 2^power itself may be beyond the format."""
+    half = power // 2
+    return X * 2.0**half * 2.0 ** (power - half)
+
+
+def moderate(X: Tensor) -> Tensor:
+    """The rows of X (n, q), those beyond 2⁴⁰ by a power of two of their own at about 2²⁰: the same to a LayerNorm.
+
+    Raises `InputError` where X is not finite, which the projection was in float64: its format cannot represent it.
+    """
+    largest = X.abs().amax(dim=1, keepdim=True)
+    if not largest.isfinite().all():
+        name = str(X.dtype).removeprefix("torch.")
+        raise InputError(
+            f"the projected data are too large for {name}, whose numbers end at {torch.finfo(X.dtype).max:.1e}; scale "
+            "the data to about [0, 1], or use precision = 'float64'."
+        )
+    _, exponents = torch.frexp(largest)
+    return torch.ldexp(X, torch.where(exponents > _LARGE, _MODERATE - exponents, 0))
