@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dr_transformer import data_files
 from dr_transformer.config import DATASETS, Config, DataConfig
@@ -131,6 +132,13 @@ def balanced_subset(labels: np.ndarray, n_samples: int, random_state: int) -> np
         else:
             quota[open_classes] = np.minimum(sizes, quota + share)[open_classes]
     return np.sort(np.concatenate([m[:q] for m, q in zip(members, quota, strict=True)]))
+
+
+def draw(n: int, labels: np.ndarray | None, n_samples: int, seed: int) -> npt.NDArray[np.intp]:
+    """Draw tokens: sorted positions of a class-balanced subset, or of all n."""
+    if n_samples >= n:
+        return np.arange(n)
+    return balanced_subset(np.zeros(n, dtype=int) if labels is None else labels, n_samples, seed)
 
 
 # --- what all sources share -------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from dr_transformer import baselines
 from dr_transformer.config import Config
-from dr_transformer.data import balanced_subset
+from dr_transformer.data import draw
 from dr_transformer.errors import InputError
 from dr_transformer.metrics import METRICS, Array, Check, Labels
 from dr_transformer.model import unroll
@@ -140,13 +140,6 @@ def what_varies(n_total: int, seeds: Sequence[int], n_samples: int = SUBSAMPLE) 
     varied = ", ".join(filter(None, (tokens, *others)))
     spread = f"mean ± s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed, so no s.d."
     return f"{spread}; with the seed vary {varied}, and the split and the starts of the measures themselves."
-
-
-def draw(n: int, labels: Labels | None, n_samples: int, seed: int) -> npt.NDArray[np.intp]:
-    """The tokens of one replicate: sorted positions of a class-balanced subset, or of all n."""
-    if n_samples >= n:
-        return np.arange(n)
-    return balanced_subset(np.zeros(n, dtype=int) if labels is None else labels, n_samples, seed)
 
 
 def null(kind: str, Y: Tokens, seed: int) -> Tokens:

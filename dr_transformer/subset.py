@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dr_transformer.data import Dataset
+from dr_transformer.data import Dataset, draw
 from dr_transformer.data_sources import count
-from dr_transformer.replicates import draw
 
 
 def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
+from dr_transformer.data import draw
 from dr_transformer.metrics import METRICS
 from dr_transformer.null_data import gaussian_like
 from dr_transformer.quality import Reference, quality
@@ -12,7 +13,6 @@ from dr_transformer.replicates import (
     Replicate,
     Row,
     default_methods,
-    draw,
     null,
     replicate,
     summarise,

@@ -9,10 +9,10 @@ import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer import sweep as sweep_module
+from dr_transformer.data import draw
 from dr_transformer.jobs import Runner
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import Quality, Reference, quality
-from dr_transformer.replicates import draw
 from dr_transformer.sweep import Sweep
 from dr_transformer.sweep_cache import SweepCache
 from dr_transformer.sweep_grid import COLUMNS, MAX_CELLS, Grid

@@ -15,7 +15,6 @@ PACKAGE = Path(sweep.__file__).parent
 OF_NO_CONSEQUENCE = {
     *("errors", "paths", "parameters", "config"),  # the settings themselves are in the key
     *("jobs", "sweep_cache", "sweep_grid"),  # when and where cells are computed
-    *("laplacian", "spectrum", "graph", "graph_approximate", "nearest", "null_data"),  # other methods of `replicates`
 }
 
 
