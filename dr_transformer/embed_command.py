@@ -15,6 +15,7 @@ from dr_transformer.config import DATASETS, DataConfig
 from dr_transformer.cost import cost
 from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
+from dr_transformer.launch import launched
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,13 +27,6 @@ if TYPE_CHECKING:
     from dr_transformer.projection import Projection
 
     Array = npt.NDArray[np.floating[Any]]
-
-_LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun sets, and torch.distributed reads
-
-
-def launched() -> bool:
-    """Whether torchrun, or the like, started this process as one of several."""
-    return os.environ.keys() >= _LAUNCHED
 
 
 def embed(asked: Asked, load: Callable[[], Dataset], say: Callable[[str], None]) -> tuple[Path, ...]:

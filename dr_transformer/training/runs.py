@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dr_transformer.embed_command import launched
 from dr_transformer.errors import InputError
+from dr_transformer.launch import launched
 from dr_transformer.training.reporters import Events, Reporter, Terminal
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash
 from dr_transformer.training.sources import Sources, load_data
