@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from dr_transformer.bench_peaks import PeakMeter, Side
-from dr_transformer.devices import gpu_name
+from dr_transformer.machine import machine
 
 REPEATS = 5
 # What the cases need, imported before memory is measured
@@ -109,19 +105,6 @@ def _measure(case: Case, meter: PeakMeter, check: Callable[[], None]) -> Result:
     )
 
 
-def machine() -> dict[str, Any]:
-    """What the figures are of."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "gpu": gpu_name(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
 def as_json(results: Sequence[Result]) -> str:
     """Machine and results, for a file."""
     return json.dumps({"machine": machine(), "results": [asdict(result) for result in results]}, indent=1) + "\n"
@@ -151,11 +134,3 @@ def _seconds(value: float) -> str:
 
 def _megabytes(n_bytes: int | None) -> str:
     return "" if n_bytes is None else f"{n_bytes / 1e6:.0f}"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - no path of ours
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -11,10 +11,11 @@ from dr_transformer.export import whole_file
 
 def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
     """Run all cases on `n_samples` tokens, with `large` also those of minutes; returns the exit status."""
-    from dr_transformer.bench import Result, as_json, machine, run_cases, table
+    from dr_transformer.bench import Result, as_json, run_cases, table
     from dr_transformer.bench_cases import cases
     from dr_transformer.bench_large import large_cases
     from dr_transformer.bench_transformer import left_out
+    from dr_transformer.machine import machine
 
     if not 1000 <= n_samples <= 10_000:
         raise InputError(f"the bench measures 1000 to 10000 tokens, but --n-samples is {n_samples}.")
