@@ -10,7 +10,7 @@ from dr_transformer import ui
 FOLDER = Path(ui.__file__).parent
 DRAWS = {"plotly_chart", "steady_chart"}
 OFFERS = {"tables_behind", "matrix_table"}
-MODULES = sorted(path.name for path in FOLDER.glob("*.py") if path.name != "steady_chart.py")
+MODULES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py") if path.name != "steady_chart.py")
 
 
 def called(function: ast.FunctionDef) -> set[str]:

@@ -69,8 +69,8 @@ def test_every_formula_has_its_source_beside_it(page: str, section: str | None) 
 def test_these_are_all_modules_that_typeset_formulas() -> None:
     folder = Path(ui.__file__).parent
     typeset = {
-        path.stem
-        for path in folder.glob("*.py")
+        path.relative_to(folder).with_suffix("").as_posix()
+        for path in folder.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "latex"
     }

@@ -19,13 +19,13 @@ OF_NO_CONSEQUENCE = {
 
 
 def imported(module: str) -> set[str]:
-    """The modules of the package that one of them imports."""
+    """The modules of the package that one of them imports, each as its path in it."""
     found = set()
     for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dr_transformer":
-            parts = str(node.module).split(".")
-            names = [alias.name for alias in node.names] if len(parts) == 1 else [parts[1]]
-            found |= {name for name in names if not name.startswith("__")}
+            home = "/".join(str(node.module).split(".")[1:])
+            paths = {home, *(f"{home}/{alias.name}".strip("/") for alias in node.names)}
+            found |= {path for path in paths if path and (PACKAGE / f"{path}.py").is_file()}
     return found
 
 
@@ -65,6 +65,7 @@ def test_versions_are_the_libraries(library: str) -> None:
 
 def test_the_digest_changes_with_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in SOURCES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / f"{name}.py").write_bytes((PACKAGE / f"{name}.py").read_bytes())
     plain = source_digest.__wrapped__
     assert plain() == source_digest()
