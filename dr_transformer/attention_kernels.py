@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dr_transformer.products import Products
+from dr_transformer.hardware.products import Products
 
 # Tokens on a side of a tile, which is to stay in a CPU's cache: measured with AVX2 and AVX-512, where 768 to 1 024 are
 # quickest, and twice as many in bfloat16. GPUs want large products: there the size is by arithmetic, not measured.

@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.baselines import fit_pca
 from dr_transformer.config import Config
-from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
+from dr_transformer.hardware.devices import float64_device
 from dr_transformer.parameters import Parameter
 from dr_transformer.projection import float64_chunks
 from dr_transformer.umap_fit import UMAPSettings

@@ -16,10 +16,10 @@ from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data import Dataset
 from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
-from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.magnitude import drawable, to_one
 from dr_transformer.metrics import N_NEIGHBORS

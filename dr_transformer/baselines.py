@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from sklearn.decomposition import PCA
 
-from dr_transformer.devices import has_float64
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import has_float64
 from dr_transformer.magnitude import exponent
 from dr_transformer.projection import float64_chunks
 

@@ -15,7 +15,7 @@ def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
     from dr_transformer.bench_cases import cases
     from dr_transformer.bench_large import large_cases
     from dr_transformer.bench_transformer import left_out
-    from dr_transformer.machine import machine
+    from dr_transformer.hardware.machine import machine
 
     if not 1000 <= n_samples <= 10_000:
         raise InputError(f"the bench measures 1000 to 10000 tokens, but --n-samples is {n_samples}.")

@@ -16,8 +16,8 @@ from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import by_landmarks, from_pixels, precisions, relative
 from dr_transformer.config import Config
 from dr_transformer.data import load
-from dr_transformer.devices import accelerator
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import accelerator
 
 WHOLE = 70_000
 GROWTH = (10_000, 100_000, 1_000_000)

@@ -16,11 +16,11 @@ from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
-from dr_transformer.devices import accelerator
+from dr_transformer.hardware.devices import accelerator
+from dr_transformer.hardware.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.landmarks import Landmarks, choose_landmarks
 from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import resolve_device, run_block, unroll
-from dr_transformer.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.projection import fit_projection
 
 Array = npt.NDArray[Any]

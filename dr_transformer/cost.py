@@ -86,7 +86,7 @@ def cost(
 def _of_a_tile(queries: int, keys: int, config: Config, number: int) -> int:
     """Bytes of a tile of attention, numbers of so many bytes, and of what its products set aside."""
     from dr_transformer.attention_kernels import _TILE
-    from dr_transformer.devices import accelerator, has_float64
+    from dr_transformer.hardware.devices import accelerator, has_float64
 
     kind = (accelerator() if config.device == "auto" else config.device) or "cpu"
     if number == 8 and not has_float64(kind):

@@ -28,12 +28,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from dr_transformer.config import Config
-from dr_transformer.devices import device_for
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import device_for
+from dr_transformer.hardware.process_group import LostRankError, meet, reached, wait
 from dr_transformer.landmarks import counted_in
 from dr_transformer.magnitude import moderate
 from dr_transformer.model import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
-from dr_transformer.process_group import LostRankError, meet, reached, wait
 from dr_transformer.projection import fit_projection
 
 __all__ = ["LostRankError", "Ranks", "joined", "one_of_many", "unroll_ranks"]

@@ -15,7 +15,7 @@ from dr_transformer.config import DATASETS, DataConfig
 from dr_transformer.cost import cost
 from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
-from dr_transformer.launch import launched
+from dr_transformer.hardware.launch import launched
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ import torch
 from dr_transformer import metrics
 from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import Config
-from dr_transformer.devices import float64_device
+from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.model import SUB_STEPS, Step, after_attention
 from dr_transformer.objective import Terms, data_gradients, terms

@@ -16,8 +16,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
 
-from dr_transformer.devices import out_of_memory
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import out_of_memory
 
 
 class Job(Protocol):

@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
-from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph, new_edges
 from dr_transformer.graph_approximate import shared_graph
+from dr_transformer.hardware.devices import float64_device
 from dr_transformer.projection import RandomState
 from dr_transformer.spectrum import laplacian_eigenmaps
 

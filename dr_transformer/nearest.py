@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dr_transformer.products import multiplies_bfloat16
+from dr_transformer.hardware.products import multiplies_bfloat16
 
 Check = Callable[[], None] | None
 

@@ -18,9 +18,9 @@ from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.collapse import is_lost, sentence
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, balanced_subset
-from dr_transformer.devices import out_of_memory
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.hardware.devices import out_of_memory
 from dr_transformer.jobs import Cancelled
 from dr_transformer.magnitude import drawable
 from dr_transformer.metrics import subsample

@@ -16,9 +16,9 @@ from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.data_sources import FAMILIES, count
 from dr_transformer.describe import describe
-from dr_transformer.devices import spoken
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
+from dr_transformer.hardware.devices import spoken
 from dr_transformer.jobs import Background
 from dr_transformer.magnitude import drawable
 from dr_transformer.picture import KEPT, colourings, picture

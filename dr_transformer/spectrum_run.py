@@ -13,9 +13,9 @@ from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.config import Config
 from dr_transformer.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.data import Dataset
-from dr_transformer.devices import float64_device
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.model import unroll
 from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps

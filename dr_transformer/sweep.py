@@ -32,8 +32,8 @@ from dr_transformer.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data", "data_arrays", "data_files", "data_rows", "data_sources", "data_tables"),  # which tokens
-    *("devices", "magnitude", "lanczos", "baselines", "projection"),  # where from, and where
-    *("products", "attention_kernels", "attention_cuda", "attention", "model"),  # the blocks
+    *("hardware/devices", "magnitude", "lanczos", "baselines", "projection"),  # where from, and where
+    *("hardware/products", "attention_kernels", "attention_cuda", "attention", "model"),  # the blocks
     *("estimator_rows", "graph_rows", "metrics", "quality", "sweep"),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.devices import accelerator
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import accelerator
 
 Array = npt.NDArray[Any]
 

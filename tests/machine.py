@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dr_transformer import devices
+from dr_transformer.hardware import devices
 
 DEVICES = ["cpu", *filter(None, [devices.accelerator()])]
 WITH_FLOAT64 = [device for device in DEVICES if devices.has_float64(device)]

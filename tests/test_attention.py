@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import attention_kernels, products
+from dr_transformer import attention_kernels
 from dr_transformer.attention import attend
 from dr_transformer.attention_kernels import weighted_means
 from dr_transformer.config import Config
 from dr_transformer.data import load
+from dr_transformer.hardware import products
+from dr_transformer.hardware.products import multiplies_bfloat16
 from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import layer_norm, resolve_products, unroll
-from dr_transformer.products import multiplies_bfloat16
 from dr_transformer.run import Run
 from tests import oracle
 from tests.machine import DEVICES, WITH_FLOAT64

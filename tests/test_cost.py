@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from dr_transformer import Config, InputError, attention_kernels, landmarks, unroll
 from dr_transformer import cost as module
 from dr_transformer.cost import Cost, cost
+from dr_transformer.hardware.products import Products
 from dr_transformer.landmarks import Landmarks
 from dr_transformer.model import layer_norm, run_block
-from dr_transformer.products import Products
 from tests.machine import pretend
 from tests.test_model import tokens
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from dr_transformer import Config, attention_kernels, load, process_group, unroll
+from dr_transformer import Config, attention_kernels, load, unroll
 from dr_transformer.cli import main
 from dr_transformer.cost import cost
 from dr_transformer.distributed import Ranks
 from dr_transformer.errors import InputError
+from dr_transformer.hardware import process_group
 from dr_transformer.model import run_block
 from tests.machine import pretend
 from tests.oracle import relative_error

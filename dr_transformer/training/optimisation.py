@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from dr_transformer.devices import device_for
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import device_for
 from dr_transformer.training.settings import RunConfig, Settings
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dr_transformer.errors import InputError
-from dr_transformer.process_group import wait
+from dr_transformer.hardware.process_group import wait
 from dr_transformer.training.settings import Settings
 
 if TYPE_CHECKING:  # a process that is alone starts sooner without it

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dr_transformer.errors import InputError
-from dr_transformer.launch import launched
+from dr_transformer.hardware.launch import launched
 from dr_transformer.training.reporters import Events, Reporter, Terminal
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash
 from dr_transformer.training.sources import Sources, load_data
@@ -55,7 +55,7 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
     """Make the runs that the file does not have yet; returns the exit status, 130 if it was asked to stop."""
     import torch
 
-    from dr_transformer.devices import out_of_memory
+    from dr_transformer.hardware.devices import out_of_memory
 
     if threads is not None:
         if threads < 1:

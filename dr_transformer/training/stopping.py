@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from dr_transformer.launch import launched
+from dr_transformer.hardware.launch import launched
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ import streamlit as st
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, Config
-from dr_transformer.devices import missing
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import missing
 from dr_transformer.model import precision_note
 from dr_transformer.parameters import Parameter
 

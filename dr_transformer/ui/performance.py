@@ -8,7 +8,7 @@ import streamlit as st
 from dr_transformer.bench import REPEATS, Result, as_json
 from dr_transformer.bench_job import BenchJob
 from dr_transformer.bench_transformer import left_out
-from dr_transformer.machine import machine
+from dr_transformer.hardware.machine import machine
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.summary import capitalised, counted

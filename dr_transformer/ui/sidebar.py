@@ -12,7 +12,7 @@ from streamlit.errors import StreamlitPageNotFoundError
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, DEVICES, PRECISIONS, BaselineConfig, Config, DataConfig, ViewConfig
-from dr_transformer.devices import accelerator, missing
+from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import (
     DEFAULTS,

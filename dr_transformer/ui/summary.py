@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
-from dr_transformer.devices import spoken
+from dr_transformer.hardware.devices import spoken
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality import SUBSAMPLE
 from dr_transformer.run import PREVIEW, Run

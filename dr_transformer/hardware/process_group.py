@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import torch.distributed as dist
 
-from dr_transformer.devices import accelerator
+from dr_transformer.hardware.devices import accelerator
 
 _BLOCKING_WAIT = "TORCH_NCCL_BLOCKING_WAIT"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dr_transformer.devices import gpu_name
+from dr_transformer.hardware.devices import gpu_name
 
 
 def machine() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dr_transformer import Config, InputError, LaplacianEigenmaps, TransformerDR, devices, load, unroll
+from dr_transformer import Config, InputError, LaplacianEigenmaps, TransformerDR, load, unroll
 from dr_transformer.adjacency_run import AdjacencyRun, MatrixImage
 from dr_transformer.alpha_run import AlphaTuning
 from dr_transformer.baseline_estimators import PCA
@@ -24,6 +24,7 @@ from dr_transformer.data import Dataset
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.hardware import devices
 from dr_transformer.inside_run import InsideRun
 from dr_transformer.landmarks import unroll_landmarks
 from dr_transformer.model import resolve_device, resolve_dtype, resolve_precision

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENTRIES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]
 SPIN, WAIT = "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"
 REPORT = f"import os; print(os.environ.get({SPIN!r}))"

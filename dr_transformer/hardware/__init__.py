@@ -1,0 +1,1 @@
+"""What computes: devices, processes, and each processor's fastest products."""
