@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dr_transformer.errors import InputError
     from dr_transformer.estimators import TransformerDR
     from dr_transformer.laplacian import LaplacianEigenmaps
-    from dr_transformer.model import Step, unroll
+    from dr_transformer.model.unroll import Step, unroll
 
 __version__ = "0.1.0"
 
@@ -25,11 +25,11 @@ _HOMES = {
     "InputError": "errors",
     "LaplacianEigenmaps": "laplacian",
     "PCA": "baseline_estimators",
-    "Step": "model",
+    "Step": "model.unroll",
     "TransformerDR": "estimators",
     "UMAP": "baseline_estimators",
     "load": "data",
-    "unroll": "model",
+    "unroll": "model.unroll",
 }
 
 _MODULES = ("quality",)  # public as a whole: a function of the module's own name would hide it, or be hidden

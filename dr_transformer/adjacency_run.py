@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.attention_graph import (
     Indices,
     attention_blocks,
@@ -24,6 +23,7 @@ from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
+from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.run import Run
 
 MAX_SAMPLES = 10_000  # tokens: a block takes about a second of so many, and as their square

@@ -14,7 +14,7 @@ from dr_transformer.data import Dataset
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.model import unroll
+from dr_transformer.model.unroll import unroll
 
 _CURVE = 0.7  # share of the work that is behind once the curve is there
 

@@ -21,7 +21,7 @@ from dr_transformer.data import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.figure_config import PALETTES, AnimationConfig
 from dr_transformer.figures import DRAWING
-from dr_transformer.view_frames import in_view
+from dr_transformer.model.view_frames import in_view
 
 FORMATS = (".gif", ".mp4")
 MAX_FRAMES = 20_000

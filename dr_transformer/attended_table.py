@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.attention import attention_rows
 from dr_transformer.config import Config
+from dr_transformer.model.attention import attention_rows
 
 _ROW_BYTES = 16 * 2**20
 

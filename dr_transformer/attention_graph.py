@@ -18,9 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dr_transformer.attention import attention_rows, effective_neighbours
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph
+from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.spectrum import laplacian_eigenmaps
 
 _BLOCK_BYTES = 32 * 2**20

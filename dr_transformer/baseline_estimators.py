@@ -18,8 +18,8 @@ from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device
+from dr_transformer.model.projection import float64_chunks
 from dr_transformer.parameters import Parameter
-from dr_transformer.projection import float64_chunks
 from dr_transformer.umap_fit import UMAPSettings
 from dr_transformer.umap_run import UMAPRun
 from dr_transformer.umap_worker import UMAPWorker

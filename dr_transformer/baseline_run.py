@@ -21,10 +21,10 @@ from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.magnitude import drawable, to_one
 from dr_transformer.metrics import N_NEIGHBORS
+from dr_transformer.model.magnitude import drawable, to_one
+from dr_transformer.model.projection import float64_chunks
 from dr_transformer.power_iterations import power_iterations
-from dr_transformer.projection import float64_chunks
 from dr_transformer.quality import Quality, Reference, quality
 from dr_transformer.spectrum import laplacian_eigenmaps
 from dr_transformer.umap_fit import UMAPSettings, frame_epochs

@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import has_float64
-from dr_transformer.magnitude import exponent
-from dr_transformer.projection import float64_chunks
+from dr_transformer.model.magnitude import exponent
+from dr_transformer.model.projection import float64_chunks
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from dr_transformer.data import Dataset, load
 from dr_transformer.graph import knn_graph
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.laplacian import LaplacianEigenmaps
-from dr_transformer.projection import float64_chunks
+from dr_transformer.model.projection import float64_chunks
 
 N_NEIGHBORS = 15
 

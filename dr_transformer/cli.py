@@ -34,7 +34,7 @@ _OF_A_FILM: tuple[type[Declared], ...] = (DataConfig, Config, AnimationConfig, V
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for bad input, whose one sentence goes to standard error)."""
     if launched():
-        from dr_transformer.distributed import one_of_many
+        from dr_transformer.model.distributed import one_of_many
 
         return one_of_many(lambda: _main(arguments))
     return _main(arguments)

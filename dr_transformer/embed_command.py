@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr_transformer.config import DATASETS, DataConfig
-from dr_transformer.cost import cost
 from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.launch import launched
+from dr_transformer.model.cost import cost
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from dr_transformer.data import Dataset
-    from dr_transformer.distributed import Ranks
-    from dr_transformer.model import Step
-    from dr_transformer.projection import Projection
+    from dr_transformer.model.distributed import Ranks
+    from dr_transformer.model.projection import Projection
+    from dr_transformer.model.unroll import Step
 
     Array = npt.NDArray[np.floating[Any]]
 
@@ -86,11 +86,11 @@ def progress(steps: Iterator[Step], n_blocks: int) -> Iterator[Step]:
 def _exact(Y: Array, asked: Asked, ranks: Ranks | None) -> tuple[None, list[Array]]:
     """No landmarks, and the blocks asked for (all, or one): each (n, q); none of them but on rank 0."""
     if ranks:
-        from dr_transformer.distributed import unroll_ranks
+        from dr_transformer.model.distributed import unroll_ranks
 
         steps = unroll_ranks(ranks, Y, asked.computed)
     else:
-        from dr_transformer.model import unroll
+        from dr_transformer.model.unroll import unroll
 
         steps = unroll(Y, asked.computed)
     found = []
@@ -107,9 +107,9 @@ def _with_landmarks(Y: Array, asked: Asked, ranks: Ranks | None) -> tuple[npt.ND
     import torch
     from tqdm import tqdm
 
-    from dr_transformer.landmarks import Landmarks, choose_landmarks
-    from dr_transformer.model import check_tokens
-    from dr_transformer.projection import fit_projection
+    from dr_transformer.model.landmarks import Landmarks, choose_landmarks
+    from dr_transformer.model.projection import fit_projection
+    from dr_transformer.model.unroll import check_tokens
 
     config, how = asked.computed, asked.how
 
@@ -142,7 +142,7 @@ def _other(dataset: Dataset, asked: Asked, say: Callable[[str], None]) -> tuple[
 def _say_if_lost(X: Array, block: int, say: Callable[[str], None]) -> None:
     import torch
 
-    from dr_transformer.collapse import is_lost, sentence
+    from dr_transformer.model.collapse import is_lost, sentence
 
     if is_lost(torch.from_numpy(X)):
         say(sentence(torch.from_numpy(X), block))
@@ -154,7 +154,7 @@ def _joined(asked: Asked) -> Iterator[Ranks | None]:
     if not launched():
         yield None
         return
-    from dr_transformer.distributed import joined
+    from dr_transformer.model.distributed import joined
 
     with joined(asked.config, asked.how.timeout) as ranks:
         yield ranks

@@ -14,20 +14,20 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from dr_transformer.collapse import is_lost, sentence
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.estimator_rows import fitted_rows, new_rows
-from dr_transformer.landmarks import Landmarks, choose_landmarks, counted_in
-from dr_transformer.model import resolve_device, unroll
-from dr_transformer.projection import RandomState, fit_projection, float64_chunks
+from dr_transformer.model.collapse import is_lost, sentence
+from dr_transformer.model.landmarks import Landmarks, choose_landmarks, counted_in
+from dr_transformer.model.projection import RandomState, fit_projection, float64_chunks
+from dr_transformer.model.unroll import resolve_device, unroll
 
 
 class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Dimensionality reduction by a transformer at its initialisation.
 
     Rows of the data are tokens. They are projected to `n_components` dimensions and pass through `n_blocks` blocks of
-    hand-set attention, LayerNorm and feed-forward (see `dr_transformer.model`).
+    hand-set attention, LayerNorm and feed-forward (see `dr_transformer.model.unroll`).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         multiply bfloat16, float32 takes its place, and a warning says so.
     landmarks : int or None, default=None
         So many tokens, chosen by k-means++, run the exact model, and all others attend to them alone (see
-        `dr_transformer.landmarks`): time grows with n_samples, not with its square.
+        `dr_transformer.model.landmarks`): time grows with n_samples, not with its square.
 
     Attributes
     ----------

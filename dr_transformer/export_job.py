@@ -22,9 +22,9 @@ from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.figure_templates import Drawing
 from dr_transformer.figures import render
 from dr_transformer.jobs import Background
+from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
 from dr_transformer.palette import shared_colours
 from dr_transformer.run import Run
-from dr_transformer.view_frames import blocks_in_view, blocks_needed
 
 Array = npt.NDArray[np.floating]
 

@@ -124,7 +124,7 @@ def _compare(saved: SavedSettings, dataset: Dataset, saved_file: Path, say: Say)
 
 
 def _steps(dataset: Dataset, config: Config) -> Iterator[Any]:
-    from dr_transformer.model import unroll
+    from dr_transformer.model.unroll import unroll
 
     return progress(unroll(dataset.Y, config), config.n_blocks)
 
@@ -151,7 +151,7 @@ def _drawing(
     import torch
 
     from dr_transformer import figure_content
-    from dr_transformer.collapse import is_lost, sentence
+    from dr_transformer.model.collapse import is_lost, sentence
 
     latents = _run(dataset, config, needed)
     last = max(latents.blocks)

@@ -12,7 +12,7 @@ from torch import Tensor
 from dr_transformer import nearest
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import has_float64
-from dr_transformer.magnitude import exponent, times_power
+from dr_transformer.model.magnitude import exponent, times_power
 
 _ROOM, _MORE_ROOM = 50, 500  # of the exponent: sums of squares reach 4 d · 2¹⁰⁰ in float32, 4 d · 2¹⁰⁰⁰ in float64
 _USUAL = 20  # exponents up to which libraries are given the numbers as they are

@@ -15,11 +15,11 @@ from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import Config
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.model import SUB_STEPS, Step, after_attention
+from dr_transformer.model.unroll import SUB_STEPS, Step, after_attention
 from dr_transformer.objective import Terms, data_gradients, terms
 from dr_transformer.run import STRETCHES, Run, Trajectory
 
-Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.Step`
+Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.unroll.Step`
 
 _DEPTHS = dict(zip(SUB_STEPS, (*STRETCHES.values(), 1.0), strict=True))
 

@@ -16,7 +16,7 @@ from dr_transformer.estimator_rows import fitted_rows, new_rows
 from dr_transformer.graph import KNNGraph, new_edges
 from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.projection import RandomState
+from dr_transformer.model.projection import RandomState
 from dr_transformer.spectrum import laplacian_eigenmaps
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from dr_transformer.magnitude import exponent
-from dr_transformer.projection import RandomState, float64_chunks
+from dr_transformer.model.magnitude import exponent
+from dr_transformer.model.projection import RandomState, float64_chunks
 
 _CHUNK = 4096
 

@@ -19,7 +19,7 @@ import numpy as np
 from dr_transformer.errors import InputError
 from dr_transformer.exponential_family import Array, attention
 from dr_transformer.gaussian import whitening
-from dr_transformer.model import LAYER_NORM_EPS
+from dr_transformer.model.unroll import LAYER_NORM_EPS
 
 STARTS = ("gaussian", "mixture", "ring")
 CONTRACTIONS = {

@@ -11,7 +11,7 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.metrics import METRICS
-from dr_transformer.model import resolve_dtype
+from dr_transformer.model.unroll import resolve_dtype
 from dr_transformer.sweep import Sweep
 from dr_transformer.sweep_grid import Cell
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer import views
-from dr_transformer.attention import attention_rows
 from dr_transformer.canvas_parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
+from dr_transformer.model import views
+from dr_transformer.model.attention import attention_rows
+from dr_transformer.model.view_frames import Projector, in_view
 from dr_transformer.run import Run, Trajectory
-from dr_transformer.view_frames import Projector, in_view
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
 N_ATTENDED = 8  # most attended tokens shown of a clicked one

@@ -12,9 +12,9 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph import knn_graph
 from dr_transformer.jobs import Background
 from dr_transformer.metrics import Array
+from dr_transformer.model.views import principal_axes
 from dr_transformer.replicates import DATA, Method, Replicate, Row, Tokens, default_methods, replicate, summarise
 from dr_transformer.umap_fit import UMAPSettings
-from dr_transformer.views import principal_axes
 
 if TYPE_CHECKING:
     from dr_transformer.umap_worker import UMAPWorker

@@ -25,7 +25,7 @@ from dr_transformer.config import Config
 from dr_transformer.data import draw
 from dr_transformer.errors import InputError
 from dr_transformer.metrics import METRICS, Array, Check, Labels
-from dr_transformer.model import unroll
+from dr_transformer.model.unroll import unroll
 from dr_transformer.null_data import gaussian_like, shuffle_pixels
 from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
 

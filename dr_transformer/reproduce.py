@@ -71,8 +71,8 @@ def _transformer(
     else:
         imports = [
             "from dr_transformer import Config, load",
-            "from dr_transformer.landmarks import Landmarks, choose_landmarks",
-            "from dr_transformer.projection import fit_projection",
+            "from dr_transformer.model.landmarks import Landmarks, choose_landmarks",
+            "from dr_transformer.model.projection import fit_projection",
         ]
         said = f"choice={choice!r}, random_state={config.random_state}"
         body += [
@@ -85,7 +85,10 @@ def _transformer(
         body.append("latents = landmarks.embed(data.Y, every_block=True)")
     if view is None:
         return imports, [*body, f"embedding = latents[{block}]"]
-    imports += ["from dr_transformer.config import ViewConfig", "from dr_transformer.view_frames import blocks_in_view"]
+    imports += [
+        "from dr_transformer.config import ViewConfig",
+        "from dr_transformer.model.view_frames import blocks_in_view",
+    ]
     drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
     return imports, [
         *body,

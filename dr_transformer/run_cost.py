@@ -1,6 +1,7 @@
 """What a run in the app takes of this machine: refused where its memory would not do, announced where it takes minutes.
 
-Both are arithmetic (`cost.py`) until the first block is computed; from then on time is what the blocks so far took.
+Both are arithmetic (`model/cost.py`) until the first block is computed; from then on time is what the blocks so far
+took.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy.typing as npt
 import torch
 
 from dr_transformer.config import Config
-from dr_transformer.cost import cost, scaled
 from dr_transformer.data_sources import count
 from dr_transformer.errors import InputError
-from dr_transformer.model import resolve_device, resolve_dtype, resolve_precision
+from dr_transformer.model.cost import cost, scaled
+from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
 from dr_transformer.run import Run, shows_sub_steps
 
 # Of the free memory, for one run. The rest is for what follows it (curves, graphs, pictures) and other sessions, and

@@ -20,7 +20,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.jobs import Background
-from dr_transformer.magnitude import drawable
+from dr_transformer.model.magnitude import drawable
 from dr_transformer.picture import KEPT, colourings, picture
 from dr_transformer.run import Run
 from dr_transformer.web_page import web_page

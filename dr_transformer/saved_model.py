@@ -20,10 +20,10 @@ from dr_transformer.data_arrays import read_array
 from dr_transformer.data_sources import FAMILIES
 from dr_transformer.drawing import SIDE
 from dr_transformer.errors import InputError
-from dr_transformer.landmarks import Landmarks
-from dr_transformer.magnitude import moderate
-from dr_transformer.model import layer_norm
-from dr_transformer.projection import Projection, fit_projection
+from dr_transformer.model.landmarks import Landmarks
+from dr_transformer.model.magnitude import moderate
+from dr_transformer.model.projection import Projection, fit_projection
+from dr_transformer.model.unroll import layer_norm
 from dr_transformer.saved_settings import SavedSettings, from_json
 
 _ARRAYS = ("settings", "trajectory", "images", "labels", "landmarks")

@@ -28,7 +28,7 @@ from sklearn.utils.extmath import svd_flip
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, adjacency, components
 from dr_transformer.lanczos import eigsh
-from dr_transformer.projection import RandomState
+from dr_transformer.model.projection import RandomState
 
 Array = npt.NDArray[np.float64]
 

@@ -17,9 +17,9 @@ from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.model import unroll
+from dr_transformer.model.unroll import unroll
+from dr_transformer.model.views import pca_view
 from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps
-from dr_transformer.views import pca_view
 
 N_MAPS = 6  # eigenvectors kept to be drawn
 MOST_BLOCKS = 64

@@ -24,16 +24,16 @@ from dr_transformer.data import Dataset, draw
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
 from dr_transformer.metrics import METRICS
-from dr_transformer.model import resolve_device, unroll
-from dr_transformer.projection import Projection, fit_projection
+from dr_transformer.model.projection import Projection, fit_projection
+from dr_transformer.model.unroll import resolve_device, unroll
 from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
 from dr_transformer.sweep_cache import SweepCache
 from dr_transformer.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data", "data_arrays", "data_files", "data_rows", "data_sources", "data_tables"),  # which tokens
-    *("hardware/devices", "magnitude", "lanczos", "baselines", "projection"),  # where from, and where
-    *("hardware/products", "attention_kernels", "attention_cuda", "attention", "model"),  # the blocks
+    *("hardware/devices", "model/magnitude", "lanczos", "baselines", "model/projection"),  # where from, and where
+    *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
     *("estimator_rows", "graph_rows", "metrics", "quality", "sweep"),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""

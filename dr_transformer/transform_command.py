@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dr_transformer.new_token import NewToken
+    from dr_transformer.model.new_token import NewToken
     from dr_transformer.saved_model import SavedModel
 
 _SHOWN = 5  # of the attended tokens, on a line
@@ -33,7 +33,7 @@ def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) ->
     if out is not None and out.suffix.lower() != ".npz":
         raise InputError(f"cannot write {out.name!r}: the name must end in .npz.")
     from dr_transformer.drawing import token_from_png
-    from dr_transformer.new_token import find_twin, new_token
+    from dr_transformer.model.new_token import find_twin, new_token
     from dr_transformer.saved_model import read_model
 
     image = token_from_png(_read(image_file), image_file.name)
@@ -50,7 +50,7 @@ def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) ->
 
 def lines(found: NewToken, model: SavedModel) -> list[str]:
     """What is printed: a line about the token, and one for each block."""
-    from dr_transformer.new_token import majority
+    from dr_transformer.model.new_token import majority
 
     data = model.settings.data
     said = [f"{len(model.images)} tokens of {data.dataset}, {model.settings.config.n_blocks} blocks"]

@@ -119,7 +119,7 @@ def fit(settings: UMAPSettings, Y: Array, indices: Array, distances: Array, watc
     Returns the type of the device. uint8 is taken as pixels, / 255. `watch` is called before the first and after each
     epoch, and may raise to stop; `say` is given a sentence on what was unusual.
     """
-    from dr_transformer.projection import float64_chunks
+    from dr_transformer.model.projection import float64_chunks
 
     X = np.concatenate([chunk.astype(np.float32) for chunk in float64_chunks(Y)])
     if not distances.any():

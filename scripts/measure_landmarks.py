@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.graph import knn_graph, neighbourhood_preservation
-from dr_transformer.landmarks import Landmarks, choose_landmarks
 from dr_transformer.metrics import N_NEIGHBORS, knn_accuracy
-from dr_transformer.projection import fit_projection
+from dr_transformer.model.landmarks import Landmarks, choose_landmarks
+from dr_transformer.model.projection import fit_projection
 
 COUNTS = (500, 1000, 2000, 5000)
 CHOICES = ("random", "k-means++")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dr_transformer.config import Config
-from dr_transformer.reference import layer, mask
+from dr_transformer.model.reference import layer, mask
 
 __all__ = ["block", "layer", "mask", "published_start", "relative_error", "sub_steps"]
 

@@ -21,7 +21,7 @@ from dr_transformer.bench_memory import PeakMemory
 from dr_transformer.bench_peaks import PeakMeter, Side
 from dr_transformer.bench_transformer import blocks, first_latents, plain_transformer
 from dr_transformer.jobs import Cancelled, Runner
-from dr_transformer.model import unroll
+from dr_transformer.model.unroll import unroll
 from tests.machine import WITH_FLOAT64, pretend
 
 _nothing = Side.of(lambda data: data, None, measured=False)

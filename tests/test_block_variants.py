@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import Config, InputError, block_variants, load, model, unroll
-from dr_transformer.attention import attention_rows
+from dr_transformer import Config, InputError, block_variants, load, unroll
 from dr_transformer.block_variants import (
     ATTENTIONS,
     REGULARISERS,
@@ -23,7 +22,9 @@ from dr_transformer.block_variants import (
     unroll_variant,
 )
 from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy
-from dr_transformer.model import SUB_STEPS, Step, layer_norm
+from dr_transformer.model import unroll as model
+from dr_transformer.model.attention import attention_rows
+from dr_transformer.model.unroll import SUB_STEPS, Step, layer_norm
 from dr_transformer.objective import kl_floor, objective
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -12,10 +12,10 @@ from pypdf import PdfReader
 
 from dr_transformer import Config, DataConfig, load, unroll
 from dr_transformer.cli import main
-from dr_transformer.cost import cost
 from dr_transformer.embed_config import EmbedConfig, baseline_parameters
-from dr_transformer.landmarks import CHOICES, choose_landmarks, unroll_landmarks
-from dr_transformer.projection import fit_projection
+from dr_transformer.model.cost import cost
+from dr_transformer.model.landmarks import CHOICES, choose_landmarks, unroll_landmarks
+from dr_transformer.model.projection import fit_projection
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 

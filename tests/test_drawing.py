@@ -22,7 +22,7 @@ from dr_transformer.drawing import (
     token_from_ink,
     token_from_png,
 )
-from dr_transformer.landmarks import Landmarks
+from dr_transformer.model.landmarks import Landmarks
 
 
 def saved(image: Image.Image, **options: object) -> bytes:

@@ -20,7 +20,7 @@ from dr_transformer.run import Run
 from dr_transformer.session_file import dump
 from dr_transformer.session_file import load as load_session
 from dr_transformer.umap_worker import UMAPWorker
-from tests.ranks import run_together
+from tests.model.ranks import run_together
 
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "3", "--alpha", "12.5"]
 CONFIG = Config(n_components=16, n_blocks=3, alpha=12.5)

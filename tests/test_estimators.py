@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from dr_transformer import Config, InputError, TransformerDR, unroll
-from tests.test_model import tokens
+from tests.model.test_unroll import tokens
 
 # These checks feed what no LayerNorm can take, and expect it to be taken. `test_checks_in_two_dimensions` runs the same
 # checks with that one thing mended, so nothing else can hide behind them.

@@ -19,9 +19,9 @@ from dr_transformer.export_job import Charts, ExportJob, FigureJob, FilmJob, Mea
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.figure_metadata import read_settings
 from dr_transformer.graph_store import GraphStore
+from dr_transformer.model.views import pca_view
 from dr_transformer.run import Run
 from dr_transformer.umap_worker import UMAPWorker
-from dr_transformer.views import pca_view
 
 CONFIG = Config(n_components=16, n_blocks=2)
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "2"]

@@ -15,7 +15,10 @@ PACKAGE = Path(dr_transformer.__file__).parent
 HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 ROOT = {"__init__", "__main__", "all_parameters", "config", "errors", "palette", "parameters", "paths", "types"}
 # A room may import from the root, from itself, and from those before it.
-ROOMS = ("hardware",)
+ROOMS = (
+    "hardware",
+    "model",
+)
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 
 

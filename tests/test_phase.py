@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
-from dr_transformer.collapse import spread
 from dr_transformer.metrics import METRICS
+from dr_transformer.model.collapse import spread
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.phase_chart import cell_of, phase_chart
 from dr_transformer.phase_reading import best_cell, collapse_in_row, collapsed, reading, records, rounding, table

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dr_transformer import Config, load
 from dr_transformer import sweep as sweep_module
 from dr_transformer.metrics import METRICS
-from dr_transformer.model import unroll
+from dr_transformer.model.unroll import unroll
 from dr_transformer.quality import Reference, quality
 from dr_transformer.sweep_cache import CACHE_VARIABLE
 from dr_transformer.sweep_grid import Grid

@@ -17,7 +17,7 @@ from sklearn.manifold import trustworthiness
 
 from dr_transformer import InputError, load
 from dr_transformer.graph import KNNGraph, knn_graph
-from dr_transformer.projection import float64_chunks
+from dr_transformer.model.projection import float64_chunks
 from dr_transformer.umap_fit import UMAPSettings, frame_epochs
 from dr_transformer.umap_pipe import Child
 from dr_transformer.umap_run import UMAPRun

@@ -21,7 +21,7 @@ from dr_transformer.hardware.process_group import wait
 from dr_transformer.training.settings import Settings
 
 if TYPE_CHECKING:  # a process that is alone starts sooner without it
-    from dr_transformer.distributed import Ranks
+    from dr_transformer.model.distributed import Ranks
 
 T = TypeVar("T")
 
@@ -109,6 +109,6 @@ def _reached() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        from dr_transformer.distributed import LostRankError
+        from dr_transformer.model.distributed import LostRankError
 
         raise LostRankError(f"lost another, which has died or does not answer ({str(error).strip()[:200]})") from error

@@ -94,7 +94,7 @@ def _lost() -> tuple[type[Exception], ...]:
     """What is raised where there are other processes and one of them is gone."""
     if not launched():
         return ()
-    from dr_transformer.distributed import LostRankError
+    from dr_transformer.model.distributed import LostRankError
 
     return (LostRankError,)
 
@@ -223,7 +223,7 @@ def _joined(plan: Plan) -> Iterator[Processes]:
         yield ALONE
         return
     from dr_transformer.config import Config
-    from dr_transformer.distributed import joined
+    from dr_transformer.model.distributed import joined
 
     with joined(Config(device=plan.run.device), 1800) as ranks:
         processes = Processes(ranks)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from dr_transformer.config import Config
-from dr_transformer.model import SUB_STEPS
+from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.paths import asset
 
 LABELS = dict(zip(SUB_STEPS, ("Attention", "LayerNorm", "Feed-forward", "LayerNorm"), strict=True))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import views
 from dr_transformer.baseline_run import BASELINES, Baseline, BaselineRun
 from dr_transformer.config import ViewConfig
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.measurement import Measurement
 from dr_transformer.metrics import METRICS
+from dr_transformer.model import views
 from dr_transformer.picture import Picture, clusters, picture
 from dr_transformer.quality import Quality
 from dr_transformer.run import Run

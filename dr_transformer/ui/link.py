@@ -16,7 +16,7 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import missing
-from dr_transformer.model import precision_note
+from dr_transformer.model.unroll import precision_note
 from dr_transformer.parameters import Parameter
 
 UPLOAD = "your own file"

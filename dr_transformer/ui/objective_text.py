@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from dr_transformer.inside_run import Cosines, Place
-from dr_transformer.model import SUB_STEPS
+from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.objective import Objective
 from dr_transformer.ui.block_diagram import LABELS
 

@@ -8,7 +8,7 @@ from dr_transformer.block_charts import overlaid
 from dr_transformer.block_variants import diffusion_eta
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset
-from dr_transformer.model import LAYER_NORM_EPS
+from dr_transformer.model.unroll import LAYER_NORM_EPS
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.subset import subset
 from dr_transformer.ui.chart_table import tables_behind

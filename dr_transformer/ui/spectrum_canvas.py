@@ -7,10 +7,10 @@ import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.spectrum_run import N_MAPS, SpectrumRun
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.remember import remembered
-from dr_transformer.views import aligned_pca_view
 
 CANVAS = "spectrum_canvas"
 _HEIGHT = 280

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from dr_transformer.config import ViewConfig
 from dr_transformer.inside_run import sub_steps
-from dr_transformer.model import SUB_STEPS
+from dr_transformer.model.unroll import SUB_STEPS
+from dr_transformer.model.view_frames import axis_names
+from dr_transformer.model.views import principal_axes
 from dr_transformer.run import Run
 from dr_transformer.ui.block_diagram import LABELS
 from dr_transformer.ui.canvas import Panel
-from dr_transformer.view_frames import axis_names
-from dr_transformer.views import principal_axes
 
 Array = npt.NDArray[np.floating]
 

@@ -12,6 +12,7 @@ from dr_transformer.block_charts import LOOKS, variants_curve
 from dr_transformer.block_variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data import Dataset
+from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui.canvas import Panel, latent_canvas
 from dr_transformer.ui.chart_table import tables_behind
@@ -25,7 +26,6 @@ from dr_transformer.ui.substep_texts import PAPER
 from dr_transformer.ui.summary import capitalised
 from dr_transformer.ui.words import panels_in_words
 from dr_transformer.variant_run import SUBSAMPLE, VariantRun
-from dr_transformer.view_frames import axis_names, in_view
 
 CANVAS = "variants_canvas"
 NAMES = {

@@ -14,10 +14,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 from dr_transformer import Config, load, unroll
 from dr_transformer.baselines import pca
 from dr_transformer.graph import knn_graph
+from dr_transformer.model.views import laid_on
 from dr_transformer.power_iterations import ITERATIONS
 from dr_transformer.quality import Reference, quality
 from dr_transformer.spectrum import laplacian_eigenmaps
-from dr_transformer.views import laid_on
 from tests.e2e.canvas_page import Canvas, quantisation
 from tests.e2e.explorer_page import SMALL, assert_drawn, curve_values, frames
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.drawing import ink_from_strokes, token_from_ink
-from dr_transformer.landmarks import Landmarks
-from dr_transformer.new_token import NewToken, majority, new_token
+from dr_transformer.model.landmarks import Landmarks
+from dr_transformer.model.new_token import NewToken, majority, new_token
 from dr_transformer.ui.draw import _COLOUR
 from tests.e2e.canvas_page import Canvas, quantisation, rgb
 from tests.e2e.conftest import PATIENCE_MS

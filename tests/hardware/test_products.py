@@ -13,14 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from dr_transformer import model
 from dr_transformer.bench_transformer import left_out, precisions
 from dr_transformer.cli import main
 from dr_transformer.config import Config
 from dr_transformer.data import Dataset, load
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import Products, multiplies_bfloat16
-from dr_transformer.model import resolve_precision, resolve_products, unroll
+from dr_transformer.model import unroll as model
+from dr_transformer.model.unroll import resolve_precision, resolve_products, unroll
 from dr_transformer.run import Run, deviation_from_float64
 from dr_transformer.ui.link import read_link
 from dr_transformer.ui.summary import status_line
@@ -127,7 +127,7 @@ def test_without_bfloat16_a_run_is_float32s_and_one_sentence_says_so(
 _CHOICE = """
 import torch
 from dr_transformer.config import Config
-from dr_transformer.model import resolve_products
+from dr_transformer.model.unroll import resolve_products
 from dr_transformer.hardware.products import Products, multiplies_bfloat16, _capabilities
 cpu, found = torch.device("cpu"), _capabilities()
 wide = found.get("avx512_bf16") or found.get("amx_bf16")

@@ -10,7 +10,7 @@ import pytest
 
 from dr_transformer.cli import main
 from dr_transformer.training.results import read_results
-from tests.ranks import run_together, started, torchrun
+from tests.model.ranks import run_together, started, torchrun
 from tests.training.tiny import text
 
 SETTINGS = ["--n-layer", "2", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "4"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
 from dr_transformer.config import ViewConfig
-from dr_transformer.views import plane_of, signs_towards
+from dr_transformer.model.views import plane_of, signs_towards
 
 Array = npt.NDArray[np.floating]
 

@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dr_transformer import Config, InputError, attention_kernels, landmarks, unroll
-from dr_transformer import cost as module
-from dr_transformer.cost import Cost, cost
+from dr_transformer import Config, InputError, unroll
 from dr_transformer.hardware.products import Products
-from dr_transformer.landmarks import Landmarks
-from dr_transformer.model import layer_norm, run_block
+from dr_transformer.model import cost as module
+from dr_transformer.model import kernels, landmarks
+from dr_transformer.model.cost import Cost, cost
+from dr_transformer.model.landmarks import Landmarks
+from dr_transformer.model.unroll import layer_norm, run_block
 from tests.machine import pretend
-from tests.test_model import tokens
+from tests.model.test_unroll import tokens
 
 VARIANTS = [
     Config(n_components=16, n_blocks=2),
@@ -123,7 +124,7 @@ def test_auto_keeps_the_dtype_of_the_data(landmarks: int | None, n_ranks: int) -
 def test_the_tile_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a GPU holds more than a CPU: the larger tile that attention_kernels would make there."""
     pretend(monkeypatch, None)
-    sides = {name: attention_kernels._side(torch.device(name), torch.float32) for name in ("cpu", "cuda")}
+    sides = {name: kernels._side(torch.device(name), torch.float32) for name in ("cpu", "cuda")}
     assert sides["cuda"] > sides["cpu"]
     q = 128
 
@@ -143,7 +144,7 @@ def test_the_tile_is_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, "cuda")
     assert cost(10**5, Config()) == cost(10**5, Config(device="cuda"))
     with monkeypatch.context() as changed:  # read from there, not written here again
-        changed.setitem(attention_kernels._TILE, "cuda", 100)
+        changed.setitem(kernels._TILE, "cuda", 100)
         assert cost(10**5, Config()).memory_bytes < cost(10**5, Config(device="cpu")).memory_bytes
 
 
@@ -161,7 +162,7 @@ MEASURE = """
 import json, sys, numpy as np
 from dr_transformer import Config, unroll
 from dr_transformer.bench_memory import PeakMemory
-from dr_transformer.landmarks import Landmarks
+from dr_transformer.model.landmarks import Landmarks
 
 n, q, m, dtype = json.loads(sys.argv[1])
 Y = np.random.default_rng(0).normal(size=(n, 8)).astype(dtype)
@@ -187,7 +188,7 @@ print(json.dumps(peak.n_bytes))
     ],
 )
 def test_memory_is_within_a_factor_of_two(n: int, q: int, m: int | None, dtype: str) -> None:
-    root = Path(module.__file__).parents[1]
+    root = Path(module.__file__).parents[2]
     command = [sys.executable, "-c", MEASURE, json.dumps([n, q, m, dtype])]
     measured = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout)
     config = Config(n_components=q, n_blocks=2, device="cpu")

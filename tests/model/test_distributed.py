@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from dr_transformer import Config, attention_kernels, load, unroll
+from dr_transformer import Config, load, unroll
 from dr_transformer.cli import main
-from dr_transformer.cost import cost
-from dr_transformer.distributed import Ranks
 from dr_transformer.errors import InputError
 from dr_transformer.hardware import process_group
-from dr_transformer.model import run_block
+from dr_transformer.model import kernels
+from dr_transformer.model.cost import cost
+from dr_transformer.model.distributed import Ranks
+from dr_transformer.model.unroll import run_block
 from tests.machine import pretend
+from tests.model.ranks import CASES, run_together, started, torchrun
+from tests.model.test_unroll import tokens
 from tests.oracle import relative_error
-from tests.ranks import CASES, run_together, started, torchrun
-from tests.test_model import tokens
 
 # Of the latents, relative to the largest; of bfloat16 see `test_bfloat16_rounds_differently_on_ranks`
 TOLERANCES = {"float32": 1e-6, "float64": 1e-13, "bfloat16": 5e-3}
@@ -31,9 +32,9 @@ def test_each_rank_has_the_latents_of_one_process_alone(size: int, tmp_path: Pat
     Y = tokens(203)  # no multiple of 2 or 3
     np.save(tmp_path / "tokens.npy", Y)
     if size == 2:
-        status, said = torchrun(size, "tests.ranks", str(tmp_path))
+        status, said = torchrun(size, "tests.model.ranks", str(tmp_path))
     else:
-        with started(*[["tests.ranks", str(tmp_path)]] * size) as processes:
+        with started(*[["tests.model.ranks", str(tmp_path)]] * size) as processes:
             said = "".join(text for process in processes for text in process.communicate(timeout=120))
         status = max(process.returncode for process in processes)
     assert (status, said) == (0, "")
@@ -107,7 +108,7 @@ def test_embed_by_three_processes(tmp_path: Path) -> None:
 
 
 def test_a_rank_that_dies_ends_a_run_by_torchrun(tmp_path: Path) -> None:
-    status, said = torchrun(2, "tests.failing_rank", "die", "embed", str(tmp_path / "out.npz"), *SMALL)
+    status, said = torchrun(2, "tests.model.failing_rank", "die", "embed", str(tmp_path / "out.npz"), *SMALL)
     assert status == 1
     # Whichever comes first: the closed connection, or torchrun's word.
     assert "dr-transformer: rank 0 of 2 lost another" in said or "dr-transformer: rank 0 of 2 was told to stop" in said
@@ -122,7 +123,7 @@ def test_a_rank_that_dies_ends_a_run_by_torchrun(tmp_path: Path) -> None:
 )
 def test_a_rank_that_dies_or_hangs_ends_a_run_without_a_launcher(way: str, seconds: int, tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
-    command = ["tests.failing_rank", way, "embed", str(out), *SMALL, "--timeout", str(seconds)]
+    command = ["tests.model.failing_rank", way, "embed", str(out), *SMALL, "--timeout", str(seconds)]
     with started(command, command) as (first, _):
         said = first.communicate(timeout=60)[1]
     assert first.returncode == 1
@@ -150,7 +151,7 @@ def test_bfloat16_rounds_differently_on_ranks(size: int, monkeypatch: pytest.Mon
     the latents differ by less than 1e-3 of their norm, a part of how far either is from float32's. In float32 the same
     two ways agree to 1e-6.
     """
-    monkeypatch.setitem(attention_kernels._TILE, "cpu", 100)
+    monkeypatch.setitem(kernels._TILE, "cpu", 100)
     Y = load("mnist", 1000).Y
     for precision, bound in (("float32", 1e-6), ("bfloat16", 1e-3)):
         config = Config(precision=precision, device="cpu")

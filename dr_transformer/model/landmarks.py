@@ -20,9 +20,9 @@ from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.magnitude import moderate
-from dr_transformer.model import Step, check_tokens, layer_norm, run_block, unroll
-from dr_transformer.projection import Projection, RandomState, fit_projection
+from dr_transformer.model.magnitude import moderate
+from dr_transformer.model.projection import Projection, RandomState, fit_projection
+from dr_transformer.model.unroll import Step, check_tokens, layer_norm, run_block, unroll
 
 CHOICES = ("k-means++", "random")
 _POOL = 10  # k-means++ chooses among at most so many tokens for each landmark, so its time does not grow with n

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr_transformer import attention_kernels
-from dr_transformer.attention import attend, attention_rows, effective_neighbours
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.model import SUB_STEPS, layer_norm, run_block, unroll
+from dr_transformer.model import kernels
+from dr_transformer.model.attention import attend, attention_rows, effective_neighbours
+from dr_transformer.model.unroll import SUB_STEPS, layer_norm, run_block, unroll
 from tests import oracle
 from tests.machine import DEVICES, WITH_FLOAT64, pretend
 
@@ -153,7 +153,7 @@ def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     X = layer_norm(torch.from_numpy(tokens(101, 12)), 101)
     arguments = {"alpha": 30.0, "n_samples": 101, "masked": torch.arange(101)}
     whole = attend(X, X, **arguments)
-    monkeypatch.setitem(attention_kernels._TILE, X.device.type, 7)
+    monkeypatch.setitem(kernels._TILE, X.device.type, 7)
     torch.testing.assert_close(attend(X, X, **arguments), whole, rtol=0, atol=1e-14)
 
 

@@ -31,10 +31,10 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import device_for
 from dr_transformer.hardware.process_group import LostRankError, meet, reached, wait
-from dr_transformer.landmarks import counted_in
-from dr_transformer.magnitude import moderate
-from dr_transformer.model import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
-from dr_transformer.projection import fit_projection
+from dr_transformer.model.landmarks import counted_in
+from dr_transformer.model.magnitude import moderate
+from dr_transformer.model.projection import fit_projection
+from dr_transformer.model.unroll import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
 
 __all__ = ["LostRankError", "Ranks", "joined", "one_of_many", "unroll_ranks"]
 

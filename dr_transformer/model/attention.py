@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dr_transformer.attention_cuda import means_of_others
-from dr_transformer.attention_kernels import Check, weighted_means
+from dr_transformer.model.cuda import means_of_others
+from dr_transformer.model.kernels import Check, weighted_means
 
 # A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
 _BLOCK_BYTES = 32 * 2**20

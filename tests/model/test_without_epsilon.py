@@ -2,9 +2,10 @@
 
 import pytest
 
-from dr_transformer import Config, load, model
+from dr_transformer import Config, load
 from dr_transformer.block_variants import diffusion_eta
 from dr_transformer.inside_run import difference
+from dr_transformer.model import unroll
 from dr_transformer.reparametrisation import both_ways
 from dr_transformer.subset import subset
 from dr_transformer.ui.reparametrisation_section import WITHOUT_EPSILON
@@ -15,12 +16,12 @@ def test_without_epsilon_rounding_is_left(
     monkeypatch: pytest.MonkeyPatch, precision: str, least: float, most: float
 ) -> None:
     said = {
-        "float64": f"ε = {model.LAYER_NORM_EPS:g}: without ε less than 1e-13 stays, which is rounding",
+        "float64": f"ε = {unroll.LAYER_NORM_EPS:g}: without ε less than 1e-13 stays, which is rounding",
         "float32": "without ε some 1e-6 stay",
     }
     assert said[precision] in WITHOUT_EPSILON
     some, config = subset(load("mnist"), 2000, 42), Config(precision=precision)
-    monkeypatch.setattr(model, "LAYER_NORM_EPS", 0.0)
+    monkeypatch.setattr(unroll, "LAYER_NORM_EPS", 0.0)
     apart = [difference(B, A) for A, B in both_ways(some.Y, config, diffusion_eta(config.eta))]
     assert len(apart) == 9
     assert least <= max(apart) < most

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import views
 from dr_transformer.config import Config, ViewConfig
+from dr_transformer.model import views
 
 Array = npt.NDArray[np.floating]
 

@@ -5,10 +5,11 @@ import pytest
 from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 
-from dr_transformer import Config, load, unroll, views
+from dr_transformer import Config, load, unroll
 from dr_transformer.config import ViewConfig
-from dr_transformer.planes import planes
-from dr_transformer.view_frames import blocks_in_view, blocks_needed
+from dr_transformer.model import views
+from dr_transformer.model.planes import planes
+from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def cost(
     `data_dtype` is that of the tokens: precision "auto" keeps float64 in float64, as decimal numbers of a CSV are. With
     device "cuda" or "mps" the tile of attention is a GPU's, whether or not this machine has one.
     """
-    from dr_transformer.model import resolve_dtype
+    from dr_transformer.model.unroll import resolve_dtype
 
     if landmarks is not None and landmarks > n_samples:
         raise InputError(f"landmarks = {landmarks} is more than the {n_samples} tokens; choose at most {n_samples}.")
@@ -85,8 +85,8 @@ def cost(
 
 def _of_a_tile(queries: int, keys: int, config: Config, number: int) -> int:
     """Bytes of a tile of attention, numbers of so many bytes, and of what its products set aside."""
-    from dr_transformer.attention_kernels import _TILE
     from dr_transformer.hardware.devices import accelerator, has_float64
+    from dr_transformer.model.kernels import _TILE
 
     kind = (accelerator() if config.device == "auto" else config.device) or "cpu"
     if number == 8 and not has_float64(kind):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from dr_transformer.errors import InputError
-from dr_transformer.landmarks import Landmarks
+from dr_transformer.model.landmarks import Landmarks
 
 N_ATTENDED = 8
 N_NEIGHBORS = 5

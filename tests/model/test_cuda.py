@@ -8,12 +8,12 @@ from torch import Tensor
 from torch._dynamo.testing import CompileCounter
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-from dr_transformer import attention, attention_cuda
-from dr_transformer.attention import attend
-from dr_transformer.attention_cuda import fused_means, means_of_others
+from dr_transformer.model import attention, cuda
+from dr_transformer.model.attention import attend
+from dr_transformer.model.cuda import fused_means, means_of_others
 from tests.machine import DEVICES
+from tests.model.test_attention import reference, tokens
 from tests.oracle import relative_error
-from tests.test_attention import reference, tokens
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -45,7 +45,7 @@ def test_values_are_centred() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 128, 129, 300, 513, 1024])
 def test_the_mask_is_that_of_create_block_mask(n: int) -> None:
-    ours, theirs = attention_cuda._others(n, CPU), create_block_mask(attention_cuda._is_other, None, None, n, n, "cpu")
+    ours, theirs = cuda._others(n, CPU), create_block_mask(cuda._is_other, None, None, n, n, "cpu")
     seen = torch.zeros(2, *ours.kv_indices.shape[2:])
     for blocks, indices, which in [
         (ours.kv_num_blocks, ours.kv_indices, 0),
@@ -94,7 +94,7 @@ def test_attend_takes_it_where_each_token_leaves_itself_out(monkeypatch: pytest.
 @pytest.mark.parametrize("device", DEVICES)
 def test_on_a_gpu_it_is_compiled_and_right(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU keeps its tiles."""
-    monkeypatch.setattr(attention_cuda, "_FROM", 100)
+    monkeypatch.setattr(cuda, "_FROM", 100)
     X = tokens(1000, 48).float()
     there, own = X.to(device), torch.arange(1000, device=device)
     capable = device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
@@ -108,18 +108,18 @@ def test_on_a_gpu_it_is_compiled_and_right(device: str, monkeypatch: pytest.Monk
 
 def test_when_it_is_worth_it() -> None:
     gpu = torch.device("cuda")
-    assert attention_cuda._is_for(gpu, torch.bfloat16, 8193)
-    assert not attention_cuda._is_for(gpu, torch.bfloat16, 8192)
+    assert cuda._is_for(gpu, torch.bfloat16, 8193)
+    assert not cuda._is_for(gpu, torch.bfloat16, 8192)
     for dtype in (torch.float32, torch.float64):
-        assert not attention_cuda._is_for(gpu, dtype, 10**6)
-    assert not attention_cuda._is_for(CPU, torch.bfloat16, 10**6)
+        assert not cuda._is_for(gpu, dtype, 10**6)
+    assert not cuda._is_for(CPU, torch.bfloat16, 10**6)
 
 
 def test_what_cannot_be_compiled_or_is_wrong_is_left_to_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     X = tokens(300, 16).float()
-    monkeypatch.setattr(attention_cuda, "_is_for", lambda *_: True)
-    find = attention_cuda._compiled.__wrapped__
-    monkeypatch.setattr(attention_cuda, "_compiled", find)
+    monkeypatch.setattr(cuda, "_is_for", lambda *_: True)
+    find = cuda._compiled.__wrapped__
+    monkeypatch.setattr(cuda, "_compiled", find)
 
     def kernel(Q: Tensor, K: Tensor, V: Tensor, masked: float, **_: object) -> Tensor:
         own = torch.eye(Q.shape[2], dtype=torch.bool)
@@ -142,13 +142,13 @@ def test_what_cannot_be_compiled_or_is_wrong_is_left_to_the_tiles(monkeypatch: p
 def test_what_fails_for_many_tokens_is_left_to_the_tiles_but_too_little_memory_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attention_cuda, "_is_for", lambda *_: True)
+    monkeypatch.setattr(cuda, "_is_for", lambda *_: True)
     for error in (RuntimeError("too many shared bytes"), torch.cuda.OutOfMemoryError("no memory")):
 
         def kernel(*_: object, error: Exception = error, **__: object) -> Tensor:
             raise error
 
-        monkeypatch.setattr(attention_cuda, "_compiled", lambda *_, kernel=kernel: kernel)
+        monkeypatch.setattr(cuda, "_compiled", lambda *_, kernel=kernel: kernel)
         if isinstance(error, torch.cuda.OutOfMemoryError):
             with pytest.raises(torch.cuda.OutOfMemoryError):
                 means_of_others(tokens(300, 16).float(), 500, torch.bfloat16)

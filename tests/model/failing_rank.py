@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from dr_transformer import distributed
 from dr_transformer.cli import main
+from dr_transformer.model import distributed
 
 calls = 0
 run_block = distributed.run_block

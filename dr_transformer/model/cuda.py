@@ -1,6 +1,6 @@
 """Self-attention on a GPU in one fused kernel: PyTorch's FlexAttention, compiled, where each token leaves itself out.
 
-A tile of `attention_kernels.py` goes through a GPU's memory several times; the fused kernel keeps it on the chip (as
+A tile of `kernels.py` goes through a GPU's memory several times; the fused kernel keeps it on the chip (as
 flash attention does, Dao et al., arXiv 2205.14135) and compares each row with its own maximum, so that none is lost.
 It is taken for bfloat16 products alone: with operands rounded to TF32's 10 bits, as tensor cores take float32, A X is
 wrong by 1e-4, where float32 promises 1e-5.

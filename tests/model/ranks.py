@@ -1,7 +1,7 @@
 """Real processes that run together on this machine, as several machines would; and what each of them computes.
 
-`python -m tests.ranks FOLDER` is one of them: it unrolls `CASES` and saves what its rank has seen. With arguments of
-commands, as JSON, it runs these one after the other, which saves starting as many processes for each.
+`python -m tests.model.ranks FOLDER` is one of them: it unrolls `CASES` and saves what its rank has seen. With arguments
+of commands, as JSON, it runs these one after the other, which saves starting as many processes for each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch.distributed as dist
 
 from dr_transformer import cli
 from dr_transformer.config import Config
-from dr_transformer.distributed import joined, unroll_ranks
+from dr_transformer.model.distributed import joined, unroll_ranks
 from tests.servers import free_port
 
 CASES = {
@@ -37,7 +37,7 @@ CASES = {
 def environment(**more: str) -> dict[str, str]:
     """Of a process on this machine alone: gloo need not find out the machine's name, and one thread is enough."""
     loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     return os.environ | {"GLOO_SOCKET_IFNAME": loopback, "OMP_NUM_THREADS": "1", "PYTHONPATH": root} | more
 
 
@@ -56,7 +56,7 @@ def run_together(size: int, *commands: Sequence[str]) -> list[list[tuple[int, st
     stands for the rank.
     """
     job = json.dumps([[str(free_port()), *command] for command in commands])
-    with started(*[["tests.ranks", "commands", job]] * size) as processes:
+    with started(*[["tests.model.ranks", "commands", job]] * size) as processes:
         said = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0] * size, said
     return list(zip(*(json.loads(out) for out, _ in said), strict=True))

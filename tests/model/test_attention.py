@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import attention_kernels
-from dr_transformer.attention import attend
-from dr_transformer.attention_kernels import weighted_means
 from dr_transformer.config import Config
 from dr_transformer.data import load
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import multiplies_bfloat16
 from dr_transformer.jobs import Cancelled
 from dr_transformer.metrics import knn_accuracy
-from dr_transformer.model import layer_norm, resolve_products, unroll
+from dr_transformer.model import kernels
+from dr_transformer.model.attention import attend
+from dr_transformer.model.kernels import weighted_means
+from dr_transformer.model.unroll import layer_norm, resolve_products, unroll
 from dr_transformer.run import Run
 from tests import oracle
 from tests.machine import DEVICES, WITH_FLOAT64
@@ -64,7 +64,7 @@ def routine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many tiles of few tokens, the last ones smaller, on each device."""
     for device in DEVICES:
-        monkeypatch.setitem(attention_kernels._TILE, device, 37)
+        monkeypatch.setitem(kernels._TILE, device, 37)
 
 
 def tokens(n: int, q: int, seed: int = 0) -> Tensor:
@@ -184,7 +184,7 @@ def test_any_shape_mask_and_temperature(
         masked = torch.arange(n)
     elif masks != "none":
         masked = torch.from_numpy(rng.integers(-1, n, size=len(queries)))
-    with patch.dict(attention_kernels._TILE, {"cpu": tile}):
+    with patch.dict(kernels._TILE, {"cpu": tile}):
         result = attend(queries, X, alpha=alpha, n_samples=n, n_heads=n_heads, masked=masked)
         single = X.float()
         of_single = single if itself else queries.float()
@@ -283,7 +283,7 @@ def test_check_is_called_before_every_tile(itself: bool, tiles: int) -> None:
         if len(calls) == tiles + 3:
             raise Cancelled
 
-    with patch.dict(attention_kernels._TILE, {"cpu": 25}):
+    with patch.dict(kernels._TILE, {"cpu": 25}):
         attend(X if itself else X.clone(), X, alpha=3, n_samples=100, check=check)
         assert len(calls) == tiles
         with pytest.raises(Cancelled):
@@ -309,7 +309,7 @@ def test_memory_beside_the_tokens_is_small(precision: str) -> None:
     code = f"""
 import re, pathlib, torch
 from dr_transformer.config import Config
-from dr_transformer.model import layer_norm, run_block
+from dr_transformer.model.unroll import layer_norm, run_block
 def held(which):  # in kB; resource.getrusage would begin with the peak of the process that started this one
     return int(re.search(which + ":\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 X, masked, config = layer_norm(torch.randn(10_000, 128), 10_000), torch.arange(10_000), Config(precision={precision!r})

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.magnitude import exponent, moderate
+from dr_transformer.model.magnitude import exponent, moderate
 
 _CHUNK = 4096  # rows at a time, so that 70 000 images never stand in memory as float64
 
