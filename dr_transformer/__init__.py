@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dr_transformer import quality
     from dr_transformer.baseline_estimators import PCA, UMAP
     from dr_transformer.config import Config, DataConfig
-    from dr_transformer.data import Dataset, load
+    from dr_transformer.data.dataset import Dataset, load
     from dr_transformer.errors import InputError
     from dr_transformer.estimators import TransformerDR
     from dr_transformer.laplacian import LaplacianEigenmaps
@@ -21,14 +21,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "config",
     "DataConfig": "config",
-    "Dataset": "data",
+    "Dataset": "data.dataset",
     "InputError": "errors",
     "LaplacianEigenmaps": "laplacian",
     "PCA": "baseline_estimators",
     "Step": "model.unroll",
     "TransformerDR": "estimators",
     "UMAP": "baseline_estimators",
-    "load": "data",
+    "load": "data.dataset",
     "unroll": "model.unroll",
 }
 

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicHermiteSpline
 from dr_transformer.alpha_tuning import AlphaCurve, Array, tune_alpha
 from dr_transformer.attention_graph import row_blocks
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background

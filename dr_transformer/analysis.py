@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 
 from dr_transformer import metrics
 from dr_transformer.config import DATASETS, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.metrics import N_NEIGHBORS

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.figure_config import PALETTES, AnimationConfig
 from dr_transformer.figures import DRAWING

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from dr_transformer.alpha_run import cross_entropy_at
 from dr_transformer.alpha_tuning import AlphaCurve
 from dr_transformer.charts import depth_range
-from dr_transformer.data_sources import count
+from dr_transformer.data.mnist import count
 from dr_transformer.palette import SEQUENTIAL
 
 _GREY = "#8a8f98"  # readable on the light and on the dark ground

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dr_transformer.baseline_run import BASELINES, Array, BaselineRun
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.umap_worker import UMAPWorker

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.errors import InputError
 from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation

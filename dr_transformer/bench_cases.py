@@ -15,7 +15,7 @@ from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import transformer_cases
 from dr_transformer.bench_umap import umap_case
-from dr_transformer.data import Dataset, load
+from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.graph import knn_graph
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.laplacian import LaplacianEigenmaps

@@ -15,7 +15,7 @@ from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import by_landmarks, from_pixels, precisions, relative
 from dr_transformer.config import Config
-from dr_transformer.data import load
+from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import accelerator
 

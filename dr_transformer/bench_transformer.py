@@ -14,7 +14,7 @@ from scipy.spatial import procrustes
 from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import accelerator
 from dr_transformer.hardware.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.metrics import knn_accuracy

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dr_transformer.blob import Blob, digest, pack_frames
 from dr_transformer.canvas_parts import Attended, Colouring, Panel, Pin
-from dr_transformer.data_rows import MAX_CLASSES
+from dr_transformer.data.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_transformer.data_rows import MAX_CLASSES
+from dr_transformer.data.rows import MAX_CLASSES
 
 
 def _increase(depths: Sequence[float]) -> bool:

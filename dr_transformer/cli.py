@@ -23,7 +23,7 @@ from dr_transformer.paths import app_root
 from dr_transformer.training import command as training
 
 if TYPE_CHECKING:
-    from dr_transformer.data import Dataset
+    from dr_transformer.data.dataset import Dataset
 
 
 _OF_A_FIGURE: tuple[type[Declared], ...] = (DataConfig, Config, FigureConfig, ViewConfig, BaselineConfig)
@@ -222,7 +222,7 @@ def _embed(options: argparse.Namespace) -> int:
 
 
 def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) -> Dataset:
-    from dr_transformer.data import load
+    from dr_transformer.data.dataset import load
 
     return load(
         data_config.dataset,

@@ -1,7 +1,7 @@
 """Embeddings as tables for other programs: NPZ, CSV and Parquet, with labels and, but for CSV, settings.
 
 A CSV has no place for settings that its readers, this app's among them, would pass over, so they go beside it, in a
-session file (`session_file.py`), which the app and a person can read. All three load again by `data.load`.
+session file (`session_file.py`), which the app and a person can read. All three load again by `data.dataset.load`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.figure_metadata import KEYWORD
 

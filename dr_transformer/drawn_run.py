@@ -11,8 +11,8 @@ import torch
 
 from dr_transformer.canvas_parts import Attended, Panel
 from dr_transformer.config import ViewConfig
-from dr_transformer.data import Dataset
-from dr_transformer.drawing import SIDE
+from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.drawing import SIDE
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
 from dr_transformer.model.landmarks import Landmarks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dr_transformer.data import Dataset
+    from dr_transformer.data.dataset import Dataset
     from dr_transformer.model.distributed import Ranks
     from dr_transformer.model.projection import Projection
     from dr_transformer.model.unroll import Step

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dr_transformer import data_export, reproduce, session_file
 from dr_transformer.config import ViewConfig
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
 from dr_transformer.export import save_npz, settings, whole_file

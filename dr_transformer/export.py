@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dr_transformer import __version__
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import cannot_write
 from dr_transformer.parameters import Declared
 from dr_transformer.saved_settings import FORMAT, SCHEMA

@@ -10,7 +10,7 @@ import torch
 
 from dr_transformer.attention_graph import IMAGE_SIZE, attention_image, class_order
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.figure_charts import Curves, Matrix
 from dr_transformer.figure_config import FigureConfig

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.graph import KNNGraph
 from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device

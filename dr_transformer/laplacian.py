@@ -63,7 +63,7 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     Examples
     --------
-    >>> from dr_transformer.data import load
+    >>> from dr_transformer.data.dataset import load
     >>> from dr_transformer.laplacian import LaplacianEigenmaps
     >>> LaplacianEigenmaps().fit_transform(load("digits").Y).shape
     (1797, 2)

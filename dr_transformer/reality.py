@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.graph import knn_graph
 from dr_transformer.jobs import Background

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.inside_run import difference
 from dr_transformer.jobs import Background

@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 from dr_transformer import baselines
 from dr_transformer.config import Config
-from dr_transformer.data import draw
+from dr_transformer.data.dataset import draw
+from dr_transformer.data.null import gaussian_like, shuffle_pixels
 from dr_transformer.errors import InputError
 from dr_transformer.metrics import METRICS, Array, Check, Labels
 from dr_transformer.model.unroll import unroll
-from dr_transformer.null_data import gaussian_like, shuffle_pixels
 from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
 
 Tokens = npt.NDArray[np.generic]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dr_transformer import __version__
 from dr_transformer.config import BaselineConfig, Config, ViewConfig
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Declared
 

@@ -15,7 +15,7 @@ import torch
 
 from dr_transformer.analysis import Analysis
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset, balanced_subset
+from dr_transformer.data.dataset import Dataset, balanced_subset
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import out_of_memory

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from dr_transformer.config import Config
-from dr_transformer.data_sources import count
+from dr_transformer.data.mnist import count
 from dr_transformer.errors import InputError
 from dr_transformer.model.cost import cost, scaled
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision

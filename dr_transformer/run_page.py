@@ -14,7 +14,7 @@ from dr_transformer.attended_table import AttendedTable, attended_table
 from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
-from dr_transformer.data_sources import FAMILIES, count
+from dr_transformer.data.mnist import FAMILIES, count
 from dr_transformer.describe import describe
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import torch
 
 from dr_transformer.config import Config
-from dr_transformer.data_arrays import read_array
-from dr_transformer.data_sources import FAMILIES
-from dr_transformer.drawing import SIDE
+from dr_transformer.data.arrays import read_array
+from dr_transformer.data.drawing import SIDE
+from dr_transformer.data.mnist import FAMILIES
 from dr_transformer.errors import InputError
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.magnitude import moderate

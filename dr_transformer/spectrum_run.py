@@ -12,7 +12,7 @@ from torch import Tensor
 from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.config import Config
 from dr_transformer.convergence import Convergence, compared, subspace_overlap
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device

@@ -20,7 +20,7 @@ import torch
 
 from dr_transformer import __version__
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset, draw
+from dr_transformer.data.dataset import Dataset, draw
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
 from dr_transformer.metrics import METRICS
@@ -31,7 +31,7 @@ from dr_transformer.sweep_cache import SweepCache
 from dr_transformer.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
-    *("data", "data_arrays", "data_files", "data_rows", "data_sources", "data_tables"),  # which tokens
+    *("data/dataset", "data/arrays", "data/user_files", "data/rows", "data/mnist", "data/tables"),  # which tokens
     *("hardware/devices", "model/magnitude", "lanczos", "baselines", "model/projection"),  # where from, and where
     *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
     *("estimator_rows", "graph_rows", "metrics", "quality", "sweep"),  # how it is measured

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dr_transformer.data_sources import cache_folder
+from dr_transformer.data.mnist import cache_folder
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import Quality
 
@@ -32,7 +32,7 @@ class SweepCache:
     """Figures by settings, in `folder`.
 
     By default in `sweep` of the folder that the environment variable `DR_TRANSFORMER_CACHE` names, or else beside the
-    downloads (`data_sources.cache_folder`).
+    downloads (`data.mnist.cache_folder`).
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, max_files: int = MAX_FILES) -> None:

@@ -32,7 +32,7 @@ def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) ->
     """
     if out is not None and out.suffix.lower() != ".npz":
         raise InputError(f"cannot write {out.name!r}: the name must end in .npz.")
-    from dr_transformer.drawing import token_from_png
+    from dr_transformer.data.drawing import token_from_png
     from dr_transformer.model.new_token import find_twin, new_token
     from dr_transformer.saved_model import read_model
 
@@ -73,7 +73,7 @@ def lines(found: NewToken, model: SavedModel) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    from dr_transformer.drawing import MAX_BYTES
+    from dr_transformer.data.drawing import MAX_BYTES
 
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -12,7 +12,7 @@ from dr_transformer import metrics
 from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import DATASETS, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.objective import Terms, terms

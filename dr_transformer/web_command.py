@@ -12,7 +12,7 @@ from dr_transformer.errors import InputError
 
 if TYPE_CHECKING:
     from dr_transformer.baseline_run import BaselineRun
-    from dr_transformer.data import Dataset
+    from dr_transformer.data.dataset import Dataset
 
 Say = Callable[[str], None]
 

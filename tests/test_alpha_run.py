@@ -8,7 +8,7 @@ import pytest
 from dr_transformer import Config, load, unroll
 from dr_transformer.alpha_run import AlphaTuning, cross_entropy_at, relevant
 from dr_transformer.alpha_tuning import agreement, tune_alpha
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
 

@@ -18,7 +18,7 @@ from dr_transformer.attention_charts import (
     rounded,
 )
 from dr_transformer.charts import depth_range
-from dr_transformer.data_sources import count
+from dr_transformer.data.mnist import count
 
 CURVE = AlphaCurve(
     np.array([1.0, 10.0, 100.0]),

@@ -11,7 +11,7 @@ import pytest
 
 from dr_transformer import Config, Dataset, InputError, load
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.data_export import FORMATS, encode, label_values
 from dr_transformer.export import settings
 from dr_transformer.figure_metadata import KEYWORD

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, InputError, load
 from dr_transformer.config import ViewConfig
-from dr_transformer.data import load_bytes
-from dr_transformer.drawing import ink_from_strokes, png, token_from_ink
+from dr_transformer.data.dataset import load_bytes
+from dr_transformer.data.drawing import ink_from_strokes, png, token_from_ink
 from dr_transformer.drawn_run import DrawnRun, check_drawable
 from dr_transformer.model.new_token import majority, nearest
 from dr_transformer.run import Run

@@ -14,7 +14,7 @@ from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.baselines import pca
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.export_job import Charts, ExportJob, FigureJob, FilmJob, Measured, TableJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.figure_metadata import read_settings

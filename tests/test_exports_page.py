@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dr_transformer import Config, load
 from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.export import settings
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.figure_metadata import read_settings

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.inside_run import InsideRun, Place, depth_of, difference, latent_figures, sub_steps
 from dr_transformer.metrics import effective_rank
 from dr_transformer.model.unroll import SUB_STEPS

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
-from dr_transformer.data import draw
+from dr_transformer.data.dataset import draw
+from dr_transformer.data.null import gaussian_like
 from dr_transformer.metrics import METRICS
-from dr_transformer.null_data import gaussian_like
 from dr_transformer.quality import Reference, quality
 from dr_transformer.replicates import (
     DATA,

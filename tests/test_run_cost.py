@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dr_transformer import Config, InputError, load, run_cost
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.model.cost import cost
 from dr_transformer.run import Run, Trajectory
 from dr_transformer.run_cost import check_memory, duration, expected_seconds, free_memory, memory_needed, time_note

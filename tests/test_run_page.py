@@ -13,7 +13,7 @@ from dr_transformer.baselines import pca
 from dr_transformer.canvas_parts import Colouring
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.describe import describe
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.picture import KEPT

@@ -8,7 +8,7 @@ import pytest
 from dr_transformer import Config, load, unroll
 from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.convergence import convergence, subspace_overlap
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.spectrum import laplacian_eigenmaps

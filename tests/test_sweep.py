@@ -9,7 +9,7 @@ import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer import sweep as sweep_module
-from dr_transformer.data import draw
+from dr_transformer.data.dataset import draw
 from dr_transformer.jobs import Runner
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import Quality, Reference, quality

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.errors import InputError
 
 TABLE = np.array([[1.5, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0], [0.0, 0.0, 1.0]])

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from dr_transformer.data_files import brief
+from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
 
 _FORMAT = 1

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.data import load
-from dr_transformer.data_files import brief
-from dr_transformer.data_sources import FAMILIES, SAMPLE_SIZE, count
+from dr_transformer.data.dataset import load
+from dr_transformer.data.mnist import FAMILIES, SAMPLE_SIZE, count
+from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
 from dr_transformer.training.data import DataInfo, ImageData
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from dr_transformer.data_sources import cache_folder
+from dr_transformer.data.mnist import cache_folder
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
 from dr_transformer.paths import module_command, module_environment

@@ -15,7 +15,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from dr_transformer.data_files import brief
+from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError, cannot_write
 from dr_transformer.training.locks import locked
 from dr_transformer.training.settings import Settings, from_dict

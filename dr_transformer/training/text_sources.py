@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.data_files import brief
-from dr_transformer.data_sources import DOWNLOAD_TIMEOUT, cache_folder, count
+from dr_transformer.data.mnist import DOWNLOAD_TIMEOUT, cache_folder, count
+from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
 from dr_transformer.training.data import DataInfo, TextData
 

@@ -18,7 +18,7 @@ from dr_transformer.attention_charts import (
     rounded,
 )
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.picture import colourings, picture
 from dr_transformer.run import Run
 from dr_transformer.ui.alpha_section import alpha_section

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.data_sources import cache_folder
+from dr_transformer.data.mnist import cache_folder
 from dr_transformer.errors import InputError
 from dr_transformer.training.conditions import TASK_NAMES
 from dr_transformer.training.outcome import NAMES

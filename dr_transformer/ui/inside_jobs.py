@@ -9,7 +9,7 @@ import streamlit as st
 
 from dr_transformer.block_variants import Variant
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.inside_run import InsideRun
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.run import Run

@@ -15,7 +15,7 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.attention_charts import rounded
 from dr_transformer.attention_graph import most_attended
 from dr_transformer.canvas_parts import Attended, Pin
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.run import Run
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.run_canvas import classes

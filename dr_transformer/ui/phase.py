@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.metrics import METRICS
 from dr_transformer.phase_chart import phase_chart
 from dr_transformer.phase_reading import reading, records, rounding, table

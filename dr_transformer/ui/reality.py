@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import SUBSAMPLE
 from dr_transformer.reality import RealityCheck

@@ -6,9 +6,9 @@ import streamlit as st
 
 from dr_transformer.adjacency_run import MAX_SAMPLES
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.subset import subset, subset_sentence
 from dr_transformer.run import Run
-from dr_transformer.subset import subset, subset_sentence
 from dr_transformer.ui import session
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.bench_job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.data import Dataset, load, load_bytes
+from dr_transformer.data.dataset import Dataset, load, load_bytes
 from dr_transformer.errors import InputError
 from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner

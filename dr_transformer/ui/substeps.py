@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 from dr_transformer.ui.objective_section import objective_section

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from dr_transformer.data_sources import cache_folder
+from dr_transformer.data.mnist import cache_folder
 from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import compare, group_rows
 from dr_transformer.training.results import Row, parse_results, read_results

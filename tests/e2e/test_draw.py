@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.drawing import ink_from_strokes, token_from_ink
+from dr_transformer.data.drawing import ink_from_strokes, token_from_ink
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import NewToken, majority, new_token
 from dr_transformer.ui.draw import _COLOUR

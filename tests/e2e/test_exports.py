@@ -14,7 +14,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from dr_transformer import Config
 from dr_transformer.config import ViewConfig
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from dr_transformer.figure_config import FigureConfig
 from dr_transformer.figure_metadata import read_settings
 from dr_transformer.session_file import load as load_session

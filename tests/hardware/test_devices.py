@@ -19,7 +19,7 @@ from dr_transformer.baseline_estimators import PCA
 from dr_transformer.bench_cases import cases
 from dr_transformer.bench_large import large_cases
 from dr_transformer.block_variants import Variant
-from dr_transformer.data import Dataset
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
 from dr_transformer.graph import knn_graph
 from dr_transformer.graph_store import GraphStore

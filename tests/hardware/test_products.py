@@ -16,7 +16,7 @@ from torch import Tensor
 from dr_transformer.bench_transformer import left_out, precisions
 from dr_transformer.cli import main
 from dr_transformer.config import Config
-from dr_transformer.data import Dataset, load
+from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import Products, multiplies_bfloat16
 from dr_transformer.model import unroll as model

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dr_transformer.config import Config
-from dr_transformer.data import load
+from dr_transformer.data.dataset import load
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import multiplies_bfloat16
 from dr_transformer.jobs import Cancelled

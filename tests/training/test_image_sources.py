@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dr_transformer.data import load
+from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
 from dr_transformer.training.image_sources import IMAGENET_BATCHES, load_images, read_imagenet, shrink
 from dr_transformer.training.loop import train

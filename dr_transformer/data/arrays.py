@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from dr_transformer.data_rows import MAX_BYTES, Table, factorise, tokens
+from dr_transformer.data.rows import MAX_BYTES, Table, factorise, tokens
 from dr_transformer.errors import InputError
 
 DATA_NAMES = ("Y", "X", "data", "images", "embedding")

@@ -1,6 +1,6 @@
 """The user's own files into arrays: which reader takes a file, and one sentence for whatever it cannot read.
 
-`data_arrays.py` reads .npy and .npz, `data_tables.py` .csv and .parquet; `data_rows.py` has what both must give.
+`arrays.py` reads .npy and .npz, `tables.py` .csv and .parquet; `rows.py` has what both must give.
 Whatever a user gives, the outcome is an array or an `InputError`.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePath
 
-from dr_transformer.data_arrays import DATA_NAMES, LABEL_NAMES, read_npy, read_npz
-from dr_transformer.data_rows import MAX_BYTES, MAX_CLASSES, Table, factorise
-from dr_transformer.data_tables import read_csv, read_parquet
+from dr_transformer.data.arrays import DATA_NAMES, LABEL_NAMES, read_npy, read_npz
+from dr_transformer.data.rows import MAX_BYTES, MAX_CLASSES, Table, factorise
+from dr_transformer.data.tables import read_csv, read_parquet
 from dr_transformer.errors import InputError
 
 __all__ = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import Dataset, load
-from dr_transformer.null_data import gaussian_like, shuffle_pixels
+from dr_transformer.data.null import gaussian_like, shuffle_pixels
 
 
 @pytest.fixture(scope="module")

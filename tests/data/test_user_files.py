@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr_transformer import data_files
-from dr_transformer.data import load, load_bytes
+from dr_transformer.data import user_files
+from dr_transformer.data.dataset import load, load_bytes
 from dr_transformer.errors import InputError
 from tests.user_files import TABLE, npy, npz, parquet_bytes, refused
 
@@ -45,7 +45,7 @@ def test_unknown_endings(filename):
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.sampled_from(list(data_files.READERS)), st.binary(max_size=200), st.data())
+@given(st.sampled_from(list(user_files.READERS)), st.binary(max_size=200), st.data())
 def test_no_bytes_raise_anything_but_input_error(suffix, noise, data):
     good = {".npy": npy(TABLE), ".npz": npz(X=TABLE, y=np.arange(4)), ".csv": b"x,y,label\n1,2,a\n3,4,b\n"}
     content = bytearray(good.get(suffix) or parquet_bytes({"x": [1, 2, 3], "label": ["a", "b", "a"]}))
@@ -75,7 +75,7 @@ def test_paths(tmp_path):
 def test_file_too_large(tmp_path, monkeypatch):
     path = tmp_path / "a.npy"
     path.write_bytes(npy(TABLE))
-    monkeypatch.setattr(data_files, "MAX_BYTES", 10)
+    monkeypatch.setattr(user_files, "MAX_BYTES", 10)
     with pytest.raises(InputError, match="GiB; give a part of it"):
         load(path)
     assert "GiB; give a part of it" in refused("a.npy", npy(TABLE))

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from tests.user_files import TABLE, npy, parquet_bytes, refused
 
 

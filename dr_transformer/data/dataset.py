@@ -1,7 +1,7 @@
 """Data sets: flattened images, or any rows of numbers, as tokens.
 
-`load("mnist", n_samples, random_state)` is the way in. Where the images come from is in `data_sources.py`; the user's
-own files are read by `data_files.py`.
+`load("mnist", n_samples, random_state)` is the way in. Where the images come from is in `mnist.py`; the user's
+own files are read by `user_files.py`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import data_files
 from dr_transformer.config import DATASETS, Config, DataConfig
-from dr_transformer.data_sources import FAMILIES, Family, Pool, Say, count, find_images
+from dr_transformer.data import user_files
+from dr_transformer.data.mnist import FAMILIES, Family, Pool, Say, count, find_images
 from dr_transformer.errors import InputError
 
 
@@ -146,7 +146,7 @@ def draw(n: int, labels: np.ndarray | None, n_samples: int, seed: int) -> npt.ND
 
 def _draw(
     name: str,
-    table: data_files.Table,
+    table: user_files.Table,
     n_samples: int | None,
     seed: int,
     source: str,
@@ -182,41 +182,41 @@ def _draw(
 
 
 def _read_user_file(name: str | os.PathLike[str]) -> tuple[Path, bytes]:
-    endings = ", ".join(data_files.READERS)
+    endings = ", ".join(user_files.READERS)
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
         raise InputError(f"the data set must be {', '.join(DATASETS)}, or a file ({endings}), but is {name!r}.")
     try:
         path = Path(name).expanduser()
         if path.is_dir():
             raise InputError(f"{name} is a folder; give a file in it ({endings}), or mnist with this as the folder.")
-        if path.suffix.lower() not in data_files.READERS:
+        if path.suffix.lower() not in user_files.READERS:
             raise InputError(f"unknown data set {str(name)!r}; choose {', '.join(DATASETS)}, or a file ({endings}).")
-        if path.stat().st_size > data_files.MAX_BYTES:
-            raise InputError(f"{name} has more than {data_files.MAX_BYTES // 2**30} GiB; give a part of it.")
+        if path.stat().st_size > user_files.MAX_BYTES:
+            raise InputError(f"{name} has more than {user_files.MAX_BYTES // 2**30} GiB; give a part of it.")
         return path, path.read_bytes()
     except InputError:
         raise
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else data_files.brief(error)
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else user_files.brief(error)
         raise InputError(f"{name} cannot be opened ({reason}); check its path.") from error
 
 
 def _from_bytes(filename: str, content: bytes, n_samples: int | None, seed: int, messages: list[str]) -> Dataset:
-    table = data_files.read_table(filename, content)
+    table = user_files.read_table(filename, content)
     # The ending decides how the bytes are read, so it is part of the identity.
     sha = f"{Path(filename).suffix.lower()[1:]}-{hashlib.sha256(content).hexdigest()}"
     return _draw(filename, table, n_samples, seed, f"Your file {filename}", messages, sha)
 
 
-def _digits() -> data_files.Table:
+def _digits() -> user_files.Table:
     """The 1797 digits of 8 × 8 pixels that scikit-learn brings along, scaled from 0…16 to [0, 1]."""
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
     Y = (bunch.data / 16).astype(np.float32)  # exact: sixteenths
-    return data_files.Table(Y, bunch.target.astype(np.int64), tuple("0123456789"), (8, 8))
+    return user_files.Table(Y, bunch.target.astype(np.int64), tuple("0123456789"), (8, 8))
 
 
-def _as_table(pool: Pool, family: Family) -> data_files.Table:
+def _as_table(pool: Pool, family: Family) -> user_files.Table:
     n, height, width = pool.images.shape
-    return data_files.Table(pool.images.reshape(n, -1), pool.labels.astype(np.int64), family.classes, (height, width))
+    return user_files.Table(pool.images.reshape(n, -1), pool.labels.astype(np.int64), family.classes, (height, width))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dr_transformer.data import Dataset, draw
-from dr_transformer.data_sources import count
+from dr_transformer.data.dataset import Dataset, draw
+from dr_transformer.data.mnist import count
 
 
 def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from dr_transformer import Config, InputError, load
-from dr_transformer.drawing import (
+from dr_transformer.data.drawing import (
     BOX,
     CENTRE,
     MAX_BYTES,

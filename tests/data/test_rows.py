@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from dr_transformer.data import load_bytes
+from dr_transformer.data.dataset import load_bytes
 from tests.user_files import TABLE, npy, npz, refused
 
 

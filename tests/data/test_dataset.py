@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr_transformer import data_sources
-from dr_transformer.data import balanced_subset, load
+from dr_transformer.data import mnist
+from dr_transformer.data.dataset import balanced_subset, load
 from dr_transformer.errors import InputError
 
 COUNTS = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
@@ -59,7 +59,7 @@ def test_sample_is_the_first_ten_thousand_training_images():
     labels = hashlib.sha256(dataset.labels.astype(np.uint8).tobytes()).hexdigest()
     assert pixels == "2f7182bf021ffc5c1f62db987487f14d899b5c639f421a80f3095affc09a7db2"
     assert labels == "2f345bad07338ec537641465e169cc4b7288a44244f251211c7f842641e7d927"
-    assert data_sources.asset("mnist_10k.npz").stat().st_size < 2_000_000
+    assert mnist.asset("mnist_10k.npz").stat().st_size < 2_000_000
 
 
 def test_sample_describes_itself():
@@ -99,8 +99,8 @@ def test_import_is_light():
     code = (  # a package without its __init__, which has imports of its own
         "import sys, types\n"
         "package = sys.modules['dr_transformer'] = types.ModuleType('dr_transformer')\n"
-        f"package.__path__ = [{str(Path(data_sources.__file__).parent)!r}]\n"
-        "import dr_transformer.data\n"
+        f"package.__path__ = [{str(Path(mnist.__file__).parents[1])!r}]\n"
+        "import dr_transformer.data.dataset\n"
         "heavy = {'torch', 'torchvision', 'pandas', 'sklearn', 'scipy', 'pyarrow', 'streamlit', 'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -353,7 +353,7 @@ def test_download_can_be_declined(monkeypatch):
 
 
 def test_without_the_sample_the_chain_goes_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(data_sources, "asset", lambda name: tmp_path / name)
+    monkeypatch.setattr(mnist, "asset", lambda name: tmp_path / name)
     with pytest.raises(InputError, match="install the package again"):
         load("mnist")
     write_family(tmp_path / "cache" / "dr_transformer" / "MNIST" / "raw")

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from dr_transformer.data_files import MAX_BYTES, brief
+from dr_transformer.data.user_files import MAX_BYTES, brief
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 

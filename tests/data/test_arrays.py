@@ -4,8 +4,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from dr_transformer import data_arrays
-from dr_transformer.data import load_bytes
+from dr_transformer.data import arrays
+from dr_transformer.data.dataset import load_bytes
 from tests.user_files import TABLE, npy, npz, refused
 
 
@@ -66,7 +66,7 @@ def test_array_larger_than_memory_is_not_allocated():
 
 
 def test_zip_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(data_arrays, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(arrays, "MAX_BYTES", 1_000_000)
     content = npz(X=np.zeros((2000, 784), np.uint8))
     assert len(content) < 10_000
     assert "too large" in refused("a.npz", content)
