@@ -19,10 +19,10 @@ from dr_transformer.attention_graph import (
     fiedler_order,
 )
 from dr_transformer.config import Config
-from dr_transformer.graph import KNNGraph
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
+from dr_transformer.methods.graph import KNNGraph
+from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.run import Run
 

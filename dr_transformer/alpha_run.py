@@ -11,9 +11,9 @@ from dr_transformer.alpha_tuning import AlphaCurve, Array, tune_alpha
 from dr_transformer.attention_graph import row_blocks
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
+from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
 
 _CURVE = 0.7  # share of the work that is behind once the curve is there

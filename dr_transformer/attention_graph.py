@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph
+from dr_transformer.methods.graph import KNNGraph
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.attention import attention_rows, effective_neighbours
-from dr_transformer.spectrum import laplacian_eigenmaps
 
 _BLOCK_BYTES = 32 * 2**20
 IMAGE_SIZE = 400  # pixels of the image of A at most, along a side

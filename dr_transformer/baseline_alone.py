@@ -10,8 +10,8 @@ from dr_transformer.baseline_run import BASELINES, Array, BaselineRun
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.graph_store import GraphStore
-from dr_transformer.umap_worker import UMAPWorker
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap_worker import UMAPWorker
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""`PCA` and `UMAP`, the scikit-learn faces of `baselines.py` and of UMAP's worker process."""
+"""`PCA` and `UMAP`, the scikit-learn faces of `methods/pca.py` and of UMAP's worker process."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from dr_transformer.baselines import fit_pca
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.estimator_rows import fitted_rows, new_rows
-from dr_transformer.graph import KNNGraph
-from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device
+from dr_transformer.methods.approximate import shared_graph
+from dr_transformer.methods.graph import KNNGraph
+from dr_transformer.methods.pca import fit_pca
+from dr_transformer.methods.umap import UMAPSettings
+from dr_transformer.methods.umap_run import UMAPRun
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.model.projection import float64_chunks
 from dr_transformer.parameters import Parameter
-from dr_transformer.umap_fit import UMAPSettings
-from dr_transformer.umap_run import UMAPRun
-from dr_transformer.umap_worker import UMAPWorker
 
 _COMPONENTS = Parameter("n_components", int, 2, "", "", "", minimum=1)
 

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
+from dr_transformer.methods.graph import KNNGraph, knn_graph, neighbourhood_preservation
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.pca import pca
+from dr_transformer.methods.power_iterations import power_iterations
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
+from dr_transformer.methods.umap import UMAPSettings, frame_epochs
+from dr_transformer.methods.umap_gpu import check_torchdr
 from dr_transformer.metrics import N_NEIGHBORS
 from dr_transformer.model.magnitude import drawable, to_one
 from dr_transformer.model.projection import float64_chunks
-from dr_transformer.power_iterations import power_iterations
 from dr_transformer.quality import Quality, Reference, quality
-from dr_transformer.spectrum import laplacian_eigenmaps
-from dr_transformer.umap_fit import UMAPSettings, frame_epochs
-from dr_transformer.umap_gpu import check_torchdr
 
 if TYPE_CHECKING:
-    from dr_transformer.umap_run import UMAPRun
-    from dr_transformer.umap_worker import UMAPWorker
+    from dr_transformer.methods.umap_run import UMAPRun
+    from dr_transformer.methods.umap_worker import UMAPWorker
 
 BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
 

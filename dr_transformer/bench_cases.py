@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import subspace_angles
 
-from dr_transformer.baselines import pca
 from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import transformer_cases
 from dr_transformer.bench_umap import umap_case
 from dr_transformer.data.dataset import Dataset, load
-from dr_transformer.graph import knn_graph
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.laplacian import LaplacianEigenmaps
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.pca import pca
 from dr_transformer.model.projection import float64_chunks
 
 N_NEIGHBORS = 15

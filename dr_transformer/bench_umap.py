@@ -54,8 +54,8 @@ class _Pool:
 
 
 def _ours(n_neighbors: int, Y: Array) -> Array:
-    from dr_transformer.graph import knn_graph
-    from dr_transformer.umap_fit import UMAPSettings, fit
+    from dr_transformer.methods.graph import knn_graph
+    from dr_transformer.methods.umap import UMAPSettings, fit
 
     settings = UMAPSettings(n_neighbors=n_neighbors, random_state=42)
     near = knn_graph(Y, n_neighbors - 1)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.baselines import pca
-from dr_transformer.graph import knn_graph
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.pca import pca
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.metrics import subsample
-from dr_transformer.spectrum import laplacian_eigenmaps
 
 SUBSAMPLE = 500
 

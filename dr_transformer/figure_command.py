@@ -175,7 +175,7 @@ def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict
     from tqdm import tqdm
 
     from dr_transformer.analysis import CURVES, Analysis
-    from dr_transformer.graph_store import GraphStore
+    from dr_transformer.methods.graph_store import GraphStore
 
     analysis = Analysis()
     blocks = [latents[block] for block in range(config.n_blocks + 1)]
@@ -187,8 +187,8 @@ def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict
 
 def _baselines(dataset: Dataset, config: Config, baselines: BaselineConfig, say: Say) -> dict[str, Array | str]:
     from dr_transformer.baseline_run import BaselineRun
-    from dr_transformer.graph_store import GraphStore
-    from dr_transformer.umap_worker import UMAPWorker
+    from dr_transformer.methods.graph_store import GraphStore
+    from dr_transformer.methods.umap_worker import UMAPWorker
 
     say("Laplacian Eigenmaps, UMAP and PCA are computed; the first time UMAP compiles, which can take half a minute …")
     with closing(UMAPWorker()) as worker:

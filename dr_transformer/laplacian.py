@@ -1,4 +1,4 @@
-"""`LaplacianEigenmaps`, the scikit-learn face of `graph.py` and `spectrum.py`."""
+"""`LaplacianEigenmaps`, the scikit-learn face of `methods/graph.py` and `methods/spectrum.py`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.estimator_rows import fitted_rows, new_rows
-from dr_transformer.graph import KNNGraph, new_edges
-from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device
+from dr_transformer.methods.approximate import shared_graph
+from dr_transformer.methods.graph import KNNGraph, new_edges
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.projection import RandomState
-from dr_transformer.spectrum import laplacian_eigenmaps
 
 
 class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -20,8 +20,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from dr_transformer.graph_rows import floats, scaled
-from dr_transformer.nearest import centre
+from dr_transformer.methods.graph_rows import floats, scaled
+from dr_transformer.methods.nearest import centre
 
 N_NEIGHBORS = 10  # k of trustworthiness, continuity and kNN recall
 _BLOCK_BYTES = 16 * 2**20

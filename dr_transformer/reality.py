@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.graph import knn_graph
 from dr_transformer.jobs import Background
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.metrics import Array
 from dr_transformer.model.views import principal_axes
 from dr_transformer.replicates import DATA, Method, Replicate, Row, Tokens, default_methods, replicate, summarise
-from dr_transformer.umap_fit import UMAPSettings
 
 if TYPE_CHECKING:
-    from dr_transformer.umap_worker import UMAPWorker
+    from dr_transformer.methods.umap_worker import UMAPWorker
 
 
 @dataclass(eq=False)

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import baselines
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import draw
 from dr_transformer.data.null import gaussian_like, shuffle_pixels
 from dr_transformer.errors import InputError
+from dr_transformer.methods import pca as baselines
 from dr_transformer.metrics import METRICS, Array, Check, Labels
 from dr_transformer.model.unroll import unroll
 from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality

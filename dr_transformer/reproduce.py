@@ -108,7 +108,7 @@ def _laplacian(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[
 def _pca(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]:
     del config
     return (
-        ["from dr_transformer import load", "from dr_transformer.baselines import pca"],
+        ["from dr_transformer import load", "from dr_transformer.methods.pca import pca"],
         [f"embedding = pca(data.Y, {chosen.baseline_components}).scores"],
     )
 
@@ -123,9 +123,9 @@ def _umap(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]
         [
             "from contextlib import closing",
             "from dr_transformer import load",
-            "from dr_transformer.graph import knn_graph",
-            "from dr_transformer.umap_fit import UMAPSettings",
-            "from dr_transformer.umap_worker import UMAPWorker",
+            "from dr_transformer.methods.graph import knn_graph",
+            "from dr_transformer.methods.umap import UMAPSettings",
+            "from dr_transformer.methods.umap_worker import UMAPWorker",
         ],
         [
             *said,

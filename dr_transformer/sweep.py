@@ -32,9 +32,15 @@ from dr_transformer.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data/dataset", "data/arrays", "data/user_files", "data/rows", "data/mnist", "data/tables"),  # which tokens
-    *("hardware/devices", "model/magnitude", "lanczos", "baselines", "model/projection"),  # where from, and where
+    *(
+        "hardware/devices",
+        "model/magnitude",
+        "methods/lanczos",
+        "methods/pca",
+        "model/projection",
+    ),  # where from, and where
     *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
-    *("estimator_rows", "graph_rows", "metrics", "quality", "sweep"),  # how it is measured
+    *("estimator_rows", "methods/graph_rows", "metrics", "quality", "sweep"),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""
 

@@ -57,8 +57,8 @@ def web(
 
 def _baselines(dataset: Dataset, config: Config, baseline_config: BaselineConfig) -> BaselineRun:
     from dr_transformer.baseline_run import BaselineRun
-    from dr_transformer.graph_store import GraphStore
-    from dr_transformer.umap_worker import UMAPWorker
+    from dr_transformer.methods.graph_store import GraphStore
+    from dr_transformer.methods.umap_worker import UMAPWorker
 
     with closing(UMAPWorker()) as worker:
         baselines = BaselineRun(dataset, config, baseline_config, GraphStore(), worker)

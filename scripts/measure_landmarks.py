@@ -22,7 +22,7 @@ from scipy.spatial import procrustes
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer.graph import knn_graph, neighbourhood_preservation
+from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.metrics import N_NEIGHBORS, knn_accuracy
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.projection import fit_projection

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from dr_transformer.umap_worker import UMAPWorker
+from dr_transformer.methods.umap_worker import UMAPWorker
 from tests.umap_learn import layout
 
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.analysis import CURVES, Analysis
-from dr_transformer.baselines import pca
 from dr_transformer.config import ViewConfig
 from dr_transformer.export import settings
 from dr_transformer.figure_config import FigureConfig
 from dr_transformer.figure_content import attention, figure1, methods, metrics, strip
 from dr_transformer.figure_templates import Drawing
 from dr_transformer.figures import Rendered, render
-from dr_transformer.graph_store import GraphStore
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.pca import pca
 
 CONFIG = Config(n_components=16, n_blocks=2, alpha=12.5)
 N = 150

@@ -21,10 +21,11 @@ from dr_transformer.corollary_run import CorollaryRun, CorollarySettings
 from dr_transformer.drawn_run import DrawnRun
 from dr_transformer.export_job import FigureJob, FilmJob, TableJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.inside_run import InsideRun
 from dr_transformer.matrix_tables import ClassAttention
 from dr_transformer.measurement import Measurement
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.reality import RealityCheck
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.run import Run
@@ -33,7 +34,6 @@ from dr_transformer.spectrum_run import SpectrumRun
 from dr_transformer.sweep import Sweep
 from dr_transformer.sweep_grid import Grid
 from dr_transformer.theorem_run import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
-from dr_transformer.umap_worker import UMAPWorker
 from dr_transformer.variant_run import VariantRun
 
 CONFIG = Config(n_components=8, n_blocks=2, device="cpu")

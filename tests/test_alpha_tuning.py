@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dr_transformer import Config, InputError, attention_graph, load, unroll
 from dr_transformer.alpha_tuning import agreement, random_walk, tune_alpha
-from dr_transformer.graph import KNNGraph, adjacency, knn_graph
+from dr_transformer.methods.graph import KNNGraph, adjacency, knn_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

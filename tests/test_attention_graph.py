@@ -18,7 +18,7 @@ from dr_transformer.attention_graph import (
     most_attended,
 )
 from dr_transformer.attention_graph import attention_graph as graph_of
-from dr_transformer.graph import KNNGraph, knn_graph
+from dr_transformer.methods.graph import KNNGraph, knn_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -17,11 +17,11 @@ from sklearn.utils.estimator_checks import check_estimator
 from dr_transformer import PCA, UMAP, InputError, LaplacianEigenmaps, baseline_estimators, load
 from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, Config
-from dr_transformer.graph import knn_graph
-from dr_transformer.graph_store import GraphStore
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.metrics import trustworthiness
 from dr_transformer.quality import Reference, quality
-from dr_transformer.umap_worker import UMAPWorker
 from tests.machine import DEVICES
 
 DIGITS = load("mnist", 500)

@@ -11,19 +11,19 @@ import pytest
 from dr_transformer import Config, Dataset, load
 from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig
-from dr_transformer.graph import knn_graph, neighbourhood_preservation
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Job, Runner
 from dr_transformer.laplacian import LaplacianEigenmaps
 from dr_transformer.measurement import Measurement
+from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap import UMAPSettings
+from dr_transformer.methods.umap_run import UMAPRun
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.metrics import METRICS
 from dr_transformer.quality import Reference, quality
 from dr_transformer.reality import RealityCheck
 from dr_transformer.replicates import DATA
 from dr_transformer.run import Run
-from dr_transformer.umap_fit import UMAPSettings
-from dr_transformer.umap_run import UMAPRun
-from dr_transformer.umap_worker import UMAPWorker
 
 CONFIG = Config(n_components=16, n_blocks=2)
 

@@ -11,8 +11,8 @@ from dr_transformer import Config, Dataset, load, metrics, unroll
 from dr_transformer.analysis import Analysis
 from dr_transformer.baseline_run import BASELINES, Baseline, BaselineRun
 from dr_transformer.config import BaselineConfig
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.measurement import Measurement
+from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.quality import Quality, Reference, clusters, nmi, quality
 from dr_transformer.run import Run
 from dr_transformer.ui.comparison import levels, missing_line, sentences, table

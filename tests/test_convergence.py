@@ -17,9 +17,9 @@ from dr_transformer.convergence import (
     subspace,
     subspace_overlap,
 )
-from dr_transformer.graph import KNNGraph, knn_graph
-from dr_transformer.power_iterations import power_iterations
-from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps
+from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.methods.power_iterations import power_iterations
+from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

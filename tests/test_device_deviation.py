@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dr_transformer import load
-from dr_transformer.baselines import pca, torch_pca
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
+from dr_transformer.methods.pca import pca, torch_pca
 from dr_transformer.metrics import subsample
 from tests.machine import DEVICES
 

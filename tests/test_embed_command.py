@@ -15,11 +15,11 @@ from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data_export import FORMATS
 from dr_transformer.embed_config import SUFFIXES, USED_BY, EmbedConfig
 from dr_transformer.export_job import TableJob
-from dr_transformer.graph_store import GraphStore
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.run import Run
 from dr_transformer.session_file import dump
 from dr_transformer.session_file import load as load_session
-from dr_transformer.umap_worker import UMAPWorker
 from tests.model.ranks import run_together
 
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "3", "--alpha", "12.5"]

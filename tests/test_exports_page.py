@@ -13,12 +13,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load
-from dr_transformer.baselines import pca
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.export import settings
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.figure_metadata import read_settings
+from dr_transformer.methods.pca import pca
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import dump
 from dr_transformer.session_file import load as load_session

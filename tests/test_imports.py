@@ -19,6 +19,7 @@ ROOMS = (
     "hardware",
     "model",
     "data",
+    "methods",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

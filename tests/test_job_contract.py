@@ -17,10 +17,10 @@ from dr_transformer.bench import Case as BenchCase
 from dr_transformer.bench import Side
 from dr_transformer.export_job import ExportJob
 from dr_transformer.jobs import Background, Runner
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.run import Run
 from dr_transformer.theorem_run import TheoremRun
 from dr_transformer.training.job import TrainingJob
-from dr_transformer.umap_worker import UMAPWorker
 from tests.job_cases import CASES, CONFIG, Case, mnist, plain
 
 ELSEWHERE = {TrainingJob}  # a process of its own, which takes seconds to start: tests/training/test_training_job.py

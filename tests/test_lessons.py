@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from dr_transformer import Config, load
 from dr_transformer.attention_graph import attention_graph
 from dr_transformer.errors import InputError
-from dr_transformer.graph import knn_graph
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner
 from dr_transformer.lessons import Lesson, lesson_name, read_folder, read_lesson, shipped_lessons
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.metrics import kmeans_nmi, knn_accuracy
 from dr_transformer.model.unroll import unroll
 from dr_transformer.run import Run

@@ -9,17 +9,17 @@ import pytest
 
 from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
 from dr_transformer.baseline_run import Baseline, BaselineRun
-from dr_transformer.baselines import pca
 from dr_transformer.canvas_parts import Colouring
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.describe import describe
-from dr_transformer.graph_store import GraphStore
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.pca import pca
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.picture import KEPT
 from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob, _for_panels, run_page
-from dr_transformer.umap_worker import UMAPWorker
 from tests.e2e.canvas_page import quantisation
 from tests.test_blob import decode
 from tests.test_web_page import Page
@@ -150,7 +150,7 @@ class NoWorker:
 def test_the_terminal_puts_the_baselines_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dr_transformer.umap_worker.UMAPWorker", NoWorker)
+    monkeypatch.setattr("dr_transformer.methods.umap_worker.UMAPWorker", NoWorker)
     out = tmp_path / "page.html"
     flags = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "1", "--n-neighbors", "5"]
     assert main(["web", str(out), "--baselines", *flags]) == 0

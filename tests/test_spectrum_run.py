@@ -9,9 +9,9 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.convergence import convergence, subspace_overlap
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.graph import knn_graph
-from dr_transformer.graph_store import GraphStore
-from dr_transformer.spectrum import laplacian_eigenmaps
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.spectrum_run import N_MAPS, SpectrumRun, overlaps, verdict
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,9 +15,10 @@ from dr_transformer.bench_job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset, load, load_bytes
 from dr_transformer.errors import InputError
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Runner
 from dr_transformer.measurement import Measurement
+from dr_transformer.methods.graph_store import GraphStore
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.reality import RealityCheck
 from dr_transformer.run import Run
 from dr_transformer.run_cost import check_memory
@@ -25,7 +26,6 @@ from dr_transformer.sweep import Sweep
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.presence import SessionName, connected
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.umap_worker import UMAPWorker
 
 _FIRST_PICTURE_SECONDS = 5.0
 

@@ -12,12 +12,12 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.baselines import pca
-from dr_transformer.graph import knn_graph
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.pca import pca
+from dr_transformer.methods.power_iterations import ITERATIONS
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.views import laid_on
-from dr_transformer.power_iterations import ITERATIONS
 from dr_transformer.quality import Reference, quality
-from dr_transformer.spectrum import laplacian_eigenmaps
 from tests.e2e.canvas_page import Canvas, quantisation
 from tests.e2e.explorer_page import SMALL, assert_drawn, curve_values, frames
 

@@ -21,10 +21,10 @@ from dr_transformer.bench_large import large_cases
 from dr_transformer.block_variants import Variant
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
-from dr_transformer.graph import knn_graph
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.hardware import devices
 from dr_transformer.inside_run import InsideRun
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import unroll_landmarks
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision

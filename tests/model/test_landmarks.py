@@ -6,7 +6,7 @@ import torch
 from scipy.spatial import procrustes
 
 from dr_transformer import Config, InputError, TransformerDR, load, unroll
-from dr_transformer.graph import knn_graph
+from dr_transformer.methods.graph import knn_graph
 from dr_transformer.metrics import knn_accuracy, knn_recall
 from dr_transformer.model import landmarks as module
 from dr_transformer.model.landmarks import CHOICES, Landmarks, choose_landmarks, unroll_landmarks

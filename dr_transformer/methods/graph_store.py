@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.graph import KNNGraph
-from dr_transformer.graph_approximate import shared_graph
 from dr_transformer.hardware.devices import float64_device
+from dr_transformer.methods.approximate import shared_graph
+from dr_transformer.methods.graph import KNNGraph
 
 N_NEIGHBORS = 30  # found at least: what most ask for, at hardly more cost than the first ten
 

@@ -11,9 +11,9 @@ import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from dr_transformer import nearest
 from dr_transformer.errors import InputError
-from dr_transformer.graph_rows import doubles, floats, narrowed, scaled
+from dr_transformer.methods import nearest
+from dr_transformer.methods.graph_rows import doubles, floats, narrowed, scaled
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.errors import InputError
-from dr_transformer.lanczos import seeded
+from dr_transformer.methods.lanczos import seeded
 from dr_transformer.parameters import Declared, declare
 
 _EQUAL = "All tokens are equal, so where the layout puts them is chance; give tokens that differ."
@@ -127,7 +127,7 @@ def fit(settings: UMAPSettings, Y: Array, indices: Array, distances: Array, watc
     if settings.backend == "umap-learn":
         _fit_umap_learn(settings, X, indices, distances, watch, say)
         return "cpu"
-    from dr_transformer.umap_gpu import fit_torchdr
+    from dr_transformer.methods.umap_gpu import fit_torchdr
 
     options = settings.to_dict() | {"n_epochs": settings.epochs(len(X))}
     del options["init"], options["backend"]

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph
-from dr_transformer.graph_rows import in_float32, usual_exponent
-from dr_transformer.umap_fit import UMAPSettings
-from dr_transformer.umap_gpu import check_torchdr
-from dr_transformer.umap_pipe import Child
-from dr_transformer.umap_run import TRIES, UMAPRun
+from dr_transformer.methods.graph import KNNGraph
+from dr_transformer.methods.graph_rows import in_float32, usual_exponent
+from dr_transformer.methods.umap import UMAPSettings
+from dr_transformer.methods.umap_gpu import check_torchdr
+from dr_transformer.methods.umap_pipe import Child
+from dr_transformer.methods.umap_run import TRIES, UMAPRun
 
 _GRACE = 0.6  # seconds that a cancelled run has to stop by itself, before its process is killed
 

@@ -16,12 +16,12 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from dr_transformer import InputError, load
-from dr_transformer.graph import KNNGraph, knn_graph
+from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.methods.umap import UMAPSettings, frame_epochs
+from dr_transformer.methods.umap_pipe import Child
+from dr_transformer.methods.umap_run import UMAPRun
+from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.model.projection import float64_chunks
-from dr_transformer.umap_fit import UMAPSettings, frame_epochs
-from dr_transformer.umap_pipe import Child
-from dr_transformer.umap_run import UMAPRun
-from dr_transformer.umap_worker import UMAPWorker
 
 LONG = UMAPSettings(n_epochs=10_000)  # nobody waits for it to end
 SHORT = UMAPSettings(n_epochs=32)
@@ -157,7 +157,7 @@ def _stops(run: UMAPRun, worker: UMAPWorker, told: list[dict[str, Any]], owner: 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process on a busy machine has the time to stop: otherwise it would be killed, which is not what is tested."""
-    monkeypatch.setattr("dr_transformer.umap_worker._GRACE", 60)
+    monkeypatch.setattr("dr_transformer.methods.umap_worker._GRACE", 60)
 
 
 @pytest.mark.usefixtures("patient")
@@ -278,7 +278,7 @@ def test_a_worker_killed_mid_run_is_replaced_and_its_queue_can_be_left_meanwhile
         def ready(self) -> bool:
             return super().ready() and compiled.wait(60)
 
-    monkeypatch.setattr("dr_transformer.umap_worker.Child", Held)
+    monkeypatch.setattr("dr_transformer.methods.umap_worker.Child", Held)
     run = submit(settings, key="twice")
     _until(lambda: run.epoch > 20)
     os.kill(pid, signal.SIGKILL)
@@ -398,7 +398,7 @@ def test_the_end_of_the_parent_ends_the_process(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import time\n"
-        "from dr_transformer.umap_worker import UMAPWorker\n"
+        "from dr_transformer.methods.umap_worker import UMAPWorker\n"
         "worker = UMAPWorker()\n"
         "worker.warm()\n"
         "while worker.pid is None: time.sleep(0.01)\n"
@@ -444,6 +444,6 @@ def test_data_and_graph_that_do_not_fit_are_one_sentence(worker: UMAPWorker, mon
         worker.submit(Digits.Y[:10], Digits.graph, UMAPSettings(n_components=9, n_neighbors=5), "digits", "a")
     with pytest.raises(InputError, match="init = 'pca' gives at most 3 dimensions, one for each of the data's; use"):
         worker.submit(Digits.X[:, :3], Digits.graph, UMAPSettings(n_components=4, init="pca"), "digits", "a")
-    monkeypatch.setattr("dr_transformer.umap_gpu.find_spec", lambda _name: None)
+    monkeypatch.setattr("dr_transformer.methods.umap_gpu.find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"run pip install 'dr-transformer\[gpu\]', or choose umap-learn"):
         worker.submit(Digits.Y, Digits.graph, UMAPSettings(backend="torchdr"), "digits", "a")

@@ -1,7 +1,7 @@
 """What runs in UMAP's worker process: it compiles umap-learn once, then computes one layout after another.
 
-`umap_worker.UMAPWorker` starts it as `python -m dr_transformer.umap_process` and talks to it over its standard input
-and output, by `umap_pipe`. The end of the parent closes the input, which ends this process.
+`umap_worker.UMAPWorker` starts it as `python -m dr_transformer.methods.umap_process` and talks to it over its standard
+input and output, by `umap_pipe`. The end of the parent closes the input, which ends this process.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import numpy.typing as npt
 
 from dr_transformer.errors import InputError
-from dr_transformer.umap_fit import UMAPSettings, compile_umap, fit, frame_epochs
-from dr_transformer.umap_pipe import receive, send
+from dr_transformer.methods.umap import UMAPSettings, compile_umap, fit, frame_epochs
+from dr_transformer.methods.umap_pipe import receive, send
 
 Array = npt.NDArray[Any]
 

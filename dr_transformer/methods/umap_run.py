@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.umap_fit import UMAPSettings
+from dr_transformer.methods.umap import UMAPSettings
 
 TRIES = 2  # at a process that ends without being asked to
 

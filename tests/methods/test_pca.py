@@ -7,7 +7,7 @@ from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
 
 from dr_transformer import InputError, load
-from dr_transformer.baselines import pca, torch_pca
+from dr_transformer.methods.pca import pca, torch_pca
 from tests.machine import WITH_FLOAT64
 
 

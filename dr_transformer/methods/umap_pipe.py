@@ -17,8 +17,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.paths import module_command, module_environment
-from dr_transformer.umap_fit import UMAPSettings
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +51,7 @@ class Child:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            module_command("dr_transformer.umap_process"),
+            module_command("dr_transformer.methods.umap_process"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=module_environment(),

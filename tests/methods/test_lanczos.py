@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, linalg
 
-from dr_transformer import LaplacianEigenmaps, lanczos
+from dr_transformer import LaplacianEigenmaps
+from dr_transformer.methods import lanczos
 
 N = 300
 COMPLETE = csr_array((np.ones((N, N)) - np.eye(N)) / (N - 1))  # two eigenvalues: two vectors reach all there is

@@ -5,9 +5,10 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from dr_transformer import LaplacianEigenmaps, nearest, quality
-from dr_transformer.graph import KNNGraph, adjacency, knn_graph, new_edges
-from dr_transformer.graph_approximate import approximate_graph, measured_recall
+from dr_transformer import LaplacianEigenmaps, quality
+from dr_transformer.methods import nearest
+from dr_transformer.methods.approximate import approximate_graph, measured_recall
+from dr_transformer.methods.graph import KNNGraph, adjacency, knn_graph, new_edges
 from dr_transformer.metrics import nearest_first
 
 RNG = np.random.default_rng(0)

@@ -26,8 +26,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import svd_flip
 
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph, adjacency, components
-from dr_transformer.lanczos import eigsh
+from dr_transformer.methods.graph import KNNGraph, adjacency, components
+from dr_transformer.methods.lanczos import eigsh
 from dr_transformer.model.projection import RandomState
 
 Array = npt.NDArray[np.float64]

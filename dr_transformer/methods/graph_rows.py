@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dr_transformer import nearest
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import has_float64
+from dr_transformer.methods import nearest
 from dr_transformer.model.magnitude import exponent, times_power
 
 _ROOM, _MORE_ROOM = 50, 500  # of the exponent: sums of squares reach 4 d · 2¹⁰⁰ in float32, 4 d · 2¹⁰⁰⁰ in float64

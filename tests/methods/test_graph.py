@@ -10,8 +10,16 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn.neighbors import kneighbors_graph
 
-from dr_transformer import InputError, load, nearest
-from dr_transformer.graph import KNNGraph, adjacency, components, knn_graph, neighbourhood_preservation, new_edges
+from dr_transformer import InputError, load
+from dr_transformer.methods import nearest
+from dr_transformer.methods.graph import (
+    KNNGraph,
+    adjacency,
+    components,
+    knn_graph,
+    neighbourhood_preservation,
+    new_edges,
+)
 from tests.machine import DEVICES
 
 

@@ -5,11 +5,12 @@ import threading
 import numpy as np
 import pytest
 
-from dr_transformer import Dataset, graph_store, load
+from dr_transformer import Dataset, load
 from dr_transformer.errors import InputError
-from dr_transformer.graph import knn_graph
-from dr_transformer.graph_store import GraphStore
 from dr_transformer.jobs import Cancelled
+from dr_transformer.methods import graph_store
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.graph_store import GraphStore
 
 
 @pytest.fixture(scope="module")

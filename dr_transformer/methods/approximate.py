@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer import nearest
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph, knn_graph
-from dr_transformer.graph_rows import floats, in_float32, narrowed, scaled, usual_exponent
+from dr_transformer.methods import nearest
+from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.methods.graph_rows import floats, in_float32, narrowed, scaled, usual_exponent
 from dr_transformer.paths import module_command, module_environment
 
 # Tokens; the exact search takes 45 s for as many on two cores (AMD EPYC, AVX-512), four times that for twice as many.
@@ -58,7 +58,7 @@ def approximate_graph(
     with tempfile.TemporaryDirectory(prefix="dr-transformer-") as folder:
         given, found = Path(folder, "rows.npy"), Path(folder, "graph.npz")
         np.save(given, X)
-        command = module_command("dr_transformer.graph_approximate")
+        command = module_command("dr_transformer.methods.approximate")
         command += [str(given), str(found), str(n_neighbors), str(random_state)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, env=module_environment()) as work:
             try:

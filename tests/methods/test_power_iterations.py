@@ -8,10 +8,10 @@ import pytest
 from scipy import linalg
 
 from dr_transformer import InputError, load
-from dr_transformer.graph import knn_graph
-from dr_transformer.power_iterations import ITERATIONS, power_iterations
-from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps
-from tests.test_spectrum import ring, two_parts
+from dr_transformer.methods.graph import knn_graph
+from dr_transformer.methods.power_iterations import ITERATIONS, power_iterations
+from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
+from tests.methods.test_spectrum import ring, two_parts
 
 
 @cache

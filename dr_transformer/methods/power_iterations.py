@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from dr_transformer.errors import InputError
-from dr_transformer.spectrum import Array, Eigenmaps
+from dr_transformer.methods.spectrum import Array, Eigenmaps
 
 ITERATIONS = (0, *(2**i for i in range(13)))  # 0, 1, 2, 4, … 4096: the eye sees a steady approach
 _STRIDE = 8  # steps between orthonormalisations; the columns stay far from parallel meanwhile

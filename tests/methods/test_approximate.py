@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dr_transformer import LaplacianEigenmaps, graph_approximate, load
+from dr_transformer import LaplacianEigenmaps, load
 from dr_transformer.errors import InputError
-from dr_transformer.graph import KNNGraph, knn_graph, neighbourhood_preservation
-from dr_transformer.graph_approximate import approximate_graph, measured_recall, shared_graph, without_own
 from dr_transformer.jobs import Cancelled
-from dr_transformer.spectrum import laplacian_eigenmaps
+from dr_transformer.methods import approximate as graph_approximate
+from dr_transformer.methods.approximate import approximate_graph, measured_recall, shared_graph, without_own
+from dr_transformer.methods.graph import KNNGraph, knn_graph, neighbourhood_preservation
+from dr_transformer.methods.spectrum import laplacian_eigenmaps
 
 
 @pytest.fixture(scope="module")

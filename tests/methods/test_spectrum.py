@@ -11,9 +11,10 @@ from scipy.sparse.linalg import eigsh
 from scipy.stats import ortho_group
 from sklearn.manifold import SpectralEmbedding
 
-from dr_transformer import InputError, load, spectrum
-from dr_transformer.graph import KNNGraph, adjacency, knn_graph
-from dr_transformer.spectrum import Eigenmaps, laplacian_eigenmaps
+from dr_transformer import InputError, load
+from dr_transformer.methods import spectrum
+from dr_transformer.methods.graph import KNNGraph, adjacency, knn_graph
+from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
 
 
 def ring(n: int) -> KNNGraph:

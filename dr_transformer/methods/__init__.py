@@ -1,0 +1,1 @@
+"""The methods beside it: kNN graphs, Laplacian Eigenmaps, PCA, UMAP."""
