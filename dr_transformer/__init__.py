@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dr_transformer import quality
-    from dr_transformer.baseline_estimators import PCA, UMAP
     from dr_transformer.config import Config, DataConfig
     from dr_transformer.data.dataset import Dataset, load
     from dr_transformer.errors import InputError
-    from dr_transformer.estimators import TransformerDR
-    from dr_transformer.laplacian import LaplacianEigenmaps
+    from dr_transformer.estimators.baselines import PCA, UMAP
+    from dr_transformer.estimators.laplacian import LaplacianEigenmaps
+    from dr_transformer.estimators.transformer import TransformerDR
     from dr_transformer.model.unroll import Step, unroll
 
 __version__ = "0.1.0"
@@ -23,11 +23,11 @@ _HOMES = {
     "DataConfig": "config",
     "Dataset": "data.dataset",
     "InputError": "errors",
-    "LaplacianEigenmaps": "laplacian",
-    "PCA": "baseline_estimators",
+    "LaplacianEigenmaps": "estimators.laplacian",
+    "PCA": "estimators.baselines",
     "Step": "model.unroll",
-    "TransformerDR": "estimators",
-    "UMAP": "baseline_estimators",
+    "TransformerDR": "estimators.transformer",
+    "UMAP": "estimators.baselines",
     "load": "data.dataset",
     "unroll": "model.unroll",
 }

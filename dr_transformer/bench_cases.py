@@ -15,8 +15,8 @@ from dr_transformer.bench_peaks import Side
 from dr_transformer.bench_transformer import transformer_cases
 from dr_transformer.bench_umap import umap_case
 from dr_transformer.data.dataset import Dataset, load
+from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.laplacian import LaplacianEigenmaps
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.pca import pca
 from dr_transformer.model.projection import float64_chunks

@@ -200,7 +200,7 @@ def default_methods(
     Eigenmaps have ProbDR's scaling, by default β = 0: in 128 eigenvectors of one length k-means finds little (MNIST,
     n = 2 000: NMI 0.24, scaled 0.63).
     """
-    from dr_transformer.laplacian import LaplacianEigenmaps
+    from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 
     config = config or Config()
     q = n_components or config.n_components

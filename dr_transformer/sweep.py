@@ -40,7 +40,7 @@ SOURCES = (
         "model/projection",
     ),  # where from, and where
     *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
-    *("estimator_rows", "methods/graph_rows", "metrics", "quality", "sweep"),  # how it is measured
+    *("estimators/rows", "methods/graph_rows", "metrics", "quality", "sweep"),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""
 

@@ -11,8 +11,8 @@ import pytest
 from dr_transformer import Config, Dataset, load
 from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig
+from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.jobs import Job, Runner
-from dr_transformer.laplacian import LaplacianEigenmaps
 from dr_transformer.measurement import Measurement
 from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.methods.graph_store import GraphStore

@@ -15,12 +15,12 @@ import torch
 from dr_transformer import Config, InputError, LaplacianEigenmaps, TransformerDR, load, unroll
 from dr_transformer.adjacency_run import AdjacencyRun, MatrixImage
 from dr_transformer.alpha_run import AlphaTuning
-from dr_transformer.baseline_estimators import PCA
 from dr_transformer.bench_cases import cases
 from dr_transformer.bench_large import large_cases
 from dr_transformer.block_variants import Variant
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
+from dr_transformer.estimators.baselines import PCA
 from dr_transformer.hardware import devices
 from dr_transformer.inside_run import InsideRun
 from dr_transformer.methods.graph import knn_graph

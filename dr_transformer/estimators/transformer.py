@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.estimator_rows import fitted_rows, new_rows
+from dr_transformer.estimators.rows import fitted_rows, new_rows
 from dr_transformer.model.collapse import is_lost, sentence
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks, counted_in
 from dr_transformer.model.projection import RandomState, fit_projection, float64_chunks

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.estimator_rows import fitted_rows, new_rows
+from dr_transformer.estimators.rows import fitted_rows, new_rows
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.methods.approximate import shared_graph
 from dr_transformer.methods.graph import KNNGraph

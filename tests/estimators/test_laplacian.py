@@ -11,7 +11,7 @@ from sklearn.manifold import SpectralEmbedding
 from sklearn.utils.estimator_checks import check_estimator
 
 from dr_transformer import InputError, load
-from dr_transformer.laplacian import LaplacianEigenmaps
+from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from tests.machine import DEVICES

@@ -1,0 +1,1 @@
+"""All methods as scikit-learn estimators."""
