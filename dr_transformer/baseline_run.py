@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.device_deviation import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
@@ -25,10 +24,11 @@ from dr_transformer.methods.power_iterations import power_iterations
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.methods.umap import UMAPSettings, frame_epochs
 from dr_transformer.methods.umap_gpu import check_torchdr
-from dr_transformer.metrics import N_NEIGHBORS
 from dr_transformer.model.magnitude import drawable, to_one
 from dr_transformer.model.projection import float64_chunks
-from dr_transformer.quality import Quality, Reference, quality
+from dr_transformer.quality.device import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
+from dr_transformer.quality.metrics import N_NEIGHBORS
+from dr_transformer.quality.scores import Quality, Reference, quality
 
 if TYPE_CHECKING:
     from dr_transformer.methods.umap_run import UMAPRun

@@ -17,11 +17,11 @@ from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import accelerator
 from dr_transformer.hardware.products import multiplies_bfloat16, without_bfloat16
-from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import reference
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.unroll import resolve_device, run_block, unroll
+from dr_transformer.quality.metrics import knn_accuracy
 
 Array = npt.NDArray[Any]
 LANDMARKS_SHARE = 5  # one landmark for so many tokens

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dr_transformer.bench import Case
 from dr_transformer.bench_peaks import Side
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.metrics import knn_accuracy
+from dr_transformer.quality.metrics import knn_accuracy
 
 Array = npt.NDArray[Any]
 

@@ -174,8 +174,8 @@ def _drawing(
 def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict[str, list[float | None]]:
     from tqdm import tqdm
 
-    from dr_transformer.analysis import CURVES, Analysis
     from dr_transformer.methods.graph_store import GraphStore
+    from dr_transformer.quality.curves import CURVES, Analysis
 
     analysis = Analysis()
     blocks = [latents[block] for block in range(config.n_blocks + 1)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.jobs import Background
 from dr_transformer.model.views import principal_axes
-from dr_transformer.quality import Quality, quality
+from dr_transformer.quality.scores import Quality, quality
 from dr_transformer.run import Run
 
 

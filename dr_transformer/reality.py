@@ -1,4 +1,4 @@
-"""Is it real? `replicates.py` as a job: over seeds, on the real data and on data without structure."""
+"""Is it real? `quality/replicates.py` as a job: over seeds, on the real data and on data without structure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.umap import UMAPSettings
-from dr_transformer.metrics import Array
 from dr_transformer.model.views import principal_axes
-from dr_transformer.replicates import DATA, Method, Replicate, Row, Tokens, default_methods, replicate, summarise
+from dr_transformer.quality.metrics import Array
+from dr_transformer.quality.replicates import (
+    DATA,
+    Method,
+    Replicate,
+    Row,
+    Tokens,
+    default_methods,
+    replicate,
+    summarise,
+)
 
 if TYPE_CHECKING:
     from dr_transformer.methods.umap_worker import UMAPWorker

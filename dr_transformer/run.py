@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.analysis import Analysis
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, balanced_subset
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import out_of_memory
 from dr_transformer.jobs import Cancelled
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.metrics import subsample
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.model.collapse import is_lost, sentence
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.unroll import Step, after_attention, resolve_dtype, resolve_precision, unroll
+from dr_transformer.quality.curves import Analysis
+from dr_transformer.quality.metrics import subsample
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.

@@ -15,13 +15,13 @@ from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.mnist import FAMILIES, count
-from dr_transformer.describe import describe
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.jobs import Background
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.picture import KEPT, colourings, picture
+from dr_transformer.quality.words import describe
 from dr_transformer.run import Run
 from dr_transformer.web_page import web_page
 

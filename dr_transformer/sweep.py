@@ -23,12 +23,12 @@ from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, draw
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Background
-from dr_transformer.metrics import METRICS
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.model.unroll import resolve_device, unroll
-from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
-from dr_transformer.sweep_cache import SweepCache
-from dr_transformer.sweep_grid import STRIDES, Cell, Grid
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.scores import SUBSAMPLE, Quality, Reference, quality
+from dr_transformer.quality.sweep_cache import SweepCache
+from dr_transformer.quality.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data/dataset", "data/arrays", "data/user_files", "data/rows", "data/mnist", "data/tables"),  # which tokens
@@ -40,7 +40,7 @@ SOURCES = (
         "model/projection",
     ),  # where from, and where
     *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
-    *("estimators/rows", "methods/graph_rows", "metrics", "quality", "sweep"),  # how it is measured
+    *("estimators/rows", "methods/graph_rows", "quality/metrics", "quality/scores", "sweep"),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""
 

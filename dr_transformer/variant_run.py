@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from dr_transformer import metrics
 from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import DATASETS, Config
@@ -16,6 +15,7 @@ from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.objective import Terms, terms
+from dr_transformer.quality import metrics
 
 SUBSAMPLE = 2000  # tokens that the variants are run on
 

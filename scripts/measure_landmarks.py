@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
-from dr_transformer.metrics import N_NEIGHBORS, knn_accuracy
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.projection import fit_projection
+from dr_transformer.quality.metrics import N_NEIGHBORS, knn_accuracy
 
 COUNTS = (500, 1000, 2000, 5000)
 CHOICES = ("random", "k-means++")

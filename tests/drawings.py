@@ -10,7 +10,6 @@ import defusedxml.ElementTree
 import numpy as np
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer.analysis import CURVES, Analysis
 from dr_transformer.config import ViewConfig
 from dr_transformer.export import settings
 from dr_transformer.figure_config import FigureConfig
@@ -19,6 +18,7 @@ from dr_transformer.figure_templates import Drawing
 from dr_transformer.figures import Rendered, render
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
+from dr_transformer.quality.curves import CURVES, Analysis
 
 CONFIG = Config(n_components=16, n_blocks=2, alpha=12.5)
 N = 150

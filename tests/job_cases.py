@@ -26,13 +26,13 @@ from dr_transformer.matrix_tables import ClassAttention
 from dr_transformer.measurement import Measurement
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.quality.sweep_grid import Grid
 from dr_transformer.reality import RealityCheck
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob
 from dr_transformer.spectrum_run import SpectrumRun
 from dr_transformer.sweep import Sweep
-from dr_transformer.sweep_grid import Grid
 from dr_transformer.theorem_run import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
 from dr_transformer.variant_run import VariantRun
 

@@ -19,10 +19,10 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.methods.umap_run import UMAPRun
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.metrics import METRICS
-from dr_transformer.quality import Reference, quality
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.replicates import DATA
+from dr_transformer.quality.scores import Reference, quality
 from dr_transformer.reality import RealityCheck
-from dr_transformer.replicates import DATA
 from dr_transformer.run import Run
 
 CONFIG = Config(n_components=16, n_blocks=2)

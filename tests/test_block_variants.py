@@ -21,11 +21,11 @@ from dr_transformer.block_variants import (
     standard_eta,
     unroll_variant,
 )
-from dr_transformer.metrics import effective_rank, kmeans_nmi, knn_accuracy
 from dr_transformer.model import unroll as model
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.unroll import SUB_STEPS, Step, layer_norm
 from dr_transformer.objective import kl_floor, objective
+from dr_transformer.quality.metrics import effective_rank, kmeans_nmi, knn_accuracy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from dr_transformer.metrics import METRICS
+from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui.figure_columns import figure_columns
 
 PAGE = Path(__file__).parent.parent / "pages" / "2_Compare.py"

@@ -21,6 +21,7 @@ ROOMS = (
     "data",
     "methods",
     "estimators",
+    "quality",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dr_transformer import Config, Dataset, load, metrics, unroll
+from dr_transformer import Config, Dataset, load, unroll
+from dr_transformer.quality import metrics
 from tests import oracle
 
 # MODEL: effective rank, mean cosine, 5-NN accuracy by block, as printed there

@@ -13,11 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load
 from dr_transformer import sweep as sweep_module
-from dr_transformer.metrics import METRICS
 from dr_transformer.model.unroll import unroll
-from dr_transformer.quality import Reference, quality
-from dr_transformer.sweep_cache import CACHE_VARIABLE
-from dr_transformer.sweep_grid import Grid
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.scores import Reference, quality
+from dr_transformer.quality.sweep_cache import CACHE_VARIABLE
+from dr_transformer.quality.sweep_grid import Grid
 from dr_transformer.ui.session import runner
 
 PAGE = Path(__file__).parent.parent / "pages" / "4_Inside_a_block.py"

@@ -13,11 +13,11 @@ from dr_transformer.canvas_parts import Colouring
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
-from dr_transformer.describe import describe
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.picture import KEPT
+from dr_transformer.quality.words import describe
 from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob, _for_panels, run_page
 from tests.e2e.canvas_page import quantisation

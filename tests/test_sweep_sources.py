@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from dr_transformer import Config, load, sweep
+from dr_transformer.quality.sweep_cache import SweepCache
+from dr_transformer.quality.sweep_grid import Grid
 from dr_transformer.sweep import SOURCES, Sweep, source_digest, versions
-from dr_transformer.sweep_cache import SweepCache
-from dr_transformer.sweep_grid import Grid
 
 PACKAGE = Path(sweep.__file__).parent
 # What `sweep` imports, directly or not, and no cell follows from.
 OF_NO_CONSEQUENCE = {
     *("errors", "paths", "parameters", "config"),  # the settings themselves are in the key
-    *("jobs", "sweep_cache", "sweep_grid"),  # when and where cells are computed
+    *("jobs", "quality/sweep_cache", "quality/sweep_grid"),  # when and where cells are computed
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dr_transformer.metrics import METRICS
+from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import run_canvas
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.wording import fitting

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.metrics import METRICS
+from dr_transformer.quality.metrics import METRICS
 from dr_transformer.wording import fitting
 
 

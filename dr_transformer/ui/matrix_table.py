@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dr_transformer.adjacency_run import MatrixImage
-from dr_transformer.describe import has_classes
 from dr_transformer.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
+from dr_transformer.quality.words import has_classes
 from dr_transformer.run import Run
 from dr_transformer.ui.session import runner, session_name
 from dr_transformer.ui.summary import capitalised, counted

@@ -9,7 +9,7 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.palette import PETROFF10
-from dr_transformer.quality import SUBSAMPLE
+from dr_transformer.quality.scores import SUBSAMPLE
 from dr_transformer.run import PREVIEW, Run
 from dr_transformer.run_cost import time_note
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import streamlit as st
 
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.describe import NO_CLASSES, Array, has_classes, last_passed, meaning, overlaps, sentences, told
+from dr_transformer.quality.words import NO_CLASSES, Array, has_classes, last_passed, meaning, overlaps, sentences, told
 from dr_transformer.run import Run
 
 _LABEL = "The picture in words"

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from dr_transformer.sweep_cache import CACHE_VARIABLE
+from dr_transformer.quality.sweep_cache import CACHE_VARIABLE
 from tests.e2e.canvas_page import SCRIPT, Canvas, N
 from tests.e2e.explorer_page import APP
 from tests.servers import free_port, serve

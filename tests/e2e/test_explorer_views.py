@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.charts import depth_range
-from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model import views
 from dr_transformer.model.attention import attention_rows
+from dr_transformer.quality.metrics import knn_accuracy
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import SMALL, assert_drawn, curve_values
 

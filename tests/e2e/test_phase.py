@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dr_transformer import Config, load, metrics, unroll
-from dr_transformer.sweep_grid import Grid
+from dr_transformer import Config, load, unroll
+from dr_transformer.quality import metrics
+from dr_transformer.quality.sweep_grid import Grid
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import APP, assert_drawn, frames
 

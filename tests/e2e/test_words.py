@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.describe import describe
+from dr_transformer.quality.words import describe
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import SMALL
 from tests.e2e.test_adjacency import at_rest, choose

@@ -21,8 +21,8 @@ from dr_transformer.estimators import baselines as baseline_estimators
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.metrics import trustworthiness
-from dr_transformer.quality import Reference, quality
+from dr_transformer.quality.metrics import trustworthiness
+from dr_transformer.quality.scores import Reference, quality
 from tests.machine import DEVICES
 
 DIGITS = load("mnist", 500)

@@ -19,7 +19,6 @@ from dr_transformer.bench_cases import cases
 from dr_transformer.bench_large import large_cases
 from dr_transformer.block_variants import Variant
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
 from dr_transformer.estimators.baselines import PCA
 from dr_transformer.hardware import devices
 from dr_transformer.inside_run import InsideRun
@@ -28,6 +27,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import unroll_landmarks
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
+from dr_transformer.quality.device import device_deviation, laplacian_on, pca_on
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.run import Run
 from dr_transformer.spectrum_run import SpectrumRun

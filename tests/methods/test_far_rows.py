@@ -9,7 +9,7 @@ from dr_transformer import LaplacianEigenmaps, quality
 from dr_transformer.methods import nearest
 from dr_transformer.methods.approximate import approximate_graph, measured_recall
 from dr_transformer.methods.graph import KNNGraph, adjacency, knn_graph, new_edges
-from dr_transformer.metrics import nearest_first
+from dr_transformer.quality.metrics import nearest_first
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 6))

@@ -6,13 +6,13 @@ import torch
 
 from dr_transformer import Config, InputError, TransformerDR, load
 from dr_transformer.config import ViewConfig
-from dr_transformer.metrics import knn_accuracy
 from dr_transformer.model.attention import attend, attention_rows
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import attention_weights, find_twin, majority, nearest, new_token
 from dr_transformer.model.planes import planes
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.view_frames import in_view
+from dr_transformer.quality.metrics import knn_accuracy
 
 N = 300
 VARIANTS = [

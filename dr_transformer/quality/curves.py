@@ -13,14 +13,14 @@ import numpy.typing as npt
 import torch
 from sklearn.utils import check_random_state
 
-from dr_transformer import metrics
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.metrics import N_NEIGHBORS
 from dr_transformer.model.attention import attention_rows, effective_neighbours
-from dr_transformer.quality import clusters, nmi
+from dr_transformer.quality import metrics
+from dr_transformer.quality.metrics import N_NEIGHBORS
+from dr_transformer.quality.scores import clusters, nmi
 
 _ROWS = 256
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import silhouette_score
 
-from dr_transformer import Config, Dataset, InputError, load, metrics, unroll
-from dr_transformer.metrics import METRICS
-from dr_transformer.quality import MAX_SUBSAMPLE, Quality, Reference, quality
+from dr_transformer import Config, Dataset, InputError, load, unroll
+from dr_transformer.quality import metrics
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.scores import MAX_SUBSAMPLE, Quality, Reference, quality
 
 NEIGHBOURHOODS = ("trustworthiness", "continuity", "recall")
 LABELLED = ("accuracy", "nmi", "ari", "silhouette")

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.utils import check_random_state
 
-from dr_transformer import metrics
 from dr_transformer.errors import InputError
-from dr_transformer.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
 from dr_transformer.model.magnitude import to_one
 from dr_transformer.model.projection import float64_chunks
+from dr_transformer.quality import metrics
+from dr_transformer.quality.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
 
 SUBSAMPLE = 2000  # tokens that the figures are measured on
 MAX_SUBSAMPLE = 5000  # the ranks of all pairs of them are held (50 MB), and silhouette takes 200 MB meanwhile

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from dr_transformer import load
-from dr_transformer.device_deviation import device_deviation, laplacian_on, pca_on
 from dr_transformer.methods.pca import pca, torch_pca
-from dr_transformer.metrics import subsample
+from dr_transformer.quality.device import device_deviation, laplacian_on, pca_on
+from dr_transformer.quality.metrics import subsample
 from tests.machine import DEVICES
 
 

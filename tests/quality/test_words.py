@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.describe import (
+from dr_transformer.quality.words import (
     APART,
     MEANING,
     MERGED,

@@ -25,9 +25,9 @@ from dr_transformer.data.dataset import draw
 from dr_transformer.data.null import gaussian_like, shuffle_pixels
 from dr_transformer.errors import InputError
 from dr_transformer.methods import pca as baselines
-from dr_transformer.metrics import METRICS, Array, Check, Labels
 from dr_transformer.model.unroll import unroll
-from dr_transformer.quality import SUBSAMPLE, Quality, Reference, quality
+from dr_transformer.quality.metrics import METRICS, Array, Check, Labels
+from dr_transformer.quality.scores import SUBSAMPLE, Quality, Reference, quality
 
 Tokens = npt.NDArray[np.generic]
 # Embeds tokens (n, d) with a seed: to one (n, q), or to several by name, such as one a block.

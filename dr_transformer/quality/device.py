@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from dr_transformer.metrics import subsample
+from dr_transformer.quality.metrics import subsample
 
 SUBSAMPLE = 500
 

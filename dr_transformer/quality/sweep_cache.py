@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from dr_transformer.data.mnist import cache_folder
-from dr_transformer.metrics import METRICS
-from dr_transformer.quality import Quality
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.scores import Quality
 
 CACHE_VARIABLE = "DR_TRANSFORMER_CACHE"
 MAX_FILES = 20_000  # of about 2 kB each

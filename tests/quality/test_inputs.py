@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dr_transformer import InputError
-from dr_transformer.quality import Reference, quality
+from dr_transformer.quality.scores import Reference, quality
 
 X = np.random.default_rng(0).normal(size=(120, 6))
 LABELS = np.repeat([0, 1, 2], 40)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.metrics import subsample
+from dr_transformer.quality.metrics import subsample
 
 SAMPLE = 2000  # tokens that are looked at
 APART = 0.10  # a class all of whose shares are lower stands apart

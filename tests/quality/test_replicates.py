@@ -6,9 +6,8 @@ import pytest
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer.data.dataset import draw
 from dr_transformer.data.null import gaussian_like
-from dr_transformer.metrics import METRICS
-from dr_transformer.quality import Reference, quality
-from dr_transformer.replicates import (
+from dr_transformer.quality.metrics import METRICS
+from dr_transformer.quality.replicates import (
     DATA,
     Replicate,
     Row,
@@ -19,6 +18,7 @@ from dr_transformer.replicates import (
     transformer,
     what_varies,
 )
+from dr_transformer.quality.scores import Reference, quality
 from dr_transformer.run import Cancelled
 
 SMALL = Config(n_components=16, n_blocks=3, precision="float64")

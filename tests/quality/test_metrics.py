@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info
 
-from dr_transformer import metrics
+from dr_transformer.quality import metrics
 
 
 def test_effective_rank() -> None:

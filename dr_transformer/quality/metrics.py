@@ -1,6 +1,6 @@
 """Quality figures of embeddings, scikit-learn's where it has them.
 
-`METRICS` declares them, for tables, curves and the terminal; `quality.py` measures all of them on one embedding.
+`METRICS` declares them, for tables, curves and the terminal; `scores.py` measures all of them on one embedding.
 """
 
 from __future__ import annotations

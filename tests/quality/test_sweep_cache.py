@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dr_transformer import sweep_cache
-from dr_transformer.quality import Quality, Reference, quality
-from dr_transformer.sweep_cache import SweepCache
+from dr_transformer.quality import sweep_cache
+from dr_transformer.quality.scores import Quality, Reference, quality
+from dr_transformer.quality.sweep_cache import SweepCache
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 FOUND = quality(X, Reference.of(X))
