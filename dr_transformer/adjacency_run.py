@@ -10,14 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dr_transformer.attention_graph import (
-    Indices,
-    attention_blocks,
-    attention_graph,
-    attention_image,
-    class_order,
-    fiedler_order,
-)
 from dr_transformer.config import Config
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
@@ -25,6 +17,14 @@ from dr_transformer.methods.graph import KNNGraph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.run import Run
+from dr_transformer.theory.attention_graph import (
+    Indices,
+    attention_blocks,
+    attention_graph,
+    attention_image,
+    class_order,
+    fiedler_order,
+)
 
 MAX_SAMPLES = 10_000  # tokens: a block takes about a second of so many, and as their square
 ORDERS = {"class": "by class", "spectral": "along the Fiedler vector", "given": "as they come"}

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
-from dr_transformer.alpha_tuning import AlphaCurve, Array, tune_alpha
-from dr_transformer.attention_graph import row_blocks
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
+from dr_transformer.theory.alpha_tuning import AlphaCurve, Array, tune_alpha
+from dr_transformer.theory.attention_graph import row_blocks
 
 _CURVE = 0.7  # share of the work that is behind once the curve is there
 

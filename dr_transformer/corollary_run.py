@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian import Gaussian
-from dr_transformer.gaussian_keys import N_SAMPLES, Convergence, convergence
 from dr_transformer.jobs import Background
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.theory.gaussian_keys import N_SAMPLES, Convergence, convergence
 
 DIMENSIONS = (1, 2, 4, 8, 16, 32, 64)
 N_OF_DIMENSIONS = (1000, 3000)  # a slope needs two; the larger one is shown

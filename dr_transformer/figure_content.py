@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.attention_graph import IMAGE_SIZE, attention_image, class_order
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
@@ -18,6 +17,7 @@ from dr_transformer.figure_templates import Map, Maps
 from dr_transformer.model import views
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed, in_view
+from dr_transformer.theory.attention_graph import IMAGE_SIZE, attention_image, class_order
 
 MAX_PANELS = 65  # of a strip: more cannot be read
 _A_ROW = 9  # panels of a strip side by side: the paper's eight blocks, and block 0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.figure_factory import create_quiver
 
-from dr_transformer.exponential_family import Array, Check
+from dr_transformer.theory.exponential_family import Array, Check
 
 GREY = "#8a8f98"  # readable on the light and on the dark ground, as the next two
 ACCENT = "#c4624b"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.inside_run import difference
 from dr_transformer.jobs import Background
+from dr_transformer.theory.variants import Variant, unroll_variant
 
 Array = npt.NDArray[np.floating]
 Check = Callable[[], None]
@@ -58,7 +58,7 @@ def both_ways(
 ) -> list[tuple[Array, Array]]:
     """Latents (n, q) after each block, of standard attention at the config's η and of graph diffusion at `eta`.
 
-    With `eta` = `block_variants.diffusion_eta(config.eta)` they are the same up to LayerNorm's ε.
+    With `eta` = `theory.variants.diffusion_eta(config.eta)` they are the same up to LayerNorm's ε.
     """
     runs = []
     for attention, rate in (("standard", config.eta), ("diffusion", eta)):

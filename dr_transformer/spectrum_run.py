@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from dr_transformer.attention_spectrum import attention_spectrum
 from dr_transformer.config import Config
-from dr_transformer.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import float64_device
@@ -20,6 +18,8 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
 from dr_transformer.model.unroll import unroll
 from dr_transformer.model.views import pca_view
+from dr_transformer.theory.attention_spectrum import attention_spectrum
+from dr_transformer.theory.convergence import Convergence, compared, subspace_overlap
 
 N_MAPS = 6  # eigenvectors kept to be drawn
 MOST_BLOCKS = 64

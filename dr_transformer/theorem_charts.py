@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian_keys import Convergence
 from dr_transformer.particle_charts import ACCENT, FAINT, GREY, blank, logarithmic
-from dr_transformer.renormalisation import Persistence
 from dr_transformer.theorem_run import Growth
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian_keys import Convergence
+from dr_transformer.theory.renormalisation import Persistence
 
 _MEASURED = {"color": ACCENT, "width": 2}
 _DERIVED = {"color": GREY, "width": 1.5, "dash": "dash"}

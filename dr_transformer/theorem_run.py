@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dr_transformer.energy_distance import null_energies
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian import Gaussian
-from dr_transformer.hermite_modes import bulk_growth, growth_factor, population_growth, sampled_growth
 from dr_transformer.jobs import Background
-from dr_transformer.renormalisation import Persistence, persistence
+from dr_transformer.theory.energy_distance import null_energies
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.theory.hermite_modes import bulk_growth, growth_factor, population_growth, sampled_growth
+from dr_transformer.theory.renormalisation import Persistence, persistence
 
 N_DRAWS = 99  # of the null band
 LEVEL = 0.95

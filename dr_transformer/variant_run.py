@@ -9,13 +9,13 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from dr_transformer.adjacency_run import attention_settings
-from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.jobs import Background
-from dr_transformer.objective import Terms, terms
 from dr_transformer.quality import metrics
+from dr_transformer.theory.objective import Terms, terms
+from dr_transformer.theory.variants import Variant, unroll_variant
 
 SUBSAMPLE = 2000  # tokens that the variants are run on
 

@@ -15,7 +15,6 @@ from dr_transformer.alpha_run import AlphaTuning
 from dr_transformer.baseline_alone import BaselineAlone
 from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.bench_job import BenchJob
-from dr_transformer.block_variants import Variant
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.corollary_run import CorollaryRun, CorollarySettings
 from dr_transformer.drawn_run import DrawnRun
@@ -34,6 +33,7 @@ from dr_transformer.run_page import WebPageJob
 from dr_transformer.spectrum_run import SpectrumRun
 from dr_transformer.sweep import Sweep
 from dr_transformer.theorem_run import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
+from dr_transformer.theory.variants import Variant
 from dr_transformer.variant_run import VariantRun
 
 CONFIG = Config(n_components=8, n_blocks=2, device="cpu")

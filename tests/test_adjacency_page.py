@@ -12,9 +12,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.alpha_tuning import tune_alpha
-from dr_transformer.attention_graph import class_order, fiedler_order
 from dr_transformer.methods.graph import knn_graph
+from dr_transformer.theory.alpha_tuning import tune_alpha
+from dr_transformer.theory.attention_graph import class_order, fiedler_order
 from dr_transformer.ui import attention_jobs
 from dr_transformer.ui.alpha_section import usable
 from dr_transformer.ui.neighbours import next_of, percent

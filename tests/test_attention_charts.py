@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from dr_transformer.alpha_run import cross_entropy_at
-from dr_transformer.alpha_tuning import Agreement, AlphaCurve
 from dr_transformer.attention_charts import (
     alpha_chart,
     angle_chart,
@@ -19,6 +18,7 @@ from dr_transformer.attention_charts import (
 )
 from dr_transformer.charts import depth_range
 from dr_transformer.data.mnist import count
+from dr_transformer.theory.alpha_tuning import Agreement, AlphaCurve
 
 CURVE = AlphaCurve(
     np.array([1.0, 10.0, 100.0]),

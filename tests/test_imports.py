@@ -22,6 +22,7 @@ ROOMS = (
     "methods",
     "estimators",
     "quality",
+    "theory",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

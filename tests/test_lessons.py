@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dr_transformer import Config, load
-from dr_transformer.attention_graph import attention_graph
 from dr_transformer.errors import InputError
 from dr_transformer.jobs import Runner
 from dr_transformer.lessons import Lesson, lesson_name, read_folder, read_lesson, shipped_lessons
@@ -19,6 +18,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
 from dr_transformer.quality.metrics import kmeans_nmi, knn_accuracy
 from dr_transformer.run import Run
+from dr_transformer.theory.attention_graph import attention_graph
 
 RULE = "a rule inside a step's text is written ***, as three dashes begin a block."
 GOOD = """---

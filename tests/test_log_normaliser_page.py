@@ -12,14 +12,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer.corollary_run import CorollaryRun
-from dr_transformer.exponential_family import check_gradient
-from dr_transformer.hermite_modes import growth_factor
 from dr_transformer.jobs import Background
 from dr_transformer.particle_charts import arrow_scale
-from dr_transformer.particle_measures import trace
-from dr_transformer.particle_trajectory import trajectory
-from dr_transformer.particles import Update, evolve, field, grid, start
 from dr_transformer.theorem_run import GrowthRun, TheoremRun
+from dr_transformer.theory.exponential_family import check_gradient
+from dr_transformer.theory.hermite_modes import growth_factor
+from dr_transformer.theory.particle_measures import trace
+from dr_transformer.theory.particle_trajectory import trajectory
+from dr_transformer.theory.particles import Update, evolve, field, grid, start
 from dr_transformer.ui.corollary_section import sentences as corollary_sentences
 from dr_transformer.ui.corollary_section import slope_range
 from dr_transformer.ui.limits_section import asymmetries

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, InputError, load
 from dr_transformer.adjacency_run import latents_of
-from dr_transformer.attention_graph import attention_image, class_attention
 from dr_transformer.chart_table import MOST
 from dr_transformer.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
+from dr_transformer.theory.attention_graph import attention_image, class_attention
 from tests.test_adjacency_page import PAGE, SMALL, settled
 from tests.test_adjacency_run import CONFIG, dense, finished, mnist
 

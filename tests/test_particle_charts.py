@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from dr_transformer.exponential_family import check_gradient, log_normaliser
-from dr_transformer.gaussian import Gaussian
-from dr_transformer.gaussian_keys import convergence
 from dr_transformer.particle_charts import arrow_scale, difference_chart, field_chart, gradient_chart, logarithmic
-from dr_transformer.particle_trajectory import hull_corners
-from dr_transformer.particles import Update, field, grid, start
-from dr_transformer.renormalisation import persistence
 from dr_transformer.theorem_charts import (
     dimensions_chart,
     displacement_chart,
@@ -18,6 +12,12 @@ from dr_transformer.theorem_charts import (
     samples_chart,
 )
 from dr_transformer.theorem_run import Growth
+from dr_transformer.theory.exponential_family import check_gradient, log_normaliser
+from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.theory.gaussian_keys import convergence
+from dr_transformer.theory.particle_trajectory import hull_corners
+from dr_transformer.theory.particles import Update, field, grid, start
+from dr_transformer.theory.renormalisation import persistence
 
 
 def traces(figure: object) -> dict[str, object]:

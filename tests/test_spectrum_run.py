@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.attention_spectrum import attention_spectrum
-from dr_transformer.convergence import convergence, subspace_overlap
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.spectrum_run import N_MAPS, SpectrumRun, overlaps, verdict
+from dr_transformer.theory.attention_spectrum import attention_spectrum
+from dr_transformer.theory.convergence import convergence, subspace_overlap
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 
 from dr_transformer.corollary_run import DIMENSIONS, N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
-from dr_transformer.energy_distance import null_energies
-from dr_transformer.gaussian import Gaussian
-from dr_transformer.gaussian_keys import N_SAMPLES, convergence, tilt
-from dr_transformer.hermite_modes import bulk_growth, growth_factor, sampled_growth
 from dr_transformer.jobs import Background
-from dr_transformer.renormalisation import persistence
 from dr_transformer.theorem_run import (
     MODES,
     N_DRAWS,
@@ -23,6 +18,11 @@ from dr_transformer.theorem_run import (
     TheoremRun,
     TheoremSettings,
 )
+from dr_transformer.theory.energy_distance import null_energies
+from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.theory.gaussian_keys import N_SAMPLES, convergence, tilt
+from dr_transformer.theory.hermite_modes import bulk_growth, growth_factor, sampled_growth
+from dr_transformer.theory.renormalisation import persistence
 
 J = TypeVar("J", bound=Background)
 

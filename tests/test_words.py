@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.words import NO_CLASSES, changed, describe, meaning, overlap, overlaps, told
+from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui import words
 from dr_transformer.ui.spectrum_canvas import panels
 from tests import test_draw_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dr_transformer.exponential_family import Array, asymmetry
+from dr_transformer.theory.exponential_family import Array, asymmetry
 from dr_transformer.ui.beside import beside
 from dr_transformer.ui.sources import SHIM
 

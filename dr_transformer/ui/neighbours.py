@@ -13,10 +13,10 @@ import torch
 from dr_transformer.adjacency_run import TokenAttention, attention_settings, token_attention
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.attention_charts import rounded
-from dr_transformer.attention_graph import most_attended
 from dr_transformer.canvas_parts import Attended, Pin
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.run import Run
+from dr_transformer.theory.attention_graph import most_attended
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.run_canvas import classes
 from dr_transformer.ui.sidebar import Settings

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from dr_transformer.inside_run import Cosines, Place
 from dr_transformer.model.unroll import SUB_STEPS
-from dr_transformer.objective import Objective
+from dr_transformer.theory.objective import Objective
 from dr_transformer.ui.block_diagram import LABELS
 
 DATA = r"$L_\mathrm{data} - \beta n$"

@@ -8,11 +8,11 @@ import streamlit as st
 
 from dr_transformer.charts import depth_curve
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array, log_normaliser
 from dr_transformer.palette import PETROFF10
 from dr_transformer.particle_charts import field_chart
-from dr_transformer.particle_trajectory import Trajectory, hull_corners, trajectory
-from dr_transformer.particles import field, grid, start
+from dr_transformer.theory.exponential_family import Array, log_normaliser
+from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
+from dr_transformer.theory.particles import field, grid, start
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.canvas import Attended, Panel, latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import mark_depth

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.block_charts import overlaid
-from dr_transformer.block_variants import diffusion_eta
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset
 from dr_transformer.model.unroll import LAYER_NORM_EPS
 from dr_transformer.reparametrisation import Reparametrisation
+from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.inside_jobs import reparametrisation
 from dr_transformer.ui.poll import poll

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from dr_transformer.block_charts import LOOKS, variants_curve
-from dr_transformer.block_variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset, subset_sentence
 from dr_transformer.model.view_frames import axis_names, in_view
+from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import Panel, latent_canvas
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth

@@ -12,8 +12,8 @@ import torch
 from playwright.sync_api import Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.alpha_tuning import tune_alpha
 from dr_transformer.methods.graph import knn_graph
+from dr_transformer.theory.alpha_tuning import tune_alpha
 from dr_transformer.ui.neighbours import N_SHOWN, percent
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import SMALL

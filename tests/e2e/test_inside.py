@@ -15,9 +15,9 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.block_variants import Variant, unroll_variant
 from dr_transformer.inside_run import Place
-from dr_transformer.objective import objective
+from dr_transformer.theory.objective import objective
+from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.objective_section import BETAS
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.conftest import PATIENCE_MS

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from scipy.special import softmax
 
-from dr_transformer.exponential_family import check_gradient
-from dr_transformer.particle_measures import entropy
-from dr_transformer.particles import Update, evolve, start
+from dr_transformer.theory.exponential_family import check_gradient
+from dr_transformer.theory.particle_measures import entropy
+from dr_transformer.theory.particles import Update, evolve, start
 from tests.e2e.canvas_page import Canvas, quantisation
 
 LONG_MS = 120_000

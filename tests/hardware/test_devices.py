@@ -17,7 +17,6 @@ from dr_transformer.adjacency_run import AdjacencyRun, MatrixImage
 from dr_transformer.alpha_run import AlphaTuning
 from dr_transformer.bench_cases import cases
 from dr_transformer.bench_large import large_cases
-from dr_transformer.block_variants import Variant
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.estimators.baselines import PCA
 from dr_transformer.hardware import devices
@@ -31,6 +30,7 @@ from dr_transformer.quality.device import device_deviation, laplacian_on, pca_on
 from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.run import Run
 from dr_transformer.spectrum_run import SpectrumRun
+from dr_transformer.theory.variants import Variant
 from dr_transformer.training.optimisation import resolve_device as training_device
 from dr_transformer.training.optimisation import resolve_precision as training_precision
 from dr_transformer.training.settings import RunConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import InputError
-from dr_transformer.gaussian import Gaussian, match_moments, moments, standardise, symmetric_power
+from dr_transformer.theory.gaussian import Gaussian, match_moments, moments, standardise, symmetric_power
 
 SKEW = Gaussian(np.array([1.0, -2.0]), np.array([[2.0, 0.6], [0.6, 0.5]]))
 

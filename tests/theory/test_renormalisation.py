@@ -7,10 +7,10 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
 from dr_transformer import InputError
-from dr_transformer.energy_distance import energy_to_normal, null_energies
-from dr_transformer.gaussian import Gaussian, moments
-from dr_transformer.particles import Update
-from dr_transformer.renormalisation import (
+from dr_transformer.theory.energy_distance import energy_to_normal, null_energies
+from dr_transformer.theory.gaussian import Gaussian, moments
+from dr_transformer.theory.particles import Update
+from dr_transformer.theory.renormalisation import (
     RENORMALISATIONS,
     ascend,
     ascended,

@@ -29,9 +29,9 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
-from dr_transformer.attention_graph import attention_blocks
 from dr_transformer.errors import InputError
 from dr_transformer.model.attention import attend
+from dr_transformer.theory.attention_graph import attention_blocks
 
 Check = Callable[[], None]
 

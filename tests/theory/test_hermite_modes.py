@@ -7,9 +7,16 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 
 from dr_transformer import InputError
-from dr_transformer.gaussian import Gaussian
-from dr_transformer.hermite_modes import bulk_growth, growth_factor, hermite, mode, population_growth, sampled_growth
-from dr_transformer.renormalisation import ascend, renormalise
+from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.theory.hermite_modes import (
+    bulk_growth,
+    growth_factor,
+    hermite,
+    mode,
+    population_growth,
+    sampled_growth,
+)
+from dr_transformer.theory.renormalisation import ascend, renormalise
 
 ONE = Gaussian.isotropic(1, 0, 1)
 NODES, WEIGHTS = hermegauss(80)

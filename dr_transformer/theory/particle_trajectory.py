@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 from scipy.special import softmax
 
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian import moments
-from dr_transformer.particle_measures import Measures, least_stretch, measure, outside_hull
-from dr_transformer.particles import CONTRACTIONS, Update, evolve
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian import moments
+from dr_transformer.theory.particle_measures import Measures, least_stretch, measure, outside_hull
+from dr_transformer.theory.particles import CONTRACTIONS, Update, evolve
 
 CURVES = {
     "trace": "Trace of covariance, log₁₀",

@@ -28,10 +28,10 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from dr_transformer.attention_spectrum import AttentionSpectrum, attention_spectrum
 from dr_transformer.errors import InputError
 from dr_transformer.methods.spectrum import Eigenmaps
-from dr_transformer.objective import singular_values
+from dr_transformer.theory.attention_spectrum import AttentionSpectrum, attention_spectrum
+from dr_transformer.theory.objective import singular_values
 
 Array = npt.NDArray[np.float64]
 Check = Callable[[], None]

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dr_transformer import Config, InputError, attention_graph, attention_spectrum, load, unroll
-from dr_transformer.attention_spectrum import attention_spectrum as spectrum_of
+from dr_transformer import Config, InputError, load, unroll
 from dr_transformer.model.attention import attention_rows
+from dr_transformer.theory import attention_graph, attention_spectrum
+from dr_transformer.theory.attention_spectrum import attention_spectrum as spectrum_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from dr_transformer import Config, Dataset, InputError, attention_graph, load, unroll
-from dr_transformer.attention_graph import (
+from dr_transformer import Config, Dataset, InputError, load, unroll
+from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.theory import attention_graph
+from dr_transformer.theory.attention_graph import (
     attention_blocks,
     attention_image,
     class_order,
     fiedler_order,
     most_attended,
 )
-from dr_transformer.attention_graph import attention_graph as graph_of
-from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.theory.attention_graph import attention_graph as graph_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

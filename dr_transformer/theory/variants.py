@@ -49,8 +49,8 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.model.projection import Projection
 from dr_transformer.model.unroll import Step, after_attention, layer_norm, run_block, unroll
-from dr_transformer.objective import data_gradients, regulariser_gradient
 from dr_transformer.parameters import Declared, declare
+from dr_transformer.theory.objective import data_gradients, regulariser_gradient
 
 ATTENTIONS = ("standard", "diffusion", "gradient")
 REGULARISERS = ("feed_forward", "exact", "none")

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array, attention, effective_sample_size
-from dr_transformer.gaussian import Gaussian
+from dr_transformer.theory.exponential_family import Array, attention, effective_sample_size
+from dr_transformer.theory.gaussian import Gaussian
 
 N_SAMPLES = (100, 300, 1000, 3000, 10_000, 30_000)
 

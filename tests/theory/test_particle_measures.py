@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from dr_transformer import InputError
-from dr_transformer.exponential_family import log_normaliser
-from dr_transformer.particle_measures import entropy, hull_volume, least_stretch, measure, outside_hull, trace
+from dr_transformer.theory.exponential_family import log_normaliser
+from dr_transformer.theory.particle_measures import entropy, hull_volume, least_stretch, measure, outside_hull, trace
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dr_transformer import InputError, energy_distance
-from dr_transformer.energy_distance import energy_to_normal, null_energies
-from dr_transformer.gaussian import standardise
+from dr_transformer import InputError
+from dr_transformer.theory import energy_distance
+from dr_transformer.theory.energy_distance import energy_to_normal, null_energies
+from dr_transformer.theory.gaussian import standardise
 
 energy = energy_distance.energy_distance
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import digamma, gammaln
 
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array, log_normaliser
+from dr_transformer.theory.exponential_family import Array, log_normaliser
 
 N_NEIGHBORS = 4  # of the entropy estimate
 

@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr_transformer import InputError, exponential_family
-from dr_transformer.exponential_family import (
+from dr_transformer import InputError
+from dr_transformer.model.attention import attend
+from dr_transformer.theory import exponential_family
+from dr_transformer.theory.exponential_family import (
     asymmetry,
     attention,
     attention_covariance,
@@ -16,7 +18,6 @@ from dr_transformer.exponential_family import (
     effective_sample_size,
     log_normaliser,
 )
-from dr_transformer.model.attention import attend
 
 
 def keys_and_query(seed: int = 0, n: int = 200, d: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dr_transformer import Config, InputError, block_variants, load, unroll
-from dr_transformer.block_variants import (
+from dr_transformer import Config, InputError, load, unroll
+from dr_transformer.model import unroll as model
+from dr_transformer.model.attention import attention_rows
+from dr_transformer.model.unroll import SUB_STEPS, Step, layer_norm
+from dr_transformer.quality.metrics import effective_rank, kmeans_nmi, knn_accuracy
+from dr_transformer.theory import variants
+from dr_transformer.theory.objective import kl_floor, objective
+from dr_transformer.theory.variants import (
     ATTENTIONS,
     REGULARISERS,
     Variant,
@@ -21,11 +27,6 @@ from dr_transformer.block_variants import (
     standard_eta,
     unroll_variant,
 )
-from dr_transformer.model import unroll as model
-from dr_transformer.model.attention import attention_rows
-from dr_transformer.model.unroll import SUB_STEPS, Step, layer_norm
-from dr_transformer.objective import kl_floor, objective
-from dr_transformer.quality.metrics import effective_rank, kmeans_nmi, knn_accuracy
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -74,7 +75,7 @@ def test_the_accuracies_of_the_docstring(seed: int, single: float, double: float
         steps = unroll_variant(load("mnist", 2000).Y, config, Variant())
         *_, last = (step.X for step in steps if step.ends_block)
         assert accuracy(last) == pytest.approx(expected, abs=0.06)
-        assert f"{expected:.3f}" in str(block_variants.__doc__)
+        assert f"{expected:.3f}" in str(variants.__doc__)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dr_transformer import InputError
-from dr_transformer.exponential_family import attention
-from dr_transformer.gaussian import moments, standardise
-from dr_transformer.particle_measures import hull_volume, least_stretch, outside_hull, trace
-from dr_transformer.particles import CONTRACTIONS, STARTS, Update, evolve, field, grid, start
+from dr_transformer.theory.exponential_family import attention
+from dr_transformer.theory.gaussian import moments, standardise
+from dr_transformer.theory.particle_measures import hull_volume, least_stretch, outside_hull, trace
+from dr_transformer.theory.particles import CONTRACTIONS, STARTS, Update, evolve, field, grid, start
 
 WITHOUT = Update(residual=False)
 

@@ -8,9 +8,10 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from dr_transformer import Config, InputError, attention_graph, load, unroll
-from dr_transformer.alpha_tuning import agreement, random_walk, tune_alpha
+from dr_transformer import Config, InputError, load, unroll
 from dr_transformer.methods.graph import KNNGraph, adjacency, knn_graph
+from dr_transformer.theory import attention_graph
+from dr_transformer.theory.alpha_tuning import agreement, random_walk, tune_alpha
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

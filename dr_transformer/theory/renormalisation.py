@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dr_transformer.energy_distance import energy_to_normal, null_energies
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array, attention
-from dr_transformer.gaussian import Gaussian, match_moments, symmetric_power
+from dr_transformer.theory.energy_distance import energy_to_normal, null_energies
+from dr_transformer.theory.exponential_family import Array, attention
+from dr_transformer.theory.gaussian import Gaussian, match_moments, symmetric_power
 
 RENORMALISATIONS = ("population", "empirical")
 

@@ -31,9 +31,9 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import eval_hermitenorm
 
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian import Gaussian, standardise
-from dr_transformer.renormalisation import ascend, equilibrium, renormalise
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian import Gaussian, standardise
+from dr_transformer.theory.renormalisation import ascend, equilibrium, renormalise
 
 _NODES = 80  # of the quadrature
 _POPULATION_EPS = 1e-9

@@ -34,9 +34,9 @@ from scipy import sparse
 from scipy.optimize import brentq
 from torch import Tensor
 
-from dr_transformer.attention_graph import check_graph, row_blocks
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph, adjacency
+from dr_transformer.theory.attention_graph import check_graph, row_blocks
 
 ALPHAS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 100.0, 200.0)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dr_transformer import Config, InputError, load, unroll
-from dr_transformer.objective import (
+from dr_transformer.theory.objective import (
     Objective,
     Terms,
     cosine,

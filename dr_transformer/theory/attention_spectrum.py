@@ -19,8 +19,8 @@ import torch
 from scipy import linalg
 from torch import Tensor
 
-from dr_transformer.attention_graph import row_blocks
 from dr_transformer.errors import InputError
+from dr_transformer.theory.attention_graph import row_blocks
 
 _DENSE = 512  # up to so many tokens the dense solver is as fast
 _HELD_BYTES = 128 * 2**20  # P is kept between passes where it takes no more, n ≤ 4 096; else made anew in each

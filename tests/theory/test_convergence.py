@@ -8,8 +8,10 @@ import torch
 from scipy.linalg import subspace_angles
 
 from dr_transformer import Config, InputError, load, unroll
-from dr_transformer.block_variants import Variant, unroll_variant
-from dr_transformer.convergence import (
+from dr_transformer.methods.graph import KNNGraph, knn_graph
+from dr_transformer.methods.power_iterations import power_iterations
+from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
+from dr_transformer.theory.convergence import (
     Convergence,
     convergence,
     leading_directions,
@@ -17,9 +19,7 @@ from dr_transformer.convergence import (
     subspace,
     subspace_overlap,
 )
-from dr_transformer.methods.graph import KNNGraph, knn_graph
-from dr_transformer.methods.power_iterations import power_iterations
-from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
+from dr_transformer.theory.variants import Variant, unroll_variant
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

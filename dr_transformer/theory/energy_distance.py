@@ -16,8 +16,8 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.special import gammaln, hyp1f1
 
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array
-from dr_transformer.gaussian import standardise
+from dr_transformer.theory.exponential_family import Array
+from dr_transformer.theory.gaussian import standardise
 
 _BLOCK_BYTES = 8 * 2**20
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dr_transformer.errors import InputError
-from dr_transformer.exponential_family import Array, attention
-from dr_transformer.gaussian import whitening
 from dr_transformer.model.unroll import LAYER_NORM_EPS
+from dr_transformer.theory.exponential_family import Array, attention
+from dr_transformer.theory.gaussian import whitening
 
 STARTS = ("gaussian", "mixture", "ring")
 CONTRACTIONS = {

@@ -1,0 +1,1 @@
+"""What the papers claim of attention, term by term: objective, graph, spectrum, log normaliser, particles."""
