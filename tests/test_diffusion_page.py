@@ -15,7 +15,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import compare, group_rows
 from dr_transformer.training.results import Row
-from dr_transformer.training.text_sources import load_text
+from dr_transformer.training.text import load_text
 from dr_transformer.ui import diffusion_source, session
 from dr_transformer.ui.diffusion_training import _for_the_page
 from tests.training_rows import row, rows

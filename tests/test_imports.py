@@ -23,6 +23,7 @@ ROOMS = (
     "estimators",
     "quality",
     "theory",
+    "training",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

@@ -27,13 +27,13 @@ class Sources:
 def load_data(task: str, preset: str, sources: Sources, say: Callable[[str], None]) -> TaskData:
     """What a task learns from. Raises `InputError`, also for sources that are not of this task."""
     if task == "vit":
-        from dr_transformer.training.image_sources import load_images
+        from dr_transformer.training.images import load_images
 
         if sources.text or sources.tokens:
             raise InputError("vit learns from images: --text and --tokens are for lm.")
         dataset = sources.dataset or ("imagenet16" if preset == "imagenet16" else "mnist")
         return load_images(dataset, sources.data_folder, say, sources.n_samples)
-    from dr_transformer.training.text_sources import load_text, load_tokens
+    from dr_transformer.training.text import load_text, load_tokens
 
     if sources.dataset or sources.data_folder or sources.n_samples:
         raise InputError("lm learns from text: --dataset, --data-folder and --n-samples are for vit.")

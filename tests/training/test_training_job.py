@@ -17,7 +17,7 @@ from dr_transformer.training.loop import train
 from dr_transformer.training.results import read_results
 from dr_transformer.training.settings import RunConfig
 from dr_transformer.training.sources import Sources
-from dr_transformer.training.text_sources import load_text
+from dr_transformer.training.text import load_text
 from tests.training.tiny import changed, text
 
 SETTINGS = changed("lm", max_iters=40, eval_interval=20)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from dr_transformer.training.data import DataInfo, ImageData, TextData
-from dr_transformer.training.image_sources import IMAGENET_BATCHES, IMAGENET_VALIDATION
+from dr_transformer.training.images import IMAGENET_BATCHES, IMAGENET_VALIDATION
 from dr_transformer.training.settings import LMSettings, RunConfig, Settings, ViTSettings
-from dr_transformer.training.text_sources import characters
+from dr_transformer.training.text import characters
 from tests.machine import DEVICES
 
 RUNS = {device: RunConfig(device=device, compile="no") for device in DEVICES}

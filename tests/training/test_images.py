@@ -8,7 +8,7 @@ import pytest
 
 from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
-from dr_transformer.training.image_sources import IMAGENET_BATCHES, load_images, read_imagenet, shrink
+from dr_transformer.training.images import IMAGENET_BATCHES, load_images, read_imagenet, shrink
 from dr_transformer.training.loop import train
 from dr_transformer.training.presets import preset
 from dr_transformer.training.settings import RunConfig, ViTSettings

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dr_transformer.errors import InputError
-from dr_transformer.training import text_sources
+from dr_transformer.training import text
 from dr_transformer.training.settings import LMSettings
-from dr_transformer.training.text_sources import characters, load_text, load_tokens
+from dr_transformer.training.text import characters, load_text, load_tokens
 from tests.training.tiny import changed
 
 
@@ -35,7 +35,7 @@ def test_nanogpts_split_of_tiny_shakespeare(tmp_path: Path, monkeypatch: pytest.
     """Whoever has the text under any name is told that it is tiny Shakespeare; 1 003 854 and 111 540 tokens."""
     stand_in = "To be, or not to be. " * 53114 + "x" * 0
     stand_in = (stand_in + " " * 1115394)[:1115394]
-    monkeypatch.setattr(text_sources, "SHAKESPEARE_SHA256", hashlib.sha256(stand_in.encode()).hexdigest())
+    monkeypatch.setattr(text, "SHAKESPEARE_SHA256", hashlib.sha256(stand_in.encode()).hexdigest())
     (tmp_path / "a.txt").write_text(stand_in)
     data = load_text(tmp_path / "a.txt", lambda _: None)
     assert (len(data.train), len(data.val), data.info.name) == (1003854, 111540, "tiny Shakespeare")
@@ -122,17 +122,17 @@ def test_the_download_is_checked_kept_and_used_again(tmp_path: Path, monkeypatch
         return io.BytesIO(content)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(text_sources.urllib.request, "urlopen", answer)
+    monkeypatch.setattr(text.urllib.request, "urlopen", answer)
     with pytest.raises(
         InputError, match=r"what was downloaded is not tiny Shakespeare .* give the text with --text FILE"
     ):
         load_text(None, lambda _: None)
     assert not list(tmp_path.rglob("*.txt"))
-    monkeypatch.setattr(text_sources, "SHAKESPEARE_SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(text, "SHAKESPEARE_SHA256", hashlib.sha256(content).hexdigest())
     for said in ("downloaded", "from the cache of an earlier download", "from the cache of an earlier download"):
         data = load_text(None, lambda _: None)
         assert (data.info.name, data.info.source, data.info.n_train) == ("tiny Shakespeare", said, 270)
-    assert asked == [text_sources.SHAKESPEARE_URL] * 2
+    assert asked == [text.SHAKESPEARE_URL] * 2
     (kept,) = tmp_path.rglob("input.txt")
     kept.write_bytes(b"damaged")
     assert load_text(None, lambda _: None).info.source == "downloaded"
@@ -140,10 +140,10 @@ def test_the_download_is_checked_kept_and_used_again(tmp_path: Path, monkeypatch
 
 def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(url: str, timeout: float) -> io.BytesIO:
-        raise text_sources.urllib.error.URLError("no network")
+        raise text.urllib.error.URLError("no network")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(text_sources.urllib.request, "urlopen", offline)
+    monkeypatch.setattr(text.urllib.request, "urlopen", offline)
     with pytest.raises(InputError) as error:
         load_text(None, lambda _: None)
     assert str(error.value) == (
