@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from dr_transformer.baseline_run import BASELINES, Array, BaselineRun
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.baselines import BASELINES, Array, BaselineRun
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from dr_transformer.bench import Result, run_cases
 from dr_transformer.bench_cases import cases
-from dr_transformer.jobs import Background
+from dr_transformer.engine.jobs import Background
 
 
 @dataclass(eq=False)

@@ -13,14 +13,14 @@ from dr_transformer.canvas_parts import Attended, Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.drawing import SIDE
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Background
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import NewToken, find_twin, majority, new_token
 from dr_transformer.model.planes import planes
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.picture import labelled_panels
-from dr_transformer.run import Run
 
 N_SHOWN = 5  # attended tokens in a row of the table
 

@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer import animation, data_export, figure_content
-from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
+from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.figure_templates import Drawing
 from dr_transformer.figures import render
-from dr_transformer.jobs import Background
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
 from dr_transformer.palette import shared_colours
 from dr_transformer.quality.curves import CURVES
-from dr_transformer.run import Run
 
 Array = npt.NDArray[np.floating]
 

@@ -77,8 +77,8 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
     from tqdm import tqdm
 
     from dr_transformer import animation
+    from dr_transformer.engine.run import Trajectory, shows_sub_steps
     from dr_transformer.export import settings, whole_file
-    from dr_transformer.run import Trajectory, shows_sub_steps
 
     animation.check_format(out)
     config, view = Config(**_of(Config, given)), ViewConfig(**_of(ViewConfig, given))
@@ -165,7 +165,7 @@ def _drawing(
         return figure_content.attention(latents.blocks, dataset, config, options)
     if options.template == "metrics":
         return figure_content.metrics(_curves(dataset, config, latents.blocks))
-    from dr_transformer.baseline_run import BASELINES
+    from dr_transformer.engine.baselines import BASELINES
 
     found = _baselines(dataset, config, baselines, say)
     return figure_content.methods(latents.blocks, found, BASELINES, dataset, config, view, options, baselines.align)
@@ -186,7 +186,7 @@ def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict
 
 
 def _baselines(dataset: Dataset, config: Config, baselines: BaselineConfig, say: Say) -> dict[str, Array | str]:
-    from dr_transformer.baseline_run import BaselineRun
+    from dr_transformer.engine.baselines import BaselineRun
     from dr_transformer.methods.graph_store import GraphStore
     from dr_transformer.methods.umap_worker import UMAPWorker
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dr_transformer.adjacency_run import attention_settings, latents_of
 from dr_transformer.chart_table import MOST
-from dr_transformer.jobs import Background
-from dr_transformer.run import Run
+from dr_transformer.engine.adjacency import attention_settings, latents_of
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.theory.attention_graph import class_attention
 
 BY_CHANCE = "share of the tokens"

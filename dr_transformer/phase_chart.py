@@ -9,11 +9,11 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dr_transformer.config import Config
+from dr_transformer.engine.sweep import Sweep
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.phase_reading import SYMBOLS, best_cell, collapsed, figure_text, rounding
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import Cell
-from dr_transformer.sweep import Sweep
 
 _INK, _PAPER = "#101010", "#ffffff"  # together they are seen on any colour of the scale
 _MOST_TICKS = 13

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from dr_transformer.config import Config
+from dr_transformer.engine.sweep import Sweep
 from dr_transformer.model.unroll import resolve_dtype
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import Cell
-from dr_transformer.sweep import Sweep
 
 SYMBOLS = {"alpha": "α", "eta": "η", "n_blocks": "L"}
 COLLAPSE = 2.0

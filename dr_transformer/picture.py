@@ -10,10 +10,10 @@ import torch
 
 from dr_transformer.canvas_parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
+from dr_transformer.engine.run import Run, Trajectory
 from dr_transformer.model import views
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.view_frames import Projector, in_view
-from dr_transformer.run import Run, Trajectory
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
 N_ATTENDED = 8  # most attended tokens shown of a clicked one

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dr_transformer.attended_table import AttendedTable, attended_table
-from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.canvas_parts import Colouring, Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.mnist import FAMILIES, count
+from dr_transformer.engine.baselines import Baseline, BaselineRun
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.hardware.devices import spoken
-from dr_transformer.jobs import Background
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.picture import KEPT, colourings, picture
 from dr_transformer.quality.words import describe
-from dr_transformer.run import Run
 from dr_transformer.web_page import web_page
 
 MAX_ATTENDED = 20_000  # tokens; of more, whom each attends to would take minutes and tens of megabytes

@@ -11,8 +11,8 @@ from dr_transformer.config import BaselineConfig, Config, ViewConfig
 from dr_transformer.errors import InputError
 
 if TYPE_CHECKING:
-    from dr_transformer.baseline_run import BaselineRun
     from dr_transformer.data.dataset import Dataset
+    from dr_transformer.engine.baselines import BaselineRun
 
 Say = Callable[[str], None]
 
@@ -31,8 +31,8 @@ def web(
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"cannot write {out.name!r}: the name must end in .html.")
+    from dr_transformer.engine.run import Run
     from dr_transformer.export import whole_file
-    from dr_transformer.run import Run
     from dr_transformer.run_page import run_page
 
     with whole_file(out) as target:
@@ -56,7 +56,7 @@ def web(
 
 
 def _baselines(dataset: Dataset, config: Config, baseline_config: BaselineConfig) -> BaselineRun:
-    from dr_transformer.baseline_run import BaselineRun
+    from dr_transformer.engine.baselines import BaselineRun
     from dr_transformer.methods.graph_store import GraphStore
     from dr_transformer.methods.umap_worker import UMAPWorker
 

@@ -10,31 +10,31 @@ from typing import Any
 import numpy as np
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.adjacency_run import AdjacencyRun, MatrixImage
-from dr_transformer.alpha_run import AlphaTuning
 from dr_transformer.baseline_alone import BaselineAlone
-from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.bench_job import BenchJob
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.corollary_run import CorollaryRun, CorollarySettings
 from dr_transformer.drawn_run import DrawnRun
+from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
+from dr_transformer.engine.alpha import AlphaTuning
+from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.corollary import CorollaryRun, CorollarySettings
+from dr_transformer.engine.inside import InsideRun
+from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.reality import RealityCheck
+from dr_transformer.engine.reparametrisation import Reparametrisation
+from dr_transformer.engine.run import Run
+from dr_transformer.engine.spectrum import SpectrumRun
+from dr_transformer.engine.sweep import Sweep
+from dr_transformer.engine.theorem import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
+from dr_transformer.engine.variants import VariantRun
 from dr_transformer.export_job import FigureJob, FilmJob, TableJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.inside_run import InsideRun
 from dr_transformer.matrix_tables import ClassAttention
-from dr_transformer.measurement import Measurement
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.sweep_grid import Grid
-from dr_transformer.reality import RealityCheck
-from dr_transformer.reparametrisation import Reparametrisation
-from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob
-from dr_transformer.spectrum_run import SpectrumRun
-from dr_transformer.sweep import Sweep
-from dr_transformer.theorem_run import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
 from dr_transformer.theory.variants import Variant
-from dr_transformer.variant_run import VariantRun
 
 CONFIG = Config(n_components=8, n_blocks=2, device="cpu")
 VIEW = ViewConfig()

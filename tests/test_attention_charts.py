@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from dr_transformer.alpha_run import cross_entropy_at
 from dr_transformer.attention_charts import (
     alpha_chart,
     angle_chart,
@@ -18,6 +17,7 @@ from dr_transformer.attention_charts import (
 )
 from dr_transformer.charts import depth_range
 from dr_transformer.data.mnist import count
+from dr_transformer.engine.alpha import cross_entropy_at
 from dr_transformer.theory.alpha_tuning import Agreement, AlphaCurve
 
 CURVE = AlphaCurve(

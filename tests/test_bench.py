@@ -20,7 +20,7 @@ from dr_transformer.bench_large import large_cases, repeated
 from dr_transformer.bench_memory import PeakMemory
 from dr_transformer.bench_peaks import PeakMeter, Side
 from dr_transformer.bench_transformer import blocks, first_latents, plain_transformer
-from dr_transformer.jobs import Cancelled, Runner
+from dr_transformer.engine.jobs import Cancelled, Runner
 from dr_transformer.model.unroll import unroll
 from tests.machine import WITH_FLOAT64, pretend
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer.baseline_run import BASELINES, Baseline, BaselineRun
 from dr_transformer.config import BaselineConfig
-from dr_transformer.measurement import Measurement
+from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun
+from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.quality import metrics
 from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.scores import Quality, Reference, clusters, nmi, quality
-from dr_transformer.run import Run
 from dr_transformer.ui.comparison import levels, missing_line, sentences, table
 from dr_transformer.ui.summary import curves_line, depth_line
 

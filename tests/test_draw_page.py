@@ -12,8 +12,8 @@ from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.data.drawing import ink_from_strokes, png, token_from_ink
 from dr_transformer.drawn_run import DrawnRun, check_drawable
+from dr_transformer.engine.run import Run
 from dr_transformer.model.new_token import majority, nearest
-from dr_transformer.run import Run
 from tests.test_pages import ROOT, SMALL
 from tests.user_files import npz
 

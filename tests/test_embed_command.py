@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load, reproduce
-from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data_export import FORMATS
 from dr_transformer.embed_config import SUFFIXES, USED_BY, EmbedConfig
+from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.run import Run
 from dr_transformer.export_job import TableJob
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.run import Run
 from dr_transformer.session_file import dump
 from dr_transformer.session_file import load as load_session
 from tests.model.ranks import run_together

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
+from dr_transformer.engine.baselines import BaselineRun
+from dr_transformer.engine.run import Run
 from dr_transformer.export_job import Charts, ExportJob, FigureJob, FilmJob, Measured, TableJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.figure_metadata import read_settings
@@ -21,7 +22,6 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.model.views import pca_view
-from dr_transformer.run import Run
 
 CONFIG = Config(n_components=16, n_blocks=2)
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "2"]

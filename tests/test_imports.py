@@ -24,6 +24,7 @@ ROOMS = (
     "quality",
     "theory",
     "training",
+    "engine",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 
@@ -32,7 +33,14 @@ def test_numerics_import_no_interface() -> None:
     """One process imports one module after the other: what none has brought, each would not bring alone."""
     modules = [
         f"dr_transformer{name}"
-        for name in ("", ".estimators.transformer", ".data.dataset", ".run", ".measurement", ".reality")
+        for name in (
+            "",
+            ".estimators.transformer",
+            ".data.dataset",
+            ".engine.run",
+            ".engine.measurement",
+            ".engine.reality",
+        )
     ]
     code = "import importlib, sys\n"
     code += f"for m in {modules}: importlib.import_module(m); print(m, *(h for h in {HEAVY} if h in sys.modules))"

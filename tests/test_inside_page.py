@@ -13,8 +13,9 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from dr_transformer import Config, load, run, unroll
-from dr_transformer.inside_run import Place, depth_of
+from dr_transformer import Config, load, unroll
+from dr_transformer.engine import run
+from dr_transformer.engine.inside import Place, depth_of
 from dr_transformer.theory.objective import data_gradients, objective
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui import section_run

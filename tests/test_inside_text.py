@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dr_transformer import Config
-from dr_transformer.inside_run import Cosines, LatentFigures
+from dr_transformer.engine.inside import Cosines, LatentFigures
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
 from dr_transformer.ui.objective_text import changes_table, gradient_sentence, sentences

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dr_transformer import Config, load
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Runner
 from dr_transformer.lessons import Lesson, lesson_name, read_folder, read_lesson, shipped_lessons
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
 from dr_transformer.quality.metrics import kmeans_nmi, knn_accuracy
-from dr_transformer.run import Run
 from dr_transformer.theory.attention_graph import attention_graph
 
 RULE = "a rule inside a step's text is written ***, as three dashes begin a block."

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load
-from dr_transformer import sweep as sweep_module
+from dr_transformer.engine import sweep as sweep_module
 from dr_transformer.model.unroll import unroll
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Reference, quality

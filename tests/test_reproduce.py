@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
-from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
+from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.model.views import aligned_pca_view

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dr_transformer import run_cost
+from dr_transformer.engine import run_cost
 from tests.test_pages import ROOT, finished, run
 
 PAGES = [ROOT / "app.py", ROOT / "pages" / "2_Compare.py", ROOT / "pages" / "7_Draw_a_digit.py"]

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
-from dr_transformer.baseline_run import Baseline, BaselineRun
 from dr_transformer.canvas_parts import Colouring
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
+from dr_transformer.engine.baselines import Baseline, BaselineRun
+from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.picture import KEPT
 from dr_transformer.quality.words import describe
-from dr_transformer.run import Run
 from dr_transformer.run_page import WebPageJob, _for_panels, run_page
 from tests.e2e.canvas_page import quantisation
 from tests.test_blob import decode

@@ -8,10 +8,10 @@ import pytest
 from dr_transformer import Config, Dataset, load
 from dr_transformer.cli import main
 from dr_transformer.config import ViewConfig
+from dr_transformer.engine.run import Run
 from dr_transformer.export_job import FigureJob, FilmJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.palette import PETROFF10, TAB10, class_colours, shared_colours
-from dr_transformer.run import Run
 
 SAID = "12 classes, 10 colours: class 11 has the colour of class 1 again, and so on."
 LOOK = {"frame_width": 160, "frame_height": 160, "fps": 2, "seconds_per_block": 0.5, "hold": 0.0}

@@ -7,9 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
+from dr_transformer.engine.spectrum import SpectrumRun, verdict
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from dr_transformer.spectrum_run import SpectrumRun, verdict
 from dr_transformer.theory.convergence import convergence, subspace_overlap
 from dr_transformer.ui.spectrum_canvas import colourings, panels
 from tests.test_adjacency_page import PAGE, charts, numbers

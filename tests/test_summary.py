@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, load
-from dr_transformer.jobs import Runner
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.run import Run, Trajectory
+from dr_transformer.engine.run_cost import time_note
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.run import Run, Trajectory
-from dr_transformer.run_cost import time_note
 from dr_transformer.ui.summary import notes
 
 

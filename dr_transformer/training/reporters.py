@@ -84,7 +84,7 @@ class Terminal:
 
 
 class Events:
-    """One JSON object a line on standard output; see `job.py`, which reads them."""
+    """One JSON object a line on standard output; see `engine/training.py`, which reads them."""
 
     def say(self, sentence: str) -> None:  # noqa: D102
         self._send(event="said", sentence=sentence)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dr_transformer.adjacency_run import ORDERS, AdjacencyRun, MatrixImage
 from dr_transformer.attention_charts import (
     HISTOGRAM_HEIGHT,
     MATRIX_HEIGHT,
@@ -19,8 +18,9 @@ from dr_transformer.attention_charts import (
 )
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage
+from dr_transformer.engine.run import Run
 from dr_transformer.picture import colourings, picture
-from dr_transformer.run import Run
 from dr_transformer.ui.alpha_section import alpha_section
 from dr_transformer.ui.attention_jobs import adjacency_run, matrix_image
 from dr_transformer.ui.chart_table import tables_behind

@@ -7,10 +7,10 @@ import math
 import streamlit as st
 
 from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.alpha_run import AlphaTuning, relevant
 from dr_transformer.attention_charts import alpha_chart, mass_chart
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.alpha import AlphaTuning, relevant
 from dr_transformer.ui import attention_jobs
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.poll import poll

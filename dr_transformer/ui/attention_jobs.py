@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from dr_transformer.adjacency_run import AdjacencyRun, MatrixImage
-from dr_transformer.alpha_run import AlphaTuning, relevant
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.run import Run
-from dr_transformer.spectrum_run import SpectrumRun
+from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
+from dr_transformer.engine.alpha import AlphaTuning, relevant
+from dr_transformer.engine.run import Run
+from dr_transformer.engine.spectrum import SpectrumRun
 from dr_transformer.ui.session import graphs, runner, session_name
 
 

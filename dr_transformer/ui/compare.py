@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.measurement import Measurement
+from dr_transformer.engine.baselines import BaselineRun
+from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.run import Run
 from dr_transformer.picture import attended
 from dr_transformer.quality.metrics import METRICS
-from dr_transformer.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.comparison import CURVES, colourings, curves, levels, panels, sentences, table

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from dr_transformer.engine.training import TrainingJob
 from dr_transformer.errors import InputError
-from dr_transformer.training.job import TrainingJob
 from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.results import Row
 from dr_transformer.training_charts import Points, live_chart

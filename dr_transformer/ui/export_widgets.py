@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import streamlit as st
 
-from dr_transformer.jobs import Job
+from dr_transformer.engine.jobs import Job
 from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.ui import export_jobs
 from dr_transformer.ui.poll import poll

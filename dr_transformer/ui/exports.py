@@ -9,14 +9,14 @@ from pathlib import PurePath
 import streamlit as st
 
 from dr_transformer import animation, data_export, session_file
-from dr_transformer.baseline_run import BASELINES, BaselineRun
 from dr_transformer.config import BaselineConfig, ViewConfig
+from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export_job import Charts, Measured, TableJob
 from dr_transformer.figure_config import TEMPLATES, AnimationConfig, FigureConfig
-from dr_transformer.measurement import Measurement
 from dr_transformer.reproduce import script
-from dr_transformer.run import Run
 from dr_transformer.ui import export_jobs
 from dr_transformer.ui.comparison import CURVES, curves, levels
 from dr_transformer.ui.export_widgets import choice, declared_widgets, file_row

@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from dr_transformer.adjacency_run import TokenAttention, attention_settings, token_attention
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.attention_charts import rounded
 from dr_transformer.canvas_parts import Attended, Pin
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.run import Run
+from dr_transformer.engine.adjacency import TokenAttention, attention_settings, token_attention
+from dr_transformer.engine.run import Run
 from dr_transformer.theory.attention_graph import most_attended
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.run_canvas import classes

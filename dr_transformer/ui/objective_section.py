@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.block_charts import sub_step_curve
-from dr_transformer.inside_run import InsideRun, depth_of
-from dr_transformer.run import Run
+from dr_transformer.engine.inside import InsideRun, depth_of
+from dr_transformer.engine.run import Run
 from dr_transformer.ui.block_diagram import LABELS
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dr_transformer.inside_run import Cosines, Place
+from dr_transformer.engine.inside import Cosines, Place
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
 from dr_transformer.ui.block_diagram import LABELS

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import DATA, Row, what_varies
 from dr_transformer.quality.scores import SUBSAMPLE
-from dr_transformer.reality import RealityCheck
 from dr_transformer.ui import session
 from dr_transformer.ui.figure_columns import figure_columns
 from dr_transformer.ui.poll import poll

@@ -8,8 +8,9 @@ from dr_transformer.block_charts import overlaid
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset
+from dr_transformer.engine.reparametrisation import Reparametrisation
+from dr_transformer.engine.variants import SUBSAMPLE
 from dr_transformer.model.unroll import LAYER_NORM_EPS
-from dr_transformer.reparametrisation import Reparametrisation
 from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.inside_jobs import reparametrisation
@@ -18,7 +19,6 @@ from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.substep_texts import PAPER
 from dr_transformer.ui.summary import capitalised
 from dr_transformer.ui.variants_section import sample_sentence
-from dr_transformer.variant_run import SUBSAMPLE
 
 WITHOUT_EPSILON = (
     f"In float64 it comes from LayerNorm's ε = {LAYER_NORM_EPS:g}: without ε less than 1e-13 stays, which is rounding. "

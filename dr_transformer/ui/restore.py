@@ -9,9 +9,9 @@ import streamlit as st
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.figure_metadata import read_settings
-from dr_transformer.run import Run
 from dr_transformer.saved_settings import SavedSettings
 from dr_transformer.session_file import Session, load
 from dr_transformer.ui.export_widgets import set_widgets

@@ -10,19 +10,19 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.bench_job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset, load, load_bytes
+from dr_transformer.engine.baselines import BaselineRun
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.reality import RealityCheck
+from dr_transformer.engine.run import Run
+from dr_transformer.engine.run_cost import check_memory
+from dr_transformer.engine.sweep import Sweep
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Runner
-from dr_transformer.measurement import Measurement
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.reality import RealityCheck
-from dr_transformer.run import Run
-from dr_transformer.run_cost import check_memory
-from dr_transformer.sweep import Sweep
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.presence import SessionName, connected
 from dr_transformer.ui.sidebar import Settings

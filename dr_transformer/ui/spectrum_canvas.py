@@ -7,8 +7,8 @@ import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
 from dr_transformer.model.views import aligned_pca_view
-from dr_transformer.spectrum_run import N_MAPS, SpectrumRun
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.remember import remembered
 

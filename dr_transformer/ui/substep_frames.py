@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.config import ViewConfig
-from dr_transformer.inside_run import sub_steps
+from dr_transformer.engine.inside import sub_steps
+from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.model.view_frames import axis_names
 from dr_transformer.model.views import principal_axes
-from dr_transformer.run import Run
 from dr_transformer.ui.block_diagram import LABELS
 from dr_transformer.ui.canvas import Panel
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dr_transformer.config import Config
-from dr_transformer.inside_run import LatentFigures
+from dr_transformer.engine.inside import LatentFigures
 
 PAPER = "[arXiv 2507.21040](https://arxiv.org/abs/2507.21040), section 3"
 

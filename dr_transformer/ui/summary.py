@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
+from dr_transformer.engine.run import PREVIEW, Run
+from dr_transformer.engine.run_cost import time_note
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality.scores import SUBSAMPLE
-from dr_transformer.run import PREVIEW, Run
-from dr_transformer.run_cost import time_note
 
 # A parameter's name where it is one: many are ordinary words too.
 _NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})(?= = | must )")

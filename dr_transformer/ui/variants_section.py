@@ -12,6 +12,7 @@ from dr_transformer.block_charts import LOOKS, variants_curve
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.engine.variants import SUBSAMPLE, VariantRun
 from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import Panel, latent_canvas
@@ -25,7 +26,6 @@ from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.substep_texts import PAPER
 from dr_transformer.ui.summary import capitalised
 from dr_transformer.ui.words import panels_in_words
-from dr_transformer.variant_run import SUBSAMPLE, VariantRun
 
 CANVAS = "variants_canvas"
 NAMES = {

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import streamlit as st
 
-from dr_transformer.jobs import Job
+from dr_transformer.engine.jobs import Job
 from dr_transformer.ui.log_normaliser_jobs import stop
 from dr_transformer.ui.summary import capitalised
 

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import streamlit as st
 
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.run import Run
 from dr_transformer.quality.words import NO_CLASSES, Array, has_classes, last_passed, meaning, overlaps, sentences, told
-from dr_transformer.run import Run
 
 _LABEL = "The picture in words"
 _AT_ONCE = 50  # blocks measured in one script run: of 2 000 tokens in 128 dimensions each takes 5 ms

@@ -5,7 +5,7 @@ import time
 
 import streamlit as st
 
-from dr_transformer.jobs import Background
+from dr_transformer.engine.jobs import Background
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
-from dr_transformer.jobs import PATIENCE
+from dr_transformer.engine.jobs import PATIENCE
 
 SCRIPT = Path(__file__).with_name("ended_app.py")
 SOON_MS = 1000 * (PATIENCE + 15)  # what it may take, and patience with the machine

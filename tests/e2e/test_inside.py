@@ -15,7 +15,7 @@ import torch
 from playwright.sync_api import BrowserContext, Page, expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.inside_run import Place
+from dr_transformer.engine.inside import Place
 from dr_transformer.theory.objective import objective
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.objective_section import BETAS

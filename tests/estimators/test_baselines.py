@@ -15,8 +15,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from dr_transformer import PCA, UMAP, InputError, LaplacianEigenmaps, load
-from dr_transformer.baseline_run import BaselineRun
 from dr_transformer.config import BaselineConfig, Config
+from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.estimators import baselines as baseline_estimators
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore

@@ -17,11 +17,11 @@ from dr_transformer.bench_transformer import left_out, precisions
 from dr_transformer.cli import main
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, load
+from dr_transformer.engine.run import Run, deviation_from_float64
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import Products, multiplies_bfloat16
 from dr_transformer.model import unroll as model
 from dr_transformer.model.unroll import resolve_precision, resolve_products, unroll
-from dr_transformer.run import Run, deviation_from_float64
 from dr_transformer.ui.link import read_link
 from dr_transformer.ui.summary import status_line
 from tests.machine import WITH_FLOAT64

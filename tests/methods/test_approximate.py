@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dr_transformer import LaplacianEigenmaps, load
+from dr_transformer.engine.jobs import Cancelled
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Cancelled
 from dr_transformer.methods import approximate as graph_approximate
 from dr_transformer.methods.approximate import approximate_graph, measured_recall, shared_graph, without_own
 from dr_transformer.methods.graph import KNNGraph, knn_graph, neighbourhood_preservation

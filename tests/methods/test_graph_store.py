@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dr_transformer import Dataset, load
+from dr_transformer.engine.jobs import Cancelled
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Cancelled
 from dr_transformer.methods import graph_store
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import load
+from dr_transformer.engine.jobs import Cancelled
+from dr_transformer.engine.run import Run
 from dr_transformer.hardware import products
 from dr_transformer.hardware.products import multiplies_bfloat16
-from dr_transformer.jobs import Cancelled
 from dr_transformer.model import kernels
 from dr_transformer.model.attention import attend
 from dr_transformer.model.kernels import weighted_means
 from dr_transformer.model.unroll import layer_norm, resolve_products, unroll
 from dr_transformer.quality.metrics import knn_accuracy
-from dr_transformer.run import Run
 from tests import oracle
 from tests.machine import DEVICES, WITH_FLOAT64
 

@@ -4,9 +4,9 @@ import pytest
 
 from dr_transformer import Config, load
 from dr_transformer.data.subset import subset
-from dr_transformer.inside_run import difference
+from dr_transformer.engine.inside import difference
+from dr_transformer.engine.reparametrisation import both_ways
 from dr_transformer.model import unroll
-from dr_transformer.reparametrisation import both_ways
 from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.reparametrisation_section import WITHOUT_EPSILON
 

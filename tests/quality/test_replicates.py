@@ -6,6 +6,7 @@ import pytest
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer.data.dataset import draw
 from dr_transformer.data.null import gaussian_like
+from dr_transformer.engine.run import Cancelled
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import (
     DATA,
@@ -19,7 +20,6 @@ from dr_transformer.quality.replicates import (
     what_varies,
 )
 from dr_transformer.quality.scores import Reference, quality
-from dr_transformer.run import Cancelled
 
 SMALL = Config(n_components=16, n_blocks=3, precision="float64")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer import run as run_module
-from dr_transformer.jobs import Runner
+from dr_transformer.engine import run as run_module
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.run import Run, deviation_from_float64
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy, subsample
 from dr_transformer.quality.scores import nmi
-from dr_transformer.run import Run, deviation_from_float64
 from tests.machine import DEVICES
 
 SMALL = Config(n_components=8, n_blocks=3)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
 from dr_transformer.model.unroll import unroll

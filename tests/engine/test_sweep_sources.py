@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dr_transformer import Config, load, sweep
+from dr_transformer import Config, load
+from dr_transformer.engine import sweep
+from dr_transformer.engine.sweep import SOURCES, Sweep, source_digest, versions
 from dr_transformer.quality.sweep_cache import SweepCache
 from dr_transformer.quality.sweep_grid import Grid
-from dr_transformer.sweep import SOURCES, Sweep, source_digest, versions
 
-PACKAGE = Path(sweep.__file__).parent
+PACKAGE = Path(sweep.__file__).parents[1]
 # What `sweep` imports, directly or not, and no cell follows from.
 OF_NO_CONSEQUENCE = {
     *("errors", "paths", "parameters", "config"),  # the settings themselves are in the key
-    *("jobs", "quality/sweep_cache", "quality/sweep_grid"),  # when and where cells are computed
+    *("engine/jobs", "quality/sweep_cache", "quality/sweep_grid"),  # when and where cells are computed
 }
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, InputError, load, unroll
-from dr_transformer import sweep as sweep_module
 from dr_transformer.data.dataset import draw
-from dr_transformer.jobs import Runner
+from dr_transformer.engine import sweep as sweep_module
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.sweep import Sweep
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality, Reference, quality
 from dr_transformer.quality.sweep_cache import SweepCache
 from dr_transformer.quality.sweep_grid import COLUMNS, MAX_CELLS, Grid
-from dr_transformer.sweep import Sweep
 
 BASE = Config(n_components=8, n_blocks=2, alpha=7, eta=0.3, device="cpu")
 ETA = Grid("eta", (5, 30), (0.2, 0.5, 0.4))

@@ -17,10 +17,10 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.data.mnist import count
+from dr_transformer.engine.run import Run, shows_sub_steps
 from dr_transformer.errors import InputError
 from dr_transformer.model.cost import cost, scaled
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
-from dr_transformer.run import Run, shows_sub_steps
 
 # Of the free memory, for one run. The rest is for what follows it (curves, graphs, pictures) and other sessions, and
 # the prediction is right to a factor of two only.

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from dr_transformer import Config, InputError, load, run_cost
+from dr_transformer import Config, InputError, load
 from dr_transformer.data.dataset import load_bytes
+from dr_transformer.engine import run_cost
+from dr_transformer.engine.run import Run, Trajectory
+from dr_transformer.engine.run_cost import (
+    check_memory,
+    duration,
+    expected_seconds,
+    free_memory,
+    memory_needed,
+    time_note,
+)
 from dr_transformer.model.cost import cost
-from dr_transformer.run import Run, Trajectory
-from dr_transformer.run_cost import check_memory, duration, expected_seconds, free_memory, memory_needed, time_note
 from tests.machine import pretend
 
 CPU = Config(device="cpu")
@@ -24,7 +32,7 @@ def test_the_blocks_counted_are_those_a_run_keeps(
     n_blocks: int, precision: str, sub_steps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not sub_steps:
-        monkeypatch.setattr("dr_transformer.run._MAX_POINTS", 0)
+        monkeypatch.setattr("dr_transformer.engine.run._MAX_POINTS", 0)
     data, config = load("digits", 60), Config(n_components=8, n_blocks=n_blocks, precision=precision, device="cpu")
     run = Run(data, config)
     run.owners.add("test")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dr_transformer.jobs import Background
+from dr_transformer.engine.jobs import Background
 from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import Gaussian
 from dr_transformer.theory.gaussian_keys import N_SAMPLES, Convergence, convergence

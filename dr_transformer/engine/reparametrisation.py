@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.inside import difference
+from dr_transformer.engine.jobs import Background
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.inside_run import difference
-from dr_transformer.jobs import Background
 from dr_transformer.theory.variants import Variant, unroll_variant
 
 Array = npt.NDArray[np.floating]

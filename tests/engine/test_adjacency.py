@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.adjacency_run import ORDERS, AdjacencyRun, MatrixImage, latents_of, token_attention
 from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage, latents_of, token_attention
+from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.run import Run
 from dr_transformer.theory.attention_graph import IMAGE_SIZE, class_order, fiedler_order
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 
-from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import DATASETS, Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.adjacency import attention_settings
+from dr_transformer.engine.jobs import Background
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.quality import metrics
 from dr_transformer.theory.objective import Terms, terms
 from dr_transformer.theory.variants import Variant, unroll_variant

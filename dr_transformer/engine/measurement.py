@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dr_transformer.baseline_run import BaselineRun
-from dr_transformer.jobs import Background
+from dr_transformer.engine.baselines import BaselineRun
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.model.views import principal_axes
 from dr_transformer.quality.scores import Quality, quality
-from dr_transformer.run import Run
 
 
 @dataclass(eq=False)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from dr_transformer.config import Config
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.methods.graph import KNNGraph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
-from dr_transformer.run import Run
 from dr_transformer.theory.attention_graph import (
     Indices,
     attention_blocks,

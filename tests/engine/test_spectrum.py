@@ -7,10 +7,10 @@ import pytest
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun, overlaps, verdict
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from dr_transformer.spectrum_run import N_MAPS, SpectrumRun, overlaps, verdict
 from dr_transformer.theory.attention_spectrum import attention_spectrum
 from dr_transformer.theory.convergence import convergence, subspace_overlap
 

@@ -9,8 +9,8 @@ from scipy.interpolate import CubicHermiteSpline
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.jobs import Background
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
 from dr_transformer.theory.alpha_tuning import AlphaCurve, Array, tune_alpha

@@ -8,11 +8,11 @@ import pytest
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.reparametrisation import Reparametrisation, both_ways
+from dr_transformer.engine.variants import VariantRun
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy
-from dr_transformer.reparametrisation import Reparametrisation, both_ways
 from dr_transformer.theory.objective import objective
 from dr_transformer.theory.variants import Variant, diffusion_eta, unroll_variant
-from dr_transformer.variant_run import VariantRun
 
 CONFIG = Config(n_components=16, n_blocks=3)
 

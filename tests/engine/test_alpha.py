@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.alpha_run import AlphaTuning, cross_entropy_at, relevant
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.alpha import AlphaTuning, cross_entropy_at, relevant
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.theory.alpha_tuning import agreement, tune_alpha

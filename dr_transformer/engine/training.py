@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from dr_transformer.data.mnist import cache_folder
+from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Background
 from dr_transformer.paths import module_command, module_environment
 from dr_transformer.training.results import SCHEMA, Row
 from dr_transformer.training.settings import Settings, task_of

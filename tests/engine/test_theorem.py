@@ -7,9 +7,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from dr_transformer.corollary_run import DIMENSIONS, N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
-from dr_transformer.jobs import Background
-from dr_transformer.theorem_run import (
+from dr_transformer.engine.corollary import DIMENSIONS, N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.theorem import (
     MODES,
     N_DRAWS,
     GrowthRun,

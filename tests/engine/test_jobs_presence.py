@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterator
 import pytest
 from streamlit import runtime
 
-from dr_transformer import jobs
-from dr_transformer.jobs import Background, Runner
+from dr_transformer.engine import jobs
+from dr_transformer.engine.jobs import Background, Runner
 from dr_transformer.ui.presence import SessionName, connected
 
 

@@ -15,15 +15,15 @@ import dr_transformer
 from dr_transformer import InputError, bench_job
 from dr_transformer.bench import Case as BenchCase
 from dr_transformer.bench import Side
+from dr_transformer.engine.jobs import Background, Runner
+from dr_transformer.engine.run import Run
+from dr_transformer.engine.theorem import TheoremRun
+from dr_transformer.engine.training import TrainingJob
 from dr_transformer.export_job import ExportJob
-from dr_transformer.jobs import Background, Runner
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.run import Run
-from dr_transformer.theorem_run import TheoremRun
-from dr_transformer.training.job import TrainingJob
 from tests.job_cases import CASES, CONFIG, Case, mnist, plain
 
-ELSEWHERE = {TrainingJob}  # a process of its own, which takes seconds to start: tests/training/test_training_job.py
+ELSEWHERE = {TrainingJob}  # a process of its own, which takes seconds to start: tests/engine/test_training.py
 
 every_job = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.__name__)
 

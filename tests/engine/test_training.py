@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dr_transformer.jobs import Runner
-from dr_transformer.training import job as jobs
-from dr_transformer.training.job import TrainingJob
+from dr_transformer.engine import training as jobs
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.training import TrainingJob
 from dr_transformer.training.loop import train
 from dr_transformer.training.results import read_results
 from dr_transformer.training.settings import RunConfig

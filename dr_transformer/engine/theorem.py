@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dr_transformer.jobs import Background
+from dr_transformer.engine.jobs import Background
 from dr_transformer.theory.energy_distance import null_energies
 from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import Gaussian

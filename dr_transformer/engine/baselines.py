@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.methods.graph import KNNGraph, knn_graph, neighbourhood_preservation
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca

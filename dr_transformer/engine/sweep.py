@@ -21,8 +21,8 @@ import torch
 from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, draw
+from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Background
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.model.unroll import resolve_device, unroll
 from dr_transformer.quality.metrics import METRICS
@@ -40,7 +40,13 @@ SOURCES = (
         "model/projection",
     ),  # where from, and where
     *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
-    *("estimators/rows", "methods/graph_rows", "quality/metrics", "quality/scores", "sweep"),  # how it is measured
+    *(
+        "estimators/rows",
+        "methods/graph_rows",
+        "quality/metrics",
+        "quality/scores",
+        "engine/sweep",
+    ),  # how it is measured
 )
 """The modules of the package that a cell's figures follow from, besides its settings."""
 

@@ -10,10 +10,10 @@ import torch
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.inside_run import InsideRun, Place, depth_of, difference, latent_figures, sub_steps
+from dr_transformer.engine.inside import InsideRun, Place, depth_of, difference, latent_figures, sub_steps
+from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.metrics import effective_rank
-from dr_transformer.run import Run
 from dr_transformer.theory.objective import data_gradients, objective
 
 CONFIG = Config(n_components=16, n_blocks=3)

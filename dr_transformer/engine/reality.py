@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
-from dr_transformer.jobs import Background
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.model.views import principal_axes

@@ -15,9 +15,9 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, balanced_subset
+from dr_transformer.engine.jobs import Cancelled
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import out_of_memory
-from dr_transformer.jobs import Cancelled
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.model.collapse import is_lost, sentence

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.adjacency_run import attention_settings
 from dr_transformer.config import Config
+from dr_transformer.engine.adjacency import attention_settings
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import STRETCHES, Run, Trajectory
 from dr_transformer.hardware.devices import float64_device
-from dr_transformer.jobs import Background
 from dr_transformer.model.unroll import SUB_STEPS, Step, after_attention
 from dr_transformer.quality import metrics
-from dr_transformer.run import STRETCHES, Run, Trajectory
 from dr_transformer.theory.objective import Terms, data_gradients, terms
 
 Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.unroll.Step`
