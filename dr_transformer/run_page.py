@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dr_transformer.attended_table import AttendedTable, attended_table
-from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.canvas.attended import AttendedTable, attended_table
+from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.picture import KEPT, colourings, picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.mnist import FAMILIES, count
 from dr_transformer.engine.baselines import Baseline, BaselineRun
@@ -21,7 +22,6 @@ from dr_transformer.errors import InputError
 from dr_transformer.export import settings
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.magnitude import drawable
-from dr_transformer.picture import KEPT, colourings, picture
 from dr_transformer.quality.words import describe
 from dr_transformer.web_page import web_page
 

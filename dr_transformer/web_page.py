@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_transformer import __version__
-from dr_transformer.attended_table import AttendedTable
-from dr_transformer.blob import Blob
-from dr_transformer.canvas_blob import compress_images, pack_canvas, pack_extras
-from dr_transformer.canvas_parts import Colouring, Panel
-from dr_transformer.canvas_source import CANVAS_JS, STYLE, source
+from dr_transformer.canvas.attended import AttendedTable
+from dr_transformer.canvas.blob import Blob
+from dr_transformer.canvas.canvas_blob import compress_images, pack_canvas, pack_extras
+from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.source import CANVAS_JS, STYLE, source
 from dr_transformer.palette import PETROFF10
 from dr_transformer.paths import asset
 

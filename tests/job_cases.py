@@ -12,8 +12,8 @@ import numpy as np
 from dr_transformer import Config, Dataset, load
 from dr_transformer.baseline_alone import BaselineAlone
 from dr_transformer.bench_job import BenchJob
+from dr_transformer.canvas.drawn import DrawnRun
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.drawn_run import DrawnRun
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning
 from dr_transformer.engine.baselines import BASELINES, BaselineRun

@@ -8,10 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, InputError, load
+from dr_transformer.canvas.drawn import DrawnRun, check_drawable
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.data.drawing import ink_from_strokes, png, token_from_ink
-from dr_transformer.drawn_run import DrawnRun, check_drawable
 from dr_transformer.engine.run import Run
 from dr_transformer.model.new_token import majority, nearest
 from tests.test_pages import ROOT, SMALL

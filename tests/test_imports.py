@@ -25,6 +25,7 @@ ROOMS = (
     "theory",
     "training",
     "engine",
+    "canvas",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

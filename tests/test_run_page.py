@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
-from dr_transformer.canvas_parts import Colouring
+from dr_transformer.canvas.parts import Colouring
+from dr_transformer.canvas.picture import KEPT
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
@@ -17,11 +18,10 @@ from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.picture import KEPT
 from dr_transformer.quality.words import describe
 from dr_transformer.run_page import WebPageJob, _for_panels, run_page
+from tests.canvas.test_blob import decode
 from tests.e2e.canvas_page import quantisation
-from tests.test_blob import decode
 from tests.test_web_page import Page
 from tests.user_files import npz
 

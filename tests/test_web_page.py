@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.attended_table import AttendedTable, attended_table
-from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.canvas.attended import AttendedTable, attended_table
+from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.web_page import save, web_page
+from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas_page import quantisation
-from tests.test_blob import decode, read, unpack
 
 EVIL = ['</script><script>document.title="owned"</script>', '"><img src=x onerror=alert(1)>', "</style>&amp;<!--", "ok"]
 

@@ -16,11 +16,11 @@ from dr_transformer.attention_charts import (
     neighbours_histogram,
     rounded,
 )
+from dr_transformer.canvas.picture import colourings, picture
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage
 from dr_transformer.engine.run import Run
-from dr_transformer.picture import colourings, picture
 from dr_transformer.ui.alpha_section import alpha_section
 from dr_transformer.ui.attention_jobs import adjacency_run, matrix_image
 from dr_transformer.ui.chart_table import tables_behind

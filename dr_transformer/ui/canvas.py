@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dr_transformer.blob import digest
-from dr_transformer.canvas_blob import (
+from dr_transformer.canvas.blob import digest
+from dr_transformer.canvas.canvas_blob import (
     default_opacity,
     default_point_size,
     pack_canvas,
@@ -20,8 +20,8 @@ from dr_transformer.canvas_blob import (
     selection_bits,
     selection_from_text,
 )
-from dr_transformer.canvas_parts import Attended, CanvasState, Colouring, Panel, Pin
-from dr_transformer.canvas_source import CANVAS_JS, STYLE, source
+from dr_transformer.canvas.parts import Attended, CanvasState, Colouring, Panel, Pin
+from dr_transformer.canvas.source import CANVAS_JS, STYLE, source
 from dr_transformer.palette import PETROFF10
 
 __all__ = [

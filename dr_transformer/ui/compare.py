@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dr_transformer.canvas.picture import attended
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.run import Run
-from dr_transformer.picture import attended
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token

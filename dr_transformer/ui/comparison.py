@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer.canvas.picture import Picture, clusters, picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun
 from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model import views
-from dr_transformer.picture import Picture, clusters, picture
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
 from dr_transformer.ui.canvas import Colouring, Panel

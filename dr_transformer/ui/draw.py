@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.drawn import DrawnRun, check_drawable
+from dr_transformer.canvas.picture import attended, colourings
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.drawing import MAX_BYTES, Pixels, token_from_ink, token_from_png
-from dr_transformer.drawn_run import DrawnRun, check_drawable
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10, class_colours
-from dr_transformer.picture import attended, colourings
 from dr_transformer.quality.words import last_passed
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas, pinned_token

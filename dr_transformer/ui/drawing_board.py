@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.canvas_source import source
+from dr_transformer.canvas.source import source
 from dr_transformer.data.drawing import Pixels, ink_from_strokes
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset

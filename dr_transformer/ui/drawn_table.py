@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dr_transformer.canvas.drawn import N_SHOWN, DrawnRun
 from dr_transformer.data.drawing import Pixels, png
-from dr_transformer.drawn_run import N_SHOWN, DrawnRun
 
 _ROW = 36  # pixels: an image of 28 × 28 and some air
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dr_transformer.canvas.picture import attended, colourings, explained, in_three_dimensions, picture, reachable
 from dr_transformer.charts import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
 from dr_transformer.palette import PETROFF10
-from dr_transformer.picture import attended, colourings, explained, in_three_dimensions, picture, reachable
 from dr_transformer.quality.curves import CURVES
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token

@@ -12,7 +12,7 @@ import torch
 
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.attention_charts import rounded
-from dr_transformer.canvas_parts import Attended, Pin
+from dr_transformer.canvas.parts import Attended, Pin
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import TokenAttention, attention_settings, token_attention
 from dr_transformer.engine.run import Run

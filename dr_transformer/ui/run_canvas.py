@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.picture import Picture
 from dr_transformer.engine.run import Run
-from dr_transformer.picture import Picture
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 from dr_transformer.wording import fitting

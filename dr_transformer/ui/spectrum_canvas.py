@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.canvas_parts import Colouring, Panel
+from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
 from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.ui.canvas import latent_canvas

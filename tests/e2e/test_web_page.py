@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dr_transformer import Config, load
-from dr_transformer.attended_table import attended_table
+from dr_transformer.canvas.attended import attended_table
+from dr_transformer.canvas.picture import KEPT
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
-from dr_transformer.picture import KEPT
 from dr_transformer.quality.words import describe
 from dr_transformer.run_page import run_page
 from tests.e2e import canvas_page

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.canvas_parts import Attended, Panel
+from dr_transformer.canvas.parts import Attended, Panel
+from dr_transformer.canvas.picture import labelled_panels
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.drawing import SIDE
@@ -20,7 +21,6 @@ from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import NewToken, find_twin, majority, new_token
 from dr_transformer.model.planes import planes
 from dr_transformer.model.projection import fit_projection
-from dr_transformer.picture import labelled_panels
 
 N_SHOWN = 5  # attended tokens in a row of the table
 

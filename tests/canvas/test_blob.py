@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dr_transformer.blob import Blob, digest
-from dr_transformer.canvas_blob import selection_bits, selection_from_text
+from dr_transformer.canvas.blob import Blob, digest
+from dr_transformer.canvas.canvas_blob import selection_bits, selection_from_text
 from dr_transformer.data.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 from dr_transformer.ui.canvas import (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dr_transformer.canvas_parts import Attended, Colouring, Panel
+from dr_transformer.canvas.parts import Attended, Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.engine.run import Run, Trajectory
 from dr_transformer.model import views

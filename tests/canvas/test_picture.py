@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer import picture as picture_module
-from dr_transformer.canvas_parts import Panel
+from dr_transformer.canvas import picture as picture_module
+from dr_transformer.canvas.parts import Panel
+from dr_transformer.canvas.picture import picture, reachable
 from dr_transformer.config import VIEWS, ViewConfig
 from dr_transformer.engine import run as run_module
 from dr_transformer.engine.run import Run, Trajectory, shows_sub_steps
 from dr_transformer.model import views
 from dr_transformer.model.unroll import after_attention
 from dr_transformer.model.view_frames import Projector
-from dr_transformer.picture import picture, reachable
 
 CONFIG = Config(n_components=8, n_blocks=4, device="cpu")
 EVERY_VIEW = [ViewConfig(view=view, first_axis=3, second_axis=99, view_block=2) for view in VIEWS]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_transformer.blob import Blob, digest, pack_frames
-from dr_transformer.canvas_parts import Attended, Colouring, Panel, Pin
+from dr_transformer.canvas.blob import Blob, digest, pack_frames
+from dr_transformer.canvas.parts import Attended, Colouring, Panel, Pin
 from dr_transformer.data.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 

@@ -1,0 +1,1 @@
+"""What the latent canvas of the browser is given, without a page around it."""
