@@ -13,6 +13,7 @@ from dr_transformer import Config, Dataset, load
 from dr_transformer.baseline_alone import BaselineAlone
 from dr_transformer.bench_job import BenchJob
 from dr_transformer.canvas.drawn import DrawnRun
+from dr_transformer.charts.matrix_tables import ClassAttention
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning
@@ -29,7 +30,6 @@ from dr_transformer.engine.theorem import GrowthRun, GrowthSettings, NullBand, T
 from dr_transformer.engine.variants import VariantRun
 from dr_transformer.export_job import FigureJob, FilmJob, TableJob
 from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.matrix_tables import ClassAttention
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.sweep_grid import Grid

@@ -26,6 +26,7 @@ ROOMS = (
     "training",
     "engine",
     "canvas",
+    "charts",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dr_transformer.charts.particles import arrow_scale
 from dr_transformer.engine.corollary import CorollaryRun
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.theorem import GrowthRun, TheoremRun
-from dr_transformer.particle_charts import arrow_scale
 from dr_transformer.theory.exponential_family import check_gradient
 from dr_transformer.theory.hermite_modes import growth_factor
 from dr_transformer.theory.particle_measures import trace

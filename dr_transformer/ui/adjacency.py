@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dr_transformer.attention_charts import (
+from dr_transformer.canvas.picture import colourings, picture
+from dr_transformer.charts.attention import (
     HISTOGRAM_HEIGHT,
     MATRIX_HEIGHT,
     brightest,
@@ -16,7 +17,6 @@ from dr_transformer.attention_charts import (
     neighbours_histogram,
     rounded,
 )
-from dr_transformer.canvas.picture import colourings, picture
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
-from dr_transformer.chart_table import MOST, chart_table
+from dr_transformer.charts.table import MOST, chart_table
 
 
 def tables_behind(charts: Mapping[str, go.Figure], *, key: str, label: str = "Table") -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from dr_transformer.charts.theorem import dimensions_chart, samples_chart
 from dr_transformer.engine.corollary import N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
-from dr_transformer.theorem_charts import dimensions_chart, samples_chart
 from dr_transformer.theory.gaussian_keys import Convergence
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser_jobs import corollary_run

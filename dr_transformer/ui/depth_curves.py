@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.charts import DASHES, curve_digits, depth_curve, depth_range
+from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range
 from dr_transformer.paths import asset
 from dr_transformer.ui.chart_table import tables_behind
 
@@ -23,8 +23,8 @@ def show_depth_curves(
 ) -> None:
     """Draw `curves` (one figure a block each, by name) over 0 … n_blocks, marked at the depth of the canvas `canvas`.
 
-    As many stand in a row as there is room for. `levels` as in `charts.depth_curve`, for each curve. Drawn from the
-    start, still empty: a chart that came later would move the page under the reader's hand.
+    As many stand in a row as there is room for. `levels` as in `charts.depth.depth_curve`, for each curve. Drawn from
+    the start, still empty: a chart that came later would move the page under the reader's hand.
     """
     charts, marked = {}, {}
     with st.container(key=key, gap=None):
@@ -52,9 +52,9 @@ def mark_depth(
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
     And keep them in sight while they are drawn anew, as `steady_chart` does.
-    Call it within that container, after the charts. Their horizontal axis is `charts.depth_range(n_blocks)`. `curves`
-    are by the charts' keys their values at `depths`, by default whole ones. Where the mark crosses the curve, straight
-    between these, the value is written above the right end of the plot; None where nothing is to be written.
+    Call it within that container, after the charts. Their horizontal axis is `charts.depth.depth_range(n_blocks)`.
+    `curves` are by the charts' keys their values at `depths`, by default whole ones. Where the mark crosses the curve,
+    straight between these, the value is written above the right end of the plot; None where nothing is to be written.
     """
     data = {
         "container": container,

@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
+from dr_transformer.charts.training import Points, live_chart
 from dr_transformer.engine.training import TrainingJob
 from dr_transformer.errors import InputError
 from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.results import Row
-from dr_transformer.training_charts import Points, live_chart
 from dr_transformer.ui import session
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.diffusion_controls import PRESET, Request, controls

@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dr_transformer.diffusion_charts import difference_chart, runs_chart
+from dr_transformer.charts.diffusion import difference_chart, runs_chart
+from dr_transformer.charts.training import learned_a_chart, loss_difference_chart, validation_chart
 from dr_transformer.training.conditions import conditions
 from dr_transformer.training.outcome import NAMES, left_out, sentences
 from dr_transformer.training.pairs import Comparison, Group, Metric, curves, loss_difference
-from dr_transformer.training_charts import learned_a_chart, loss_difference_chart, validation_chart
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.diffusion_source import escaped
 from dr_transformer.ui.diffusion_tables import Columns, comparison_table, run_table, variant_table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dr_transformer.charts.theorem import growth_chart
 from dr_transformer.engine.theorem import MODES, Growth, GrowthRun, GrowthSettings
-from dr_transformer.theorem_charts import growth_chart
 from dr_transformer.theory.hermite_modes import growth_factor
 from dr_transformer.ui.beside import beside, show
 from dr_transformer.ui.log_normaliser_jobs import growth_run

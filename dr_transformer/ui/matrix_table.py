@@ -7,9 +7,9 @@ import functools
 import pandas as pd
 import streamlit as st
 
+from dr_transformer.charts.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
 from dr_transformer.engine.adjacency import MatrixImage
 from dr_transformer.engine.run import Run
-from dr_transformer.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
 from dr_transformer.quality.words import has_classes
 from dr_transformer.ui.session import runner, session_name
 from dr_transformer.ui.summary import capitalised, counted

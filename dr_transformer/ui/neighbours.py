@@ -11,8 +11,8 @@ import streamlit as st
 import torch
 
 from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.attention_charts import rounded
 from dr_transformer.canvas.parts import Attended, Pin
+from dr_transformer.charts.attention import rounded
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import TokenAttention, attention_settings, token_attention
 from dr_transformer.engine.run import Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dr_transformer.block_charts import sub_step_curve
+from dr_transformer.charts.blocks import sub_step_curve
 from dr_transformer.engine.inside import InsideRun, depth_of
 from dr_transformer.engine.run import Run
 from dr_transformer.ui.block_diagram import LABELS

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.charts import depth_curve
+from dr_transformer.charts.depth import depth_curve
+from dr_transformer.charts.particles import field_chart
 from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
-from dr_transformer.particle_charts import field_chart
 from dr_transformer.theory.exponential_family import Array, log_normaliser
 from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
 from dr_transformer.theory.particles import field, grid, start

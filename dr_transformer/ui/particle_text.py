@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dr_transformer.particle_charts import arrow_scale
+from dr_transformer.charts.particles import arrow_scale
 from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.particle_trajectory import Trajectory, contraction_error
 from dr_transformer.theory.particles import Update

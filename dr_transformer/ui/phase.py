@@ -7,11 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from dr_transformer.charts.phase import phase_chart
+from dr_transformer.charts.phase_reading import reading, records, rounding, table
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.sweep import Sweep
-from dr_transformer.phase_chart import phase_chart
-from dr_transformer.phase_reading import reading, records, rounding, table
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import RESOLUTIONS, Grid
 from dr_transformer.ui import session

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from dr_transformer.charts.phase_reading import SYMBOLS, settings_text
 from dr_transformer.config import Config
 from dr_transformer.engine.sweep import Sweep
-from dr_transformer.phase_reading import SYMBOLS, settings_text
 from dr_transformer.quality.sweep_grid import Cell
 from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.summary import counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dr_transformer.particle_charts import difference_chart, gradient_chart
+from dr_transformer.charts.particles import difference_chart, gradient_chart
 from dr_transformer.theory.exponential_family import Array, Check, check_gradient, check_hessian
 from dr_transformer.theory.particles import STARTS, start
 from dr_transformer.ui.beside import beside, pair, show

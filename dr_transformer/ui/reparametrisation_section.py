@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dr_transformer.block_charts import overlaid
+from dr_transformer.charts.blocks import overlaid
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from dr_transformer.attention_charts import angle_chart, eigenvalue_chart
+from dr_transformer.charts.attention import angle_chart, eigenvalue_chart
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset, subset_sentence

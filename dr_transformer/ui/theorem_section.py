@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from dr_transformer.charts.theorem import displacement_chart, energy_chart
 from dr_transformer.engine.theorem import N_DRAWS, TheoremRun, TheoremSettings
-from dr_transformer.theorem_charts import displacement_chart, energy_chart
 from dr_transformer.theory.renormalisation import RENORMALISATIONS
 from dr_transformer.ui.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser_jobs import theorem_run

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dr_transformer.block_charts import LOOKS, variants_curve
+from dr_transformer.charts.blocks import LOOKS, variants_curve
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset, subset_sentence

@@ -11,7 +11,7 @@ import torch
 from playwright.sync_api import expect
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.charts import depth_range
+from dr_transformer.charts.depth import depth_range
 from dr_transformer.model import views
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.quality.metrics import knn_accuracy

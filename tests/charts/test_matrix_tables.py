@@ -7,9 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, InputError, load
-from dr_transformer.chart_table import MOST
+from dr_transformer.charts.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
+from dr_transformer.charts.table import MOST
 from dr_transformer.engine.adjacency import latents_of
-from dr_transformer.matrix_tables import BY_CHANCE, ClassAttention, cell_table, class_table
 from dr_transformer.theory.attention_graph import attention_image, class_attention
 from tests.engine.test_adjacency import CONFIG, dense, finished, mnist
 from tests.test_adjacency_page import PAGE, SMALL, settled

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dr_transformer.charts import depth_range
+from dr_transformer.charts.depth import depth_range
 from dr_transformer.data.mnist import count
 from dr_transformer.engine.alpha import cross_entropy_at
 from dr_transformer.palette import SEQUENTIAL

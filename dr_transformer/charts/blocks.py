@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dr_transformer.charts import depth_range
+from dr_transformer.charts.depth import depth_range
 from dr_transformer.palette import SEQUENTIAL
 
 _GREY = "#8a8f98"  # readable on the light and on the dark ground

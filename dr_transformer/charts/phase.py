@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dr_transformer.charts.phase_reading import SYMBOLS, best_cell, collapsed, figure_text, rounding
 from dr_transformer.config import Config
 from dr_transformer.engine.sweep import Sweep
 from dr_transformer.palette import SEQUENTIAL
-from dr_transformer.phase_reading import SYMBOLS, best_cell, collapsed, figure_text, rounding
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import Cell
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from dr_transformer.charts.particles import ACCENT, FAINT, GREY, blank, logarithmic
 from dr_transformer.engine.theorem import Growth
-from dr_transformer.particle_charts import ACCENT, FAINT, GREY, blank, logarithmic
 from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian_keys import Convergence
 from dr_transformer.theory.renormalisation import Persistence

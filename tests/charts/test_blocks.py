@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dr_transformer.block_charts import LOOKS, overlaid, sub_step_curve, variants_curve
-from dr_transformer.charts import depth_range
+from dr_transformer.charts.blocks import LOOKS, overlaid, sub_step_curve, variants_curve
+from dr_transformer.charts.depth import depth_range
 
 
 def test_a_thin_line_through_all_sub_steps_and_a_thick_one_through_the_ends_of_blocks() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dr_transformer.chart_table import MOST, chart_table
-from dr_transformer.charts import depth_curve, scatter_3d
+from dr_transformer.charts.depth import depth_curve, scatter_3d
+from dr_transformer.charts.table import MOST, chart_table
 
 
 def test_a_curve_is_its_values() -> None:

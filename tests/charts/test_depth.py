@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dr_transformer.charts import DASHES, curve_digits, depth_curve, depth_range, scatter_3d
+from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range, scatter_3d
 
 
 def test_a_curve_holds_one_figure_a_block() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dr_transformer.chart_table import MOST
+from dr_transformer.charts.table import MOST
 from dr_transformer.engine.adjacency import attention_settings, latents_of
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run

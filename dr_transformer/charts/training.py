@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from dr_transformer.diffusion_charts import COLOURS, FAINT, GREY, SYMBOLS, styled
+from dr_transformer.charts.diffusion import COLOURS, FAINT, GREY, SYMBOLS, styled
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.pairs import Group, LossDifference, Metric, curves

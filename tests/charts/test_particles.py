@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from dr_transformer.engine.theorem import Growth
-from dr_transformer.particle_charts import arrow_scale, difference_chart, field_chart, gradient_chart, logarithmic
-from dr_transformer.theorem_charts import (
+from dr_transformer.charts.particles import arrow_scale, difference_chart, field_chart, gradient_chart, logarithmic
+from dr_transformer.charts.theorem import (
     dimensions_chart,
     displacement_chart,
     energy_chart,
     growth_chart,
     samples_chart,
 )
+from dr_transformer.engine.theorem import Growth
 from dr_transformer.theory.exponential_family import check_gradient, log_normaliser
 from dr_transformer.theory.gaussian import Gaussian
 from dr_transformer.theory.gaussian_keys import convergence

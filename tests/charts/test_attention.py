@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dr_transformer.attention_charts import (
+from dr_transformer.charts.attention import (
     alpha_chart,
     angle_chart,
     brightest,
@@ -15,7 +15,7 @@ from dr_transformer.attention_charts import (
     over_uniform,
     rounded,
 )
-from dr_transformer.charts import depth_range
+from dr_transformer.charts.depth import depth_range
 from dr_transformer.data.mnist import count
 from dr_transformer.engine.alpha import cross_entropy_at
 from dr_transformer.theory.alpha_tuning import Agreement, AlphaCurve

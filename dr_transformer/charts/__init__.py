@@ -1,0 +1,1 @@
+"""Plotly charts for the screen, and the tables behind them."""
