@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dr_transformer.errors import InputError
-from dr_transformer.export import whole_file
+from dr_transformer.export.files import whole_file
 
 
 def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:

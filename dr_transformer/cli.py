@@ -16,7 +16,7 @@ from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.embed_command import describe_cost, embed
 from dr_transformer.embed_config import Asked, EmbedConfig, baseline_parameters
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.hardware.launch import launched
 from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.paths import app_root

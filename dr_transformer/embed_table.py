@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import data_export, reproduce, session_file
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
-from dr_transformer.export import save_npz, settings, whole_file
+from dr_transformer.export import script as reproduce
+from dr_transformer.export import session_file, tables
+from dr_transformer.export.files import save_npz, settings, whole_file
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -63,7 +64,7 @@ def write(
     how = asked.how
     if asked.as_a_table:
         made_with = table_settings(asked, dataset, run)
-        to.table.write_bytes(data_export.encode(asked.suffix, blocks[-1], dataset, made_with))
+        to.table.write_bytes(tables.encode(asked.suffix, blocks[-1], dataset, made_with))
         if to.session is not None:
             to.session.write_bytes(session_file.dump(made_with))
     else:
@@ -83,7 +84,7 @@ def write(
 
 
 def table_settings(asked: Asked, dataset: Dataset, run: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a table, as the app writes them (`export_job.TableJob.made_with`), in the paper's view."""
+    """The settings of a table, as the app writes them (`export.job.TableJob.made_with`), in the paper's view."""
     of: dict[str, Any] = {"method": asked.how.method}
     if asked.of_the_transformer:
         of |= {"block": asked.block, "coordinates": "all"}

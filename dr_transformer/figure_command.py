@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.embed_command import progress
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
+from dr_transformer.export.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.palette import shared_colours
 from dr_transformer.parameters import Declared
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dr_transformer.data.dataset import Dataset
-    from dr_transformer.figure_templates import Drawing
-    from dr_transformer.saved_settings import SavedSettings
+    from dr_transformer.export.settings import SavedSettings
+    from dr_transformer.export.templates import Drawing
 
     Array = npt.NDArray[np.floating[Any]]
 
@@ -46,9 +46,9 @@ def figure(out: Path, saved_file: Path | None, given: Given, load: Load, say: Sa
     `say` is told what the file's points are kept as, and what of a restored figure is not as it was. Raises
     `InputError`.
     """
-    from dr_transformer import figures
-    from dr_transformer.export import settings, whole_file
-    from dr_transformer.figure_content import latents_needed
+    from dr_transformer.export import figure as figures
+    from dr_transformer.export.content import latents_needed
+    from dr_transformer.export.files import settings, whole_file
 
     kind = figures.check_format(out)
     saved = _read(saved_file)
@@ -76,9 +76,9 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
     """
     from tqdm import tqdm
 
-    from dr_transformer import animation
     from dr_transformer.engine.run import Trajectory, shows_sub_steps
-    from dr_transformer.export import settings, whole_file
+    from dr_transformer.export import animation
+    from dr_transformer.export.files import settings, whole_file
 
     animation.check_format(out)
     config, view = Config(**_of(Config, given)), ViewConfig(**_of(ViewConfig, given))
@@ -104,8 +104,8 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
 
 
 def _read(saved_file: Path | None) -> SavedSettings:
-    from dr_transformer.figure_metadata import read_settings
-    from dr_transformer.saved_settings import SavedSettings
+    from dr_transformer.export.metadata import read_settings
+    from dr_transformer.export.settings import SavedSettings
 
     return SavedSettings() if saved_file is None else read_settings(saved_file)
 
@@ -150,7 +150,7 @@ def _drawing(
 ) -> Drawing:
     import torch
 
-    from dr_transformer import figure_content
+    from dr_transformer.export import content
     from dr_transformer.model.collapse import is_lost, sentence
 
     latents = _run(dataset, config, needed)
@@ -158,17 +158,17 @@ def _drawing(
     if is_lost(X := torch.from_numpy(latents.blocks[last])):
         say(sentence(X, last))
     if options.template == "figure1":
-        return figure_content.figure1(latents.start, latents.blocks, dataset, config, view)
+        return content.figure1(latents.start, latents.blocks, dataset, config, view)
     if options.template == "strip":
-        return figure_content.strip(latents.blocks, dataset, config, view)
+        return content.strip(latents.blocks, dataset, config, view)
     if options.template == "attention":
-        return figure_content.attention(latents.blocks, dataset, config, options)
+        return content.attention(latents.blocks, dataset, config, options)
     if options.template == "metrics":
-        return figure_content.metrics(_curves(dataset, config, latents.blocks))
+        return content.metrics(_curves(dataset, config, latents.blocks))
     from dr_transformer.engine.baselines import BASELINES
 
     found = _baselines(dataset, config, baselines, say)
-    return figure_content.methods(latents.blocks, found, BASELINES, dataset, config, view, options, baselines.align)
+    return content.methods(latents.blocks, found, BASELINES, dataset, config, view, options, baselines.align)
 
 
 def _curves(dataset: Dataset, config: Config, latents: dict[int, Array]) -> dict[str, list[float | None]]:

@@ -20,11 +20,11 @@ from dr_transformer.data.arrays import read_array
 from dr_transformer.data.drawing import SIDE
 from dr_transformer.data.mnist import FAMILIES
 from dr_transformer.errors import InputError
+from dr_transformer.export.settings import SavedSettings, from_json
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.model.unroll import layer_norm
-from dr_transformer.saved_settings import SavedSettings, from_json
 
 _ARRAYS = ("settings", "trajectory", "images", "labels", "landmarks")
 _CHECKED = 200  # tokens whose first latents are computed again

@@ -89,7 +89,7 @@ def _read(path: Path) -> bytes:
 def _save(out: Path, image: npt.NDArray[np.uint8], found: NewToken, model: SavedModel) -> None:
     import numpy as np
 
-    from dr_transformer.export import described, whole_file
+    from dr_transformer.export.files import described, whole_file
 
     saved = model.settings
     data = {"name": saved.data.dataset, "n_samples": len(model.images), "key": saved.data_key}

@@ -28,12 +28,12 @@ from dr_transformer.engine.spectrum import SpectrumRun
 from dr_transformer.engine.sweep import Sweep
 from dr_transformer.engine.theorem import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
 from dr_transformer.engine.variants import VariantRun
-from dr_transformer.export_job import FigureJob, FilmJob, TableJob
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.job import FigureJob, FilmJob, TableJob
+from dr_transformer.export.run_page import WebPageJob
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.sweep_grid import Grid
-from dr_transformer.run_page import WebPageJob
 from dr_transformer.theory.variants import Variant
 
 CONFIG = Config(n_components=8, n_blocks=2, device="cpu")

@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dr_transformer import Config, Dataset, load, reproduce
+from dr_transformer import Config, Dataset, load
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.data_export import FORMATS
 from dr_transformer.embed_config import SUFFIXES, USED_BY, EmbedConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.engine.run import Run
-from dr_transformer.export_job import TableJob
+from dr_transformer.export import script
+from dr_transformer.export.job import TableJob
+from dr_transformer.export.session_file import dump
+from dr_transformer.export.session_file import load as load_session
+from dr_transformer.export.tables import FORMATS
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.session_file import dump
-from dr_transformer.session_file import load as load_session
 from tests.model.ranks import run_together
 
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "3", "--alpha", "12.5"]
@@ -105,7 +106,7 @@ def test_another_method_is_the_apps(method: str, suffix: str, run: Run, baseline
 
 def test_the_choices_are_the_apps() -> None:
     methods = EmbedConfig.parameters()["method"].choices
-    assert methods == reproduce.METHODS == ("transformer", *BASELINES)
+    assert methods == script.METHODS == ("transformer", *BASELINES)
     assert SUFFIXES == FORMATS
     assert {name for names in USED_BY.values() for name in names} == set(BaselineConfig.parameters()) - {"align"}
 

@@ -15,18 +15,18 @@ from streamlit.testing.v1 import AppTest
 from dr_transformer import Config, load
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
-from dr_transformer.export import settings
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.figure_metadata import read_settings
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.files import settings
+from dr_transformer.export.metadata import read_settings
+from dr_transformer.export.session_file import dump
+from dr_transformer.export.session_file import load as load_session
+from dr_transformer.export.settings import SavedSettings
 from dr_transformer.methods.pca import pca
-from dr_transformer.saved_settings import SavedSettings
-from dr_transformer.session_file import dump
-from dr_transformer.session_file import load as load_session
 from dr_transformer.ui import export_widgets
 from dr_transformer.ui.exports import METHODS
 from dr_transformer.ui.restore import app_values
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
-from tests.drawings import data
+from tests.export.drawings import data
 
 ROOT = Path(__file__).parent.parent
 SMALL = {"n_samples": "150", "n_components": "16", "n_blocks": "2"}

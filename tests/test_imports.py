@@ -27,6 +27,7 @@ ROOMS = (
     "engine",
     "canvas",
     "charts",
+    "export",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

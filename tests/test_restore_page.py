@@ -10,12 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config
 from dr_transformer.config import ViewConfig
-from dr_transformer.export import settings
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.figure_metadata import read_settings
-from dr_transformer.session_file import dump
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.files import settings
+from dr_transformer.export.metadata import read_settings
+from dr_transformer.export.session_file import dump
 from dr_transformer.ui.run_canvas import GIVEN_SELECTION
-from tests.drawings import data
+from tests.export.drawings import data
 from tests.machine import pretend
 from tests.test_exports_page import CONFIG, opened, value
 

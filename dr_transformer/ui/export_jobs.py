@@ -10,9 +10,9 @@ from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.engine.jobs import J
 from dr_transformer.engine.run import Run
-from dr_transformer.export_job import FigureJob, FilmJob, Measured, TableJob
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.run_page import WebPageJob
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.job import FigureJob, FilmJob, Measured, TableJob
+from dr_transformer.export.run_page import WebPageJob
 from dr_transformer.ui.session import baseline_run, runner, session_name
 
 

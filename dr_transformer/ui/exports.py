@@ -8,15 +8,15 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from dr_transformer import animation, data_export, session_file
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.export_job import Charts, Measured, TableJob
-from dr_transformer.figure_config import TEMPLATES, AnimationConfig, FigureConfig
-from dr_transformer.reproduce import script
+from dr_transformer.export import animation, session_file, tables
+from dr_transformer.export.figure_config import TEMPLATES, AnimationConfig, FigureConfig
+from dr_transformer.export.job import Charts, Measured, TableJob
+from dr_transformer.export.script import script
 from dr_transformer.ui import export_jobs
 from dr_transformer.ui.comparison import CURVES, curves, levels
 from dr_transformer.ui.export_widgets import choice, declared_widgets, file_row
@@ -126,7 +126,7 @@ def _animation(run: Run, view: ViewConfig) -> None:
 def _data(run: Run, view: ViewConfig, compared: BaselineConfig) -> None:
     last = run.config.n_blocks
     with _row():
-        suffix = _format("table", data_export.FORMATS, "All three can be opened again here, as your own file.")
+        suffix = _format("table", tables.FORMATS, "All three can be opened again here, as your own file.")
         method = choice("Method", METHODS, "table_method", "Whose map of the tokens.", width=190)
         ours = method == "transformer"
         block = st.number_input(

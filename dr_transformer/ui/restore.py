@@ -11,9 +11,9 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.figure_metadata import read_settings
-from dr_transformer.saved_settings import SavedSettings
-from dr_transformer.session_file import Session, load
+from dr_transformer.export.metadata import read_settings
+from dr_transformer.export.session_file import Session, load
+from dr_transformer.export.settings import SavedSettings
 from dr_transformer.ui.export_widgets import set_widgets
 from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device, missing_precision
 from dr_transformer.ui.loading import load_settings

@@ -6,10 +6,10 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from dr_transformer import session_file
 from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.engine.run import Run
-from dr_transformer.export import settings as settings_of
+from dr_transformer.export import session_file
+from dr_transformer.export.files import settings as settings_of
 from dr_transformer.ui.restore import NOTES, restore_section
 from dr_transformer.ui.run_canvas import last_depth, last_selection
 from dr_transformer.ui.sidebar import Settings

@@ -15,9 +15,9 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from dr_transformer import Config
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import load_bytes
-from dr_transformer.figure_config import FigureConfig
-from dr_transformer.figure_metadata import read_settings
-from dr_transformer.session_file import load as load_session
+from dr_transformer.export.figure_config import FigureConfig
+from dr_transformer.export.metadata import read_settings
+from dr_transformer.export.session_file import load as load_session
 from tests.e2e.canvas_page import Canvas
 from tests.e2e.explorer_page import SMALL, assert_drawn, frames
 

@@ -14,8 +14,8 @@ from dr_transformer.canvas.attended import attended_table
 from dr_transformer.canvas.picture import KEPT
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
+from dr_transformer.export.run_page import run_page
 from dr_transformer.quality.words import describe
-from dr_transformer.run_page import run_page
 from tests.e2e import canvas_page
 from tests.e2e.canvas_page import Canvas, has_class_colour, quantisation
 from tests.e2e.conftest import PATIENCE_MS

@@ -19,7 +19,7 @@ from dr_transformer.engine.jobs import Background, Runner
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.theorem import TheoremRun
 from dr_transformer.engine.training import TrainingJob
-from dr_transformer.export_job import ExportJob
+from dr_transformer.export.job import ExportJob
 from dr_transformer.methods.umap_worker import UMAPWorker
 from tests.job_cases import CASES, CONFIG, Case, mnist, plain
 

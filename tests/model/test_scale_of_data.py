@@ -11,6 +11,7 @@ from dr_transformer.cli import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.null import gaussian_like
 from dr_transformer.engine.run import Run
+from dr_transformer.export.run_page import run_page
 from dr_transformer.model.collapse import is_lost
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.magnitude import drawable, moderate, times_power
@@ -18,7 +19,6 @@ from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.unroll import layer_norm
 from dr_transformer.quality.metrics import effective_rank
 from dr_transformer.quality.scores import Reference, quality
-from dr_transformer.run_page import run_page
 
 X = np.random.default_rng(0).normal(size=(120, 6))
 SETTINGS = {"n_components": 6, "n_blocks": 2}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from dr_transformer.errors import InputError
-from dr_transformer.saved_settings import SavedSettings, from_json
+from dr_transformer.export.settings import SavedSettings, from_json
 
 KEYWORD = "dr-transformer"  # of a PNG's text chunk
 MAX_FILE_BYTES = 128 * 2**20

@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer import animation, data_export, figure_content
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.export import settings
-from dr_transformer.figure_config import PALETTES, AnimationConfig, FigureConfig
-from dr_transformer.figure_templates import Drawing
-from dr_transformer.figures import render
+from dr_transformer.export import animation, tables
+from dr_transformer.export import content as figure_content
+from dr_transformer.export.figure import render
+from dr_transformer.export.figure_config import PALETTES, AnimationConfig, FigureConfig
+from dr_transformer.export.files import settings
+from dr_transformer.export.templates import Drawing
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
 from dr_transformer.palette import shared_colours
 from dr_transformer.quality.curves import CURVES
@@ -198,7 +199,7 @@ class TableJob(ExportJob):
         self.current = "writing"
         n, k = embedding.shape
         self.note = f"{n} tokens, {k} coordinates."
-        return data_export.encode(self.suffix, embedding, self.run.dataset, self.made_with)
+        return tables.encode(self.suffix, embedding, self.run.dataset, self.made_with)
 
     @property
     def made_with(self) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from pypdf import PdfReader, PdfWriter
 from dr_transformer import Config, DataConfig, InputError, __version__
 from dr_transformer.cli import main
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.export import settings
-from dr_transformer.figure_config import FigureConfig
-from dr_transformer.figure_metadata import KEYWORD, read_settings
-from dr_transformer.saved_settings import FORMAT, SCHEMA, from_json
-from tests.drawings import CONFIG, N, data, drawn
+from dr_transformer.export.figure_config import FigureConfig
+from dr_transformer.export.files import settings
+from dr_transformer.export.metadata import KEYWORD, read_settings
+from dr_transformer.export.settings import FORMAT, SCHEMA, from_json
+from tests.export.drawings import CONFIG, N, data, drawn
 
 OPTIONS = {"template": "strip", "dpi": 60, "palette": "petroff10", "point_size": 2.5, "titles": False, "width": 5.0}
 VIEW = ViewConfig(view="fixed-pca", view_block=1)
@@ -141,7 +141,7 @@ def test_paths_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_settings(tmp_path / "missing.png")
     with pytest.raises(InputError, match="cannot be opened"):
         read_settings(tmp_path)
-    monkeypatch.setattr("dr_transformer.figure_metadata.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("dr_transformer.export.metadata.MAX_FILE_BYTES", 10)
     with pytest.raises(InputError, match="figures of this app are smaller"):
         read_settings(b"x" * 11)
     (tmp_path / "large.png").write_bytes(b"x" * 11)

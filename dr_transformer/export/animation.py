@@ -19,8 +19,8 @@ from PIL import Image
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import PALETTES, AnimationConfig
-from dr_transformer.figures import DRAWING
+from dr_transformer.export.figure import DRAWING
+from dr_transformer.export.figure_config import PALETTES, AnimationConfig
 from dr_transformer.model.view_frames import in_view
 
 FORMATS = (".gif", ".mp4")

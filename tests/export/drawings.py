@@ -11,11 +11,11 @@ import numpy as np
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.config import ViewConfig
-from dr_transformer.export import settings
-from dr_transformer.figure_config import FigureConfig
-from dr_transformer.figure_content import attention, figure1, methods, metrics, strip
-from dr_transformer.figure_templates import Drawing
-from dr_transformer.figures import Rendered, render
+from dr_transformer.export.content import attention, figure1, methods, metrics, strip
+from dr_transformer.export.figure import Rendered, render
+from dr_transformer.export.figure_config import FigureConfig
+from dr_transformer.export.files import settings
+from dr_transformer.export.templates import Drawing
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.quality.curves import CURVES, Analysis

@@ -12,10 +12,10 @@ import pytest
 from dr_transformer import Config, Dataset, InputError, load
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
-from dr_transformer.data_export import FORMATS, encode, label_values
-from dr_transformer.export import settings
-from dr_transformer.figure_metadata import KEYWORD
-from dr_transformer.saved_settings import from_json
+from dr_transformer.export.files import settings
+from dr_transformer.export.metadata import KEYWORD
+from dr_transformer.export.settings import from_json
+from dr_transformer.export.tables import FORMATS, encode, label_values
 
 DATA = load("digits", 60)
 SETTINGS = settings(Config(alpha=12.5), DATA, view=ViewConfig(view="pca"), baselines=BaselineConfig(n_neighbors=7))

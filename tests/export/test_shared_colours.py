@@ -9,8 +9,8 @@ from dr_transformer import Config, Dataset, load
 from dr_transformer.cli import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
-from dr_transformer.export_job import FigureJob, FilmJob
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.job import FigureJob, FilmJob
 from dr_transformer.palette import PETROFF10, TAB10, class_colours, shared_colours
 
 SAID = "12 classes, 10 colours: class 11 has the colour of class 1 again, and so on."

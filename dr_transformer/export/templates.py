@@ -1,6 +1,6 @@
-"""What a figure can show, and how matplotlib draws it: maps of tokens here, charts in `figure_charts.py`.
+"""What a figure can show, and how matplotlib draws it: maps of tokens here, charts in `charts.py`.
 
-A drawing holds numbers and words alone; `figures.py` gives it a `Figure`, a palette and a file format.
+A drawing holds numbers and words alone; `figure.py` gives it a `Figure`, a palette and a file format.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dr_transformer.figure_config import PALETTES, FigureConfig
+from dr_transformer.export.figure_config import PALETTES, FigureConfig
 from dr_transformer.palette import shared_colours
 
 _TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
@@ -25,7 +25,7 @@ Labels = npt.NDArray[np.integer]
 
 
 class Drawing(Protocol):
-    """What `figures.render` draws."""
+    """What `figure.render` draws."""
 
     @property
     def size(self) -> tuple[float, float]:

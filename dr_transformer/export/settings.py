@@ -1,4 +1,4 @@
-"""The settings that every saved file carries, as JSON: written by `export.settings`, read back and validated here."""
+"""The settings that every saved file carries, as JSON: written by `files.settings`, read back and validated here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.parameters import Declared
 
 FORMAT = "dr-transformer"

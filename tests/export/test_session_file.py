@@ -7,10 +7,10 @@ import pytest
 
 from dr_transformer import Config, DataConfig, InputError, load
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.export import settings
-from dr_transformer.saved_settings import SCHEMA
-from dr_transformer.session_file import MAX_BYTES, MAX_NOTES, dump
-from dr_transformer.session_file import load as load_session
+from dr_transformer.export.files import settings
+from dr_transformer.export.session_file import MAX_BYTES, MAX_NOTES, dump
+from dr_transformer.export.session_file import load as load_session
+from dr_transformer.export.settings import SCHEMA
 
 DATA = load("digits", 50)
 CONFIG = Config(n_blocks=3, alpha=12.5, eta=0.123456789)

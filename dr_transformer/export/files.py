@@ -16,8 +16,8 @@ from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import cannot_write
+from dr_transformer.export.settings import FORMAT, SCHEMA
 from dr_transformer.parameters import Declared
-from dr_transformer.saved_settings import FORMAT, SCHEMA
 
 _VERSIONS = ("numpy", "torch", "matplotlib")
 
@@ -45,7 +45,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def settings(
     config: Config, dataset: Dataset, run: Mapping[str, Any] | None = None, **parts: Declared
 ) -> dict[str, Any]:
-    """All that is needed to make a result again, ready for JSON; `saved_settings.from_json` reads it.
+    """All that is needed to make a result again, ready for JSON; `settings.from_json` reads it.
 
     `run`: in which way, if not the plain one. `parts` are further settings by name: `view`, `baselines`, `figure`, ….
     """

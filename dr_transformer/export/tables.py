@@ -20,7 +20,7 @@ from pyarrow import csv, parquet
 
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.figure_metadata import KEYWORD
+from dr_transformer.export.metadata import KEYWORD
 
 FORMATS = (".npz", ".csv", ".parquet")
 

@@ -17,8 +17,8 @@ import torch
 from dr_transformer import Config, load, unroll
 from dr_transformer.canvas.attended import AttendedTable, attended_table
 from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.export.web_page import save, web_page
 from dr_transformer.model.attention import attention_rows
-from dr_transformer.web_page import save, web_page
 from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas_page import quantisation
 

@@ -14,9 +14,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from dr_transformer.errors import InputError
-from dr_transformer.figure_config import FigureConfig
-from dr_transformer.figure_metadata import metadata
-from dr_transformer.figure_templates import Drawing, Maps
+from dr_transformer.export.figure_config import FigureConfig
+from dr_transformer.export.metadata import metadata
+from dr_transformer.export.templates import Drawing, Maps
 
 FORMATS = (".pdf", ".png", ".svg")
 _FORMATTING: Any = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dr_transformer.errors import InputError
-from dr_transformer.saved_settings import SavedSettings, from_dict, parse_json
+from dr_transformer.export.settings import SavedSettings, from_dict, parse_json
 
 MAX_BYTES = 16 * 2**20  # a selection of a million tokens, and notes
 MAX_NOTES = 100_000  # characters
@@ -28,7 +28,7 @@ class Session:
 def dump(
     settings: Mapping[str, Any], selection: Sequence[int] = (), notes: str = "", depth: float | None = None
 ) -> bytes:
-    """The file. `settings` is `export.settings(…)`. Raises `InputError` for notes that are too long."""
+    """The file. `settings` is `files.settings(…)`. Raises `InputError` for notes that are too long."""
     if len(notes) > MAX_NOTES:
         raise InputError(f"the notes have {len(notes)} characters, more than {MAX_NOTES}; shorten them.")
     chosen = sorted(int(index) for index in selection)

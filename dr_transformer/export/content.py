@@ -1,4 +1,4 @@
-"""From latents and baselines to drawings: what each template shows. `figure_templates.py` draws it."""
+"""From latents and baselines to drawings: what each template shows. `templates.py` draws it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
-from dr_transformer.figure_charts import Curves, Matrix
-from dr_transformer.figure_config import FigureConfig
-from dr_transformer.figure_templates import Map, Maps
+from dr_transformer.export.charts import Curves, Matrix
+from dr_transformer.export.figure_config import FigureConfig
+from dr_transformer.export.templates import Map, Maps
 from dr_transformer.model import views
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed, in_view

@@ -19,11 +19,11 @@ from dr_transformer.engine.baselines import Baseline, BaselineRun
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.export import settings
+from dr_transformer.export.files import settings
+from dr_transformer.export.web_page import web_page
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.quality.words import describe
-from dr_transformer.web_page import web_page
 
 MAX_ATTENDED = 20_000  # tokens; of more, whom each attends to would take minutes and tens of megabytes
 _N_ATTENDED = 5  # each more makes the file of 10 000 tokens and eight blocks 0.3 MB larger

@@ -14,14 +14,28 @@ from pypdf import PdfReader
 
 from dr_transformer import InputError
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.figure_charts import Matrix
-from dr_transformer.figure_config import TEMPLATES, FigureConfig
-from dr_transformer.figure_content import MAX_PANELS, latents_needed
-from dr_transformer.figure_templates import Maps
+from dr_transformer.export.charts import Matrix
+from dr_transformer.export.content import MAX_PANELS, latents_needed
+from dr_transformer.export.figure_config import TEMPLATES, FigureConfig
+from dr_transformer.export.templates import Maps
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.views import laid_on, pca_view
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10
-from tests.drawings import CONFIG, HREF, SVG, N, affine, colours, curves, data, drawing, drawn, group, points, run
+from tests.export.drawings import (
+    CONFIG,
+    HREF,
+    SVG,
+    N,
+    affine,
+    colours,
+    curves,
+    data,
+    drawing,
+    drawn,
+    group,
+    points,
+    run,
+)
 
 PANELS = {"figure1": 2, "strip": 3, "methods": 2, "metrics": 0, "attention": 0}  # with points
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dr_transformer import Config, InputError, __version__, load, saved_settings, unroll
+from dr_transformer import Config, InputError, __version__, load, unroll
 from dr_transformer.canvas.parts import Colouring
 from dr_transformer.canvas.picture import KEPT
 from dr_transformer.cli import main
@@ -15,14 +15,15 @@ from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine.baselines import Baseline, BaselineRun
 from dr_transformer.engine.run import Run
+from dr_transformer.export import settings
+from dr_transformer.export.run_page import WebPageJob, _for_panels, run_page
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.words import describe
-from dr_transformer.run_page import WebPageJob, _for_panels, run_page
 from tests.canvas.test_blob import decode
 from tests.e2e.canvas_page import quantisation
-from tests.test_web_page import Page
+from tests.export.test_web_page import Page
 from tests.user_files import npz
 
 
@@ -48,7 +49,7 @@ def test_the_page_of_a_run(run: Run) -> None:
     told = [describe(run.full.latents, run.dataset.labels, run.dataset.class_names, block) for block in range(3)]
     assert json.loads(page.found["page"])["descriptions"] == told
     assert page.found["description"] == told[1]
-    restored = saved_settings.from_json(page.found["settings"], "the page")
+    restored = settings.from_json(page.found["settings"], "the page")
     assert (restored.config, restored.view) == (run.config, ViewConfig(view="pca"))
     assert restored.data_key == run.dataset.key
     assert f'<meta name="generator" content="dr-transformer {__version__}">'.encode() in content
@@ -162,4 +163,4 @@ def test_the_terminal_puts_the_baselines_beside_it(
     scores, _ = pca(load("mnist", 120).Y, 2)
     assert (np.abs(decode(frame, arrays) - scores).max(axis=0) <= quantisation(scores)).all()
     assert "UMAP is missing: it is not installed here." in capsys.readouterr().err
-    assert saved_settings.from_json(page.found["settings"], "the page").baselines.n_neighbors == 5
+    assert settings.from_json(page.found["settings"], "the page").baselines.n_neighbors == 5

@@ -15,9 +15,9 @@ from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.engine.run import Run
-from dr_transformer.export_job import Charts, ExportJob, FigureJob, FilmJob, Measured, TableJob
-from dr_transformer.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.figure_metadata import read_settings
+from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
+from dr_transformer.export.job import Charts, ExportJob, FigureJob, FilmJob, Measured, TableJob
+from dr_transformer.export.metadata import read_settings
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker

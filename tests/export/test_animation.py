@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from dr_transformer import Config, InputError, load, unroll
-from dr_transformer.animation import MAX_FRAMES, Film, film, frame_counts, save
 from dr_transformer.cli import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Frame, Trajectory
-from dr_transformer.export import settings, whole_file
-from dr_transformer.figure_config import AnimationConfig
-from dr_transformer.figure_metadata import read_settings
+from dr_transformer.export.animation import MAX_FRAMES, Film, film, frame_counts, save
+from dr_transformer.export.figure_config import AnimationConfig
+from dr_transformer.export.files import settings, whole_file
+from dr_transformer.export.metadata import read_settings
 from dr_transformer.model.views import pca_view
 from dr_transformer.palette import PETROFF10
 

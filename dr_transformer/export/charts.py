@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dr_transformer.figure_config import PALETTES, FigureConfig
+from dr_transformer.export.figure_config import PALETTES, FigureConfig
 from dr_transformer.palette import SEQUENTIAL
 
 _DASHES: tuple[Any, ...] = ("--", ":", "-.", (0, (8, 3)))

@@ -1,0 +1,1 @@
+"""Files out, with the settings that made them: figures, films, tables, scripts, sessions, web pages."""
