@@ -11,10 +11,10 @@ from dr_transformer.export.files import whole_file
 
 def bench(n_samples: int, out: Path | None, *, large: bool = False) -> int:
     """Run all cases on `n_samples` tokens, with `large` also those of minutes; returns the exit status."""
-    from dr_transformer.bench import Result, as_json, run_cases, table
-    from dr_transformer.bench_cases import cases
-    from dr_transformer.bench_large import large_cases
-    from dr_transformer.bench_transformer import left_out
+    from dr_transformer.bench.bench import Result, as_json, run_cases, table
+    from dr_transformer.bench.cases import cases
+    from dr_transformer.bench.large import large_cases
+    from dr_transformer.bench.transformer import left_out
     from dr_transformer.hardware.machine import machine
 
     if not 1000 <= n_samples <= 10_000:

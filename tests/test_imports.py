@@ -28,6 +28,7 @@ ROOMS = (
     "canvas",
     "charts",
     "export",
+    "bench",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

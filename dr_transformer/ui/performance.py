@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dr_transformer.bench import REPEATS, Result, as_json
-from dr_transformer.bench_job import BenchJob
-from dr_transformer.bench_transformer import left_out
+from dr_transformer.bench.bench import REPEATS, Result, as_json
+from dr_transformer.bench.job import BenchJob
+from dr_transformer.bench.transformer import left_out
 from dr_transformer.hardware.machine import machine
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll

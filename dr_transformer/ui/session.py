@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dr_transformer.bench_job import BenchJob
+from dr_transformer.bench.job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset, load, load_bytes
 from dr_transformer.engine.baselines import BaselineRun

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import dr_transformer
-from dr_transformer import InputError, bench_job
-from dr_transformer.bench import Case as BenchCase
-from dr_transformer.bench import Side
+from dr_transformer import InputError
+from dr_transformer.bench import job as bench_job
+from dr_transformer.bench.bench import Case as BenchCase
+from dr_transformer.bench.bench import Side
 from dr_transformer.engine.jobs import Background, Runner
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.theorem import TheoremRun

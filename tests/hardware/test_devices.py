@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from dr_transformer import Config, InputError, LaplacianEigenmaps, TransformerDR, load, unroll
-from dr_transformer.bench_cases import cases
-from dr_transformer.bench_large import large_cases
+from dr_transformer.bench.cases import cases
+from dr_transformer.bench.large import large_cases
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dr_transformer.bench_peaks import PeakMeter, Side
+from dr_transformer.bench.peaks import PeakMeter, Side
 from dr_transformer.hardware.machine import machine
 
 REPEATS = 5
 # What the cases need, imported before memory is measured
-_IMPORTED = ("dr_transformer.bench_cases", "sklearn.decomposition", "sklearn.manifold", "sklearn.neighbors")
+_IMPORTED = ("dr_transformer.bench.cases", "sklearn.decomposition", "sklearn.manifold", "sklearn.neighbors")
 
 
 @dataclass(frozen=True)

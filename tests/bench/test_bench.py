@@ -12,14 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dr_transformer import Config, bench, bench_job, load
-from dr_transformer.bench import Case, Result, as_json, run_cases, table
-from dr_transformer.bench_cases import cases
-from dr_transformer.bench_job import BenchJob
-from dr_transformer.bench_large import large_cases, repeated
-from dr_transformer.bench_memory import PeakMemory
-from dr_transformer.bench_peaks import PeakMeter, Side
-from dr_transformer.bench_transformer import blocks, first_latents, plain_transformer
+from dr_transformer import Config, load
+from dr_transformer.bench import bench
+from dr_transformer.bench import job as bench_job
+from dr_transformer.bench.bench import Case, Result, as_json, run_cases, table
+from dr_transformer.bench.cases import cases
+from dr_transformer.bench.job import BenchJob
+from dr_transformer.bench.large import large_cases, repeated
+from dr_transformer.bench.memory import PeakMemory
+from dr_transformer.bench.peaks import PeakMeter, Side
+from dr_transformer.bench.transformer import blocks, first_latents, plain_transformer
 from dr_transformer.engine.jobs import Cancelled, Runner
 from dr_transformer.model.unroll import unroll
 from tests.machine import WITH_FLOAT64, pretend

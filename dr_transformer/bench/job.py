@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dr_transformer.bench import Result, run_cases
-from dr_transformer.bench_cases import cases
+from dr_transformer.bench.bench import Result, run_cases
+from dr_transformer.bench.cases import cases
 from dr_transformer.engine.jobs import Background
 
 

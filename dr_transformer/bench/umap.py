@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.bench import Case
-from dr_transformer.bench_peaks import Side
+from dr_transformer.bench.bench import Case
+from dr_transformer.bench.peaks import Side
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.quality.metrics import knn_accuracy
 

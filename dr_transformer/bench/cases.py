@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import subspace_angles
 
-from dr_transformer.bench import Case
-from dr_transformer.bench_peaks import Side
-from dr_transformer.bench_transformer import transformer_cases
-from dr_transformer.bench_umap import umap_case
+from dr_transformer.bench.bench import Case
+from dr_transformer.bench.peaks import Side
+from dr_transformer.bench.transformer import transformer_cases
+from dr_transformer.bench.umap import umap_case
 from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.hardware.devices import float64_device

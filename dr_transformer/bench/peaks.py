@@ -23,7 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Self
 
-from dr_transformer.bench_memory import PeakMemory, can_measure
+from dr_transformer.bench.memory import PeakMemory, can_measure
 
 _EVERY = 0.1  # seconds between two looks whether to go on
 

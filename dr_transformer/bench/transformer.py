@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from scipy.spatial import procrustes
 
-from dr_transformer.bench import Case
-from dr_transformer.bench_peaks import Side
+from dr_transformer.bench.bench import Case
+from dr_transformer.bench.peaks import Side
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.hardware.devices import accelerator

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.bench import Case
-from dr_transformer.bench_peaks import Side
-from dr_transformer.bench_transformer import by_landmarks, from_pixels, precisions, relative
+from dr_transformer.bench.bench import Case
+from dr_transformer.bench.peaks import Side
+from dr_transformer.bench.transformer import by_landmarks, from_pixels, precisions, relative
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
