@@ -29,6 +29,7 @@ ROOMS = (
     "charts",
     "export",
     "bench",
+    "lessons",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.errors import InputError
-from dr_transformer.lessons import Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
+from dr_transformer.lessons.format import Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
 from dr_transformer.paths import asset
 from dr_transformer.ui import adjacency, session
 from dr_transformer.ui.compare import compare

@@ -13,7 +13,7 @@ from dr_transformer import Config, load
 from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.lessons import Lesson, lesson_name, read_folder, read_lesson, shipped_lessons
+from dr_transformer.lessons.format import Lesson, lesson_name, read_folder, read_lesson, shipped_lessons
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll

@@ -1,0 +1,1 @@
+"""Guided tours: their format, without a page around it."""
