@@ -1,8 +1,8 @@
 """Every parameter, declared once: default, range, help.
 
-Widgets (`ui/sidebar.py`), terminal flags (`cli.py`) and validation all read these declarations, so a parameter has one
-name, one range and one sentence of help wherever it appears. The defaults are the paper's values (arXiv 2507.21040,
-section 4.1).
+Widgets (`ui/sidebar.py`), terminal flags (`cli/commands.py`) and validation all read these declarations, so a parameter
+has one name, one range and one sentence of help wherever it appears. The defaults are the paper's values (arXiv
+2507.21040, section 4.1).
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.baseline_alone import BaselineAlone
 from dr_transformer.bench.job import BenchJob
 from dr_transformer.canvas.drawn import DrawnRun
 from dr_transformer.charts.matrix_tables import ClassAttention
+from dr_transformer.cli.baseline import BaselineAlone
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning

@@ -30,6 +30,7 @@ ROOMS = (
     "export",
     "bench",
     "lessons",
+    "cli",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 
@@ -54,7 +55,7 @@ def test_numerics_import_no_interface() -> None:
 
 
 def test_starting_the_terminal_does_not_load_torch() -> None:
-    code = "import dr_transformer.cli, sys; print('torch' in sys.modules)"
+    code = "import dr_transformer.cli.commands, sys; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
 

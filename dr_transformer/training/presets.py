@@ -63,7 +63,7 @@ PRESETS: dict[str, dict[str, Settings]] = {
         ),
     },
 }
-"""Settings by task and name. The preset says what is learned from, too: see `command.py`.
+"""Settings by task and name. The preset says what is learned from, too: see `cli/train.py`.
 
 Results know a preset by its name, so `minute` keeps it, though a run takes some three minutes on one thread.
 """

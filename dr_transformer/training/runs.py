@@ -1,6 +1,6 @@
 """All runs of a comparison, one after the other, each a row of a results file; those the file has are left out.
 
-Imports torch only once it works, as `cli.py` does.
+Imports torch only once it works, as `cli/commands.py` does.
 """
 
 from __future__ import annotations

@@ -152,14 +152,14 @@ def test_no_folder_to_keep_results_in(tmp_path: Path, sources: Sources) -> None:
 
 def test_every_setting_reaches_the_process(tmp_path: Path) -> None:
     """The flags that the job gives are read back as the same plan."""
-    from dr_transformer import cli
+    from dr_transformer.cli import commands
     from dr_transformer.training.presets import PRESETS, preset
     from dr_transformer.training.settings import TASKS
 
     for task, presets in PRESETS.items():
         for settings in (*presets.values(), changed(task, a_start=-0.5, a_per_layer=True, a_learned=False, bias=True)):
             job = TrainingJob(settings, ("standard",), (0, 5), folder=tmp_path)
-            options = cli._parser().parse_args(job._arguments())
+            options = commands._parser().parse_args(job._arguments())
             given = {n: getattr(options, n) for n in TASKS[task].parameters() if getattr(options, n) is not None}
             assert preset(task, "minute", given) == settings
             assert (options.attention, options.seeds, options.threads, options.events) == ("standard", "0,5", 1, True)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dr_transformer import Config, InputError, load, unroll
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Frame, Trajectory
 from dr_transformer.export.animation import MAX_FRAMES, Film, film, frame_counts, save

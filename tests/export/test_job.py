@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine.baselines import BaselineRun

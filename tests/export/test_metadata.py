@@ -11,7 +11,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from dr_transformer import Config, DataConfig, InputError, __version__
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.export.figure_config import FigureConfig
 from dr_transformer.export.files import settings

@@ -10,7 +10,7 @@ import pytest
 from dr_transformer import Config, InputError, __version__, load, unroll
 from dr_transformer.canvas.parts import Colouring
 from dr_transformer.canvas.picture import KEPT
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine.baselines import Baseline, BaselineRun

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dr_transformer.bench.transformer import left_out, precisions
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.engine.run import Run, deviation_from_float64

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.model import distributed
 
 calls = 0

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch.distributed as dist
 
-from dr_transformer import cli
+from dr_transformer.cli import commands as cli
 from dr_transformer.config import Config
 from dr_transformer.model.distributed import joined, unroll_ranks
 from tests.servers import free_port

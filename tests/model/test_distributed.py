@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.errors import InputError
 from dr_transformer.hardware import process_group
 from dr_transformer.model import kernels

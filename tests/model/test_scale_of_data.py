@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dr_transformer import PCA, Config, InputError, LaplacianEigenmaps, TransformerDR, load, unroll
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.null import gaussian_like
 from dr_transformer.engine.run import Run

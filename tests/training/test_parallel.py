@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.training.results import read_results
 from tests.model.ranks import run_together, started, torchrun
 from tests.training.tiny import text

@@ -1,6 +1,6 @@
 """`dr-transformer embed`: latents, exactly or with landmarks, by one process or by several; or another method's map.
 
-Imports torch only once it works, as `cli.py` does.
+Imports torch only once it works, as `commands.py` does.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dr_transformer.cli.embed_config import Asked
 from dr_transformer.config import DATASETS, DataConfig
-from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.launch import launched
 from dr_transformer.model.cost import cost
@@ -38,7 +38,7 @@ def embed(asked: Asked, load: Callable[[], Dataset], say: Callable[[str], None])
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(_joined(asked))
         with _agreed(ranks):
-            from dr_transformer.embed_table import session_beside, targets, write
+            from dr_transformer.cli.embed_table import session_beside, targets, write
 
             to = None if ranks and ranks.rank else stack.enter_context(targets(asked))
             dataset = load()
@@ -134,7 +134,7 @@ def _with_landmarks(Y: Array, asked: Asked, ranks: Ranks | None) -> tuple[npt.ND
 
 def _other(dataset: Dataset, asked: Asked, say: Callable[[str], None]) -> tuple[None, list[Array]]:
     """Another method's coordinates (n, k)."""
-    from dr_transformer.baseline_alone import baseline_alone
+    from dr_transformer.cli.baseline import baseline_alone
 
     return None, [baseline_alone(dataset, asked.config, asked.baselines, asked.how.method, say)]
 

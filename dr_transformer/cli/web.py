@@ -1,4 +1,7 @@
-"""`dr-transformer web`: a run as one HTML file, without the app. Imports torch only once it works, as `cli.py` does."""
+"""`dr-transformer web`: a run as one HTML file, without the app.
+
+Imports torch only once it works, as `commands.py` does.
+"""
 
 from __future__ import annotations
 

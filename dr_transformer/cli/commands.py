@@ -12,15 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dr_transformer.cli import train as training
+from dr_transformer.cli.embed import describe_cost, embed
+from dr_transformer.cli.embed_config import Asked, EmbedConfig, baseline_parameters
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
-from dr_transformer.embed_command import describe_cost, embed
-from dr_transformer.embed_config import Asked, EmbedConfig, baseline_parameters
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.hardware.launch import launched
 from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.paths import app_root
-from dr_transformer.training import command as training
 
 if TYPE_CHECKING:
     from dr_transformer.data.dataset import Dataset
@@ -169,7 +169,7 @@ def _app(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    from dr_transformer.figure_command import figure
+    from dr_transformer.cli.figure import figure
 
     given = _all_parsed(options, _OF_A_FIGURE)
     figure(options.out, options.saved, given, partial(_load, options=options), _say)
@@ -177,14 +177,14 @@ def _figure(options: argparse.Namespace) -> int:
 
 
 def _animate(options: argparse.Namespace) -> int:
-    from dr_transformer.figure_command import animate
+    from dr_transformer.cli.figure import animate
 
     animate(options.out, _all_parsed(options, _OF_A_FILM), partial(_load, options=options), _say)
     return _say_written(options.out)
 
 
 def _web(options: argparse.Namespace) -> int:
-    from dr_transformer.web_command import web
+    from dr_transformer.cli.web import web
 
     data_config, config = _settings(options)
     view = ViewConfig(**_parsed(options, ViewConfig.parameters()))
@@ -195,14 +195,14 @@ def _web(options: argparse.Namespace) -> int:
 
 
 def _transform(options: argparse.Namespace) -> int:
-    from dr_transformer.transform_command import transform
+    from dr_transformer.cli.transform import transform
 
     transform(options.model, options.image, options.out, print)
     return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from dr_transformer.bench_command import bench
+    from dr_transformer.cli.bench import bench
 
     return bench(options.n_samples, options.json, large=options.large)
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from dr_transformer import Config, DataConfig, __version__, load, unroll
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
+from dr_transformer.cli.saved_model import read_model
 from dr_transformer.data.drawing import png, token_from_png
 from dr_transformer.export.settings import from_json
 from dr_transformer.model.new_token import majority, nearest
-from dr_transformer.saved_model import read_model
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 CONFIG = Config(n_components=16, n_blocks=2)

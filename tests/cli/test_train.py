@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dr_transformer.cli import main
+from dr_transformer.cli.commands import main
 from dr_transformer.errors import InputError
 from dr_transformer.training.history import Evaluation, History
 from dr_transformer.training.presets import PRESETS

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dr_transformer.cli.embed_config import Asked
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.embed_config import Asked
 from dr_transformer.errors import InputError
 from dr_transformer.export import script as reproduce
 from dr_transformer.export import session_file, tables

@@ -1,6 +1,6 @@
 """`dr-transformer transform`: a picture of a digit as a new token of a saved model.
 
-Imports torch only once it works, as `cli.py` does.
+Imports torch only once it works, as `commands.py` does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from dr_transformer.cli.saved_model import SavedModel
     from dr_transformer.model.new_token import NewToken
-    from dr_transformer.saved_model import SavedModel
 
 _SHOWN = 5  # of the attended tokens, on a line
 
@@ -32,9 +32,9 @@ def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) ->
     """
     if out is not None and out.suffix.lower() != ".npz":
         raise InputError(f"cannot write {out.name!r}: the name must end in .npz.")
+    from dr_transformer.cli.saved_model import read_model
     from dr_transformer.data.drawing import token_from_png
     from dr_transformer.model.new_token import find_twin, new_token
-    from dr_transformer.saved_model import read_model
 
     image = token_from_png(_read(image_file), image_file.name)
     model = read_model(model_file)

@@ -1,6 +1,6 @@
 """`dr-transformer train`: its flags, as a plan of runs for `runs.py`.
 
-Imports no torch, as `cli.py` does not.
+Imports no torch, as `commands.py` does not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dr_transformer.training.sources import Sources
 
 
 def add_to(train: argparse.ArgumentParser, add_flags: Callable[..., None]) -> None:
-    """Give the command its two tasks and their flags; `add_flags` is `cli.py`'s, for declared parameters."""
+    """Give the command its two tasks and their flags; `add_flags` is `commands.py`'s, for declared parameters."""
     tasks = train.add_subparsers(title="tasks", required=True, metavar="TASK", dest="task")
     for task, model in (("lm", "a decoder language model"), ("vit", "a vision transformer")):
         parser = tasks.add_parser(task, help=model, description=f"Train {model} with each attention and seed.")

@@ -1,6 +1,6 @@
 """`dr-transformer figure` and `animate`: pictures from the terminal, by the exporters that the app uses too.
 
-Imports torch and matplotlib only once it works, as `cli.py` does.
+Imports torch and matplotlib only once it works, as `commands.py` does.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from dr_transformer.cli.embed import progress
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
-from dr_transformer.embed_command import progress
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.palette import shared_colours
