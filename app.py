@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dr_transformer.ui.explorer import explorer
-from dr_transformer.ui.exports import export_panel
+from dr_transformer.ui.explorer.page import explorer
+from dr_transformer.ui.exports.panel import export_panel
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.wording import shows_images
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dr_transformer.ui.compare import compare
-from dr_transformer.ui.exports import export_comparison
+from dr_transformer.ui.compare.page import compare
+from dr_transformer.ui.exports.panel import export_comparison
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.wording import shows_images
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dr_transformer.ui.inside import inside
+from dr_transformer.ui.inside.page import inside
 from dr_transformer.ui.page import begin_page
 
 settings = begin_page("Inside a block")

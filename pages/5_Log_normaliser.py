@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dr_transformer.ui.log_normaliser import log_normaliser
+from dr_transformer.ui.log_normaliser.page import log_normaliser
 from dr_transformer.ui.page import begin_page
 
 begin_page("Log-normaliser")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dr_transformer.ui.diffusion import diffusion
+from dr_transformer.ui.diffusion.page import diffusion
 from dr_transformer.ui.page import begin_page
 
 begin_page("Graph diffusion")

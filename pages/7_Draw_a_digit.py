@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dr_transformer.ui.draw import draw
+from dr_transformer.ui.draw.page import draw
 from dr_transformer.ui.page import begin_page
 
 settings = begin_page("Draw a digit")

@@ -1,5 +1,5 @@
 """Guided tours that drive the app."""
 
-from dr_transformer.ui.lessons import lessons
+from dr_transformer.ui.lessons.page import lessons
 
 lessons()

@@ -29,9 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from dr_transformer.hardware.machine import machine  # noqa: E402
-from tests.e2e import measure  # noqa: E402
 from tests.e2e.conftest import FLAGS  # noqa: E402
-from tests.e2e.explorer_page import APP  # noqa: E402
+from tests.e2e.explorer import measure  # noqa: E402
+from tests.e2e.explorer.explorer_page import APP  # noqa: E402
 from tests.servers import free_port, serve  # noqa: E402
 
 SCREEN = {"width": 1440, "height": 900}

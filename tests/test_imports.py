@@ -31,6 +31,7 @@ ROOMS = (
     "bench",
     "lessons",
     "cli",
+    "ui",
 )
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "_app" not in path.relative_to(PACKAGE).parts)
 

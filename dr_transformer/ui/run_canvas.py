@@ -12,8 +12,8 @@ import streamlit as st
 from dr_transformer.canvas.picture import Picture
 from dr_transformer.engine.run import Run
 from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
+from dr_transformer.ui.data_words import fitting
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
-from dr_transformer.wording import fitting
 
 GIVEN_SELECTION = "given_selection"
 """In the session: the key of a data set, and which of its tokens Python selects."""

@@ -14,6 +14,7 @@ from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.config import DATASETS, DEVICES, PRECISIONS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
+from dr_transformer.ui.data_words import fitting
 from dr_transformer.ui.link import (
     DEFAULTS,
     UPLOAD,
@@ -26,7 +27,6 @@ from dr_transformer.ui.link import (
 )
 from dr_transformer.ui.loading import REPLACED, load_settings
 from dr_transformer.ui.presets import PRESETS, Preset
-from dr_transformer.wording import fitting
 
 PAGES = {
     "app.py": "Explorer",

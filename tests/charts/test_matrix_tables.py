@@ -12,7 +12,7 @@ from dr_transformer.charts.table import MOST
 from dr_transformer.engine.adjacency import latents_of
 from dr_transformer.theory.attention_graph import attention_image, class_attention
 from tests.engine.test_adjacency import CONFIG, dense, finished, mnist
-from tests.test_adjacency_page import PAGE, SMALL, settled
+from tests.ui.inside.test_adjacency import PAGE, SMALL, settled
 
 HEADS = Config(n_components=16, n_blocks=2, n_heads=2, mask_self=False)
 

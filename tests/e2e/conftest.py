@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from dr_transformer.quality.sweep_cache import CACHE_VARIABLE
-from tests.e2e.canvas_page import SCRIPT, Canvas, N
-from tests.e2e.explorer_page import APP
+from tests.e2e.canvas.canvas_page import SCRIPT, Canvas, N
+from tests.e2e.explorer.explorer_page import APP
 from tests.servers import free_port, serve
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.words import describe
 from tests.canvas.test_blob import decode
-from tests.e2e.canvas_page import quantisation
+from tests.e2e.canvas.canvas_page import quantisation
 from tests.export.test_web_page import Page
 from tests.user_files import npz
 

@@ -20,7 +20,7 @@ from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.export.web_page import save, web_page
 from dr_transformer.model.attention import attention_rows
 from tests.canvas.test_blob import decode, read, unpack
-from tests.e2e.canvas_page import quantisation
+from tests.e2e.canvas.canvas_page import quantisation
 
 EVIL = ['</script><script>document.title="owned"</script>', '"><img src=x onerror=alert(1)>', "</style>&amp;<!--", "ok"]
 

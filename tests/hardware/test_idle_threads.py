@@ -33,7 +33,7 @@ def test_a_setting_of_the_users_stays(given: dict[str, str], kept: str) -> None:
 
 def test_every_copy_of_the_library_has_read_it() -> None:
     """GCC's OpenMP says it as it is loaded, with torch and with scikit-learn a copy each; others have no such."""
-    code = "import dr_transformer.ui.explorer, sklearn.cluster"
+    code = "import dr_transformer.ui.explorer.page, sklearn.cluster"
     found = ran(code, OMP_DISPLAY_ENV="VERBOSE").stderr
     assert set(re.findall(r"GOMP_SPINCOUNT = '(\w+)'", found)) <= {"0"}
     if sys.platform == "linux":

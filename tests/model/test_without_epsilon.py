@@ -8,7 +8,7 @@ from dr_transformer.engine.inside import difference
 from dr_transformer.engine.reparametrisation import both_ways
 from dr_transformer.model import unroll
 from dr_transformer.theory.variants import diffusion_eta
-from dr_transformer.ui.reparametrisation_section import WITHOUT_EPSILON
+from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON
 
 
 @pytest.mark.parametrize(("precision", "least", "most"), [("float64", 0, 1e-13), ("float32", 5e-7, 5e-6)])

@@ -20,7 +20,7 @@ from dr_transformer.quality.words import (
     sentences,
     told,
 )
-from tests.test_pages import ROOT, SMALL, finished
+from tests.ui.test_pages import ROOT, SMALL, finished
 
 NAMES = ("a", "b", "c")
 

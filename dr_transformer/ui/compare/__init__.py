@@ -1,0 +1,1 @@
+"""The page Compare: the transformer beside the other methods, with their scores."""

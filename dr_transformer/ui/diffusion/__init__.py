@@ -1,0 +1,1 @@
+"""The page Graph diffusion: trained networks with A against A − I."""

@@ -1,0 +1,1 @@
+"""The home page: the picture, and curves over depth under it."""

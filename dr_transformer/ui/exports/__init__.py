@@ -1,0 +1,1 @@
+"""The panel Save and restore, on several pages."""

@@ -1,0 +1,222 @@
+"""The section "Attention is a graph": one row of A, all of A as an image, its figures, and α tuned to the kNN graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from dr_transformer.canvas.picture import colourings, picture
+from dr_transformer.charts.attention import (
+    HISTOGRAM_HEIGHT,
+    MATRIX_HEIGHT,
+    brightest,
+    distance_from_diagonal,
+    matrix_chart,
+    neighbours_histogram,
+    rounded,
+)
+from dr_transformer.config import Config, ViewConfig
+from dr_transformer.data.dataset import Dataset
+from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage
+from dr_transformer.engine.run import Run
+from dr_transformer.ui.chart_table import tables_behind
+from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.inside.alpha import alpha_section
+from dr_transformer.ui.inside.attention_jobs import adjacency_run, matrix_image
+from dr_transformer.ui.inside.matrix_table import matrix_table
+from dr_transformer.ui.inside.neighbours import (
+    CANVAS,
+    attended,
+    choose_neighbors,
+    chosen_token,
+    percent,
+    show_neighbours,
+)
+from dr_transformer.ui.inside.section_run import section_run
+from dr_transformer.ui.poll import poll
+from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
+from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.sources import HILL
+from dr_transformer.ui.steady_chart import steady_chart
+from dr_transformer.ui.summary import capitalised, counted, status_line
+from dr_transformer.ui.words import picture_in_words
+
+_HEIGHT = 330
+
+
+def show(dataset: Dataset, config: Config, settings: Settings) -> None:
+    """Draw the section; raises `InputError` for what cannot be shown."""
+    run = section_run(dataset, config)
+    with st.container(horizontal=True):
+        with st.container(width="stretch"):
+            _explain(config)
+        n_neighbors = choose_neighbors(settings, run.dataset.n_samples)
+    _section(run, settings.view(), n_neighbors)
+    alpha_section(run.dataset, config, n_neighbors)
+
+
+def _explain(config: Config) -> None:
+    st.markdown(
+        "The softmax of attention gives each token a weight for every other: a row of $A$, which sums to 1. Read as "
+        "edges, **$A$ is a soft neighbour graph**, and $I - A$ its random-walk Laplacian (paper, section 3)."
+    )
+    st.latex(
+        r"A_{ij} = \frac{\exp\left(\frac{\alpha n}{q}\, x_i^\top x_j\right)}"
+        r"{\sum_{k \ne i} \exp\left(\frac{\alpha n}{q}\, x_i^\top x_k\right)},\quad A_{ii} = 0"
+        if config.mask_self
+        else r"A_{ij} = \frac{\exp\left(\frac{\alpha n}{q}\, x_i^\top x_j\right)}"
+        r"{\sum_{k} \exp\left(\frac{\alpha n}{q}\, x_i^\top x_k\right)}"
+    )
+    st.caption(
+        "[arXiv 2507.21040](https://arxiv.org/abs/2507.21040), section 4.1; with several heads, of each head, and A is "
+        "their mean."
+    )
+
+
+@st.fragment
+def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
+    adjacency = adjacency_run(run, n_neighbors)
+    pending = not (run.finished and adjacency.finished)
+    st.subheader("One row: whom a token attends to", anchor=False)
+    st.markdown(
+        "Click a point, or choose a token here, and move the depth. Lines: the most attended, thicker for more."
+    )
+    token, pin = chosen_token(run)
+    shown = picture(run, view, last_depth())
+    depth = float(run.config.n_blocks)
+    place = st.container(gap=None)
+    with place:
+        if shown is not None:
+            only = replace(shown, panels=shown.panels[-1:])
+            depth = run_canvas(run, only, colourings(run), attended(run, token), height=_HEIGHT, pinned=pin, key=CANVAS)
+    st.caption(status_line(run, shown is not None and shown.is_preview))
+    picture_in_words(run, depth)
+    block = min(int(depth + 1e-9), max(0, len(run.full.latents) - 1))
+    adjacency.wanted = block
+    with st.container():
+        if token is not None and len(run.full.latents) > block:
+            show_neighbours(run, token, block, None if adjacency.graph is None else adjacency.graph.indices[token])
+        elif token is None:
+            st.caption("No token is chosen: click a point.")
+    pending |= _matrix(run, block, n_neighbors)
+    _figures(run, adjacency, block)
+    with place:
+        poll(pending, seconds=0.25 if not run.done.is_set() else 0.5, key="adjacency_poll")
+
+
+def _matrix(run: Run, block: int, n_neighbors: int) -> bool:
+    """A as an image; while another is computed, the last one of this run stays. Returns whether one is computed."""
+    st.subheader("All rows: A as an image", anchor=False)
+    possible = [order for order in ORDERS if order != "class" or run.dataset.labels is not None]
+    with remembered("matrix", {"matrix_order": possible[0]}):
+        if st.session_state["matrix_order"] not in possible:
+            st.session_state["matrix_order"] = possible[0]
+        order = st.segmented_control(
+            "Order of the tokens",
+            possible,
+            required=True,
+            format_func=ORDERS.__getitem__,
+            key="matrix_order",
+            help="Of rows and columns alike. The Fiedler vector of the pixels' kNN graph puts neighbours together.",
+        )
+    made = matrix_image(run, block, str(order), n_neighbors)
+    pending = not made.finished  # asked first: what is drawn below is then all there is, or is drawn again
+    last: MatrixImage | None = st.session_state.get("matrix_shown")
+    if made.image is not None or last is None or last.run is not run:
+        st.session_state["matrix_shown"] = last = made
+    with st.container():
+        if made.error:
+            st.error(capitalised(made.error))
+        elif last.image is None:
+            _keep_place(MATRIX_HEIGHT)
+        else:
+            _draw_matrix(run, last)
+            pending |= matrix_table(run, last)
+    return pending
+
+
+def _draw_matrix(run: Run, made: MatrixImage) -> None:
+    n, image = run.dataset.n_samples, made.image
+    assert image is not None
+    chart = matrix_chart(image, n, made.labels, run.dataset.class_names)
+    with st.container(horizontal=True):
+        with st.container(width=520):
+            steady_chart(chart, key="matrix", height=int(chart.layout.height))
+        with st.container(width="stretch"):
+            side = n / len(image)
+            pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""
+            size = f"{counted(n)} × {counted(n)}"
+            st.markdown(f"**A at block {made.block}**, {size}, rows and columns {ORDERS[made.order]}{pooled}.")
+            st.markdown(
+                f"Its weight lies on average {distance_from_diagonal(image):.2f} of the side away from the diagonal; "
+                "in random order that would be 0.33. The nearer, the more of the graph this order shows."
+            )
+            if made.labels is not None:
+                st.markdown("Lines mark where a class ends; inside a class, tokens are along the Fiedler vector.")
+            st.caption(
+                "Colour, logarithmic: attention over uniform attention, 1/(n − 1); darkest at a tenth of it or less, "
+                f"brightest at {rounded(10 ** brightest(image, n))} times it or more."
+            )
+
+
+def _keep_place(height: int) -> None:
+    """So that nothing moves when a chart comes."""
+    with st.container(height=height, border=False):
+        st.caption("Computing …")
+
+
+def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
+    """Histogram and curves: there from the start, still empty, so that nothing moves when they come."""
+    st.subheader("How many neighbours, and the true ones?", anchor=False)
+    st.markdown(
+        "The entropy $H_i$ of a row, in nats, says over how many tokens it spreads: over $e^{H_i}$ in effect, as many "
+        "as would have that entropy in equal shares."
+    )
+    st.latex(r"H_i = -\sum_j A_{ij} \log A_{ij}")
+    st.caption(f"Shannon's entropy; its exponential as a number of equal shares: {HILL}.")
+    blocks, k = dict(adjacency.blocks), adjacency.n_neighbors
+    here = blocks.get(block)
+    in_order = [blocks.get(b) for b in range(max(blocks, default=-1) + 1)]
+    if adjacency.error:
+        st.error(capitalised(adjacency.error))
+    with st.container():
+        if here is None:
+            _keep_place(HISTOGRAM_HEIGHT)
+        else:
+            chart = neighbours_histogram(here.effective)
+            steady_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
+            tables_behind({"effective number of neighbours": chart}, key="effective", label="Histogram as a table")
+            st.markdown(figures_sentence(run, adjacency, block))
+    curves = {
+        "median effective number": [b and float(np.median(b.effective)) for b in in_order],
+        "mass on true neighbours": [b and float(b.mass.mean()) for b in in_order],
+        "true among most attended": [b and float(b.overlap.mean()) for b in in_order],
+    }
+    if run.dataset.labels is not None and len(classes(run)[1]) > 1:
+        curves["mass inside the class"] = [b and b.within for b in in_order]
+    show_depth_curves(curves, n_blocks=run.config.n_blocks, canvas=CANVAS)
+    st.caption(
+        f"True neighbours: each token's own {k} nearest in the pixels, not the symmetrised graph. Mass: the part of "
+        f"its attention that they get; then the share of them among its {k} most attended. {len(blocks)} of "
+        f"{run.config.n_blocks + 1} blocks."
+    )
+
+
+def figures_sentence(run: Run, adjacency: AdjacencyRun, block: int) -> str:
+    """One block's figures in words."""
+    here, k = adjacency.blocks[block], adjacency.n_neighbors
+    effective = float(np.median(here.effective))
+    said = (
+        f"At block {block} half of the tokens attend to {rounded(effective)} others or fewer in effect (entropy "
+        f"{np.log(effective):.2f} nats; uniform would be {np.log(run.dataset.n_samples - 1):.2f}). "
+        f"**{percent(here.mass.mean())} of the attention lies on the {k} nearest in the pixels**; of these {k}, "
+        f"{percent(here.overlap.mean())} are among the {k} most attended."
+    )
+    if here.within is not None:
+        labels = classes(run)[0]
+        by_chance = float(np.square(np.bincount(labels) / len(labels)).sum())
+        said += f" {here.within:.0%} stays inside the class, by chance {by_chance:.0%}."
+    return said

@@ -1,0 +1,47 @@
+"""The page "Inside a block": which section is shown, and for which tokens and settings."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dr_transformer.errors import InputError
+from dr_transformer.ui import session
+from dr_transformer.ui.inside import adjacency, phase, spectrum, substeps
+from dr_transformer.ui.last_good import last_good
+from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.summary import capitalised
+
+SECTIONS = {
+    "Sub-steps and objective": substeps,
+    "Attention is a graph": adjacency,
+    "Spectrum and convergence": spectrum,
+    "Phase diagram": phase,
+}
+"""Sections by name, and the module whose `show(dataset, config, settings)` draws each."""
+
+
+def inside(settings: Settings) -> None:
+    """Draw the page for these settings; bad ones become one sentence, and the last good section stays."""
+    section = SECTIONS[_section()]
+    asked = last_good("last_inside", lambda: (session.dataset(settings), settings.config()), what="What is below is")
+    if asked is not None:
+        with st.container(key=f"inside_{section.__name__.rpartition('.')[2]}"):
+            try:
+                section.show(*asked, settings)
+            except InputError as error:
+                st.error(capitalised(str(error)))
+
+
+def _section() -> str:
+    """The chosen section; of another page's visitor, too: a widget alone would forget it there."""
+    st.session_state.setdefault("inside_section", st.session_state.get("inside_kept", next(iter(SECTIONS))))
+    chosen = st.segmented_control(
+        "Section",
+        list(SECTIONS),
+        required=True,
+        key="inside_section",
+        label_visibility="collapsed",
+        help="Which part of the theory is shown; what other parts compute is kept.",
+    )
+    st.session_state["inside_kept"] = chosen
+    return str(chosen)

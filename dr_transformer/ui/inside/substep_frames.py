@@ -1,0 +1,105 @@
+"""The latents before and after each sub-step of a run as two panels, all in one plane and on the same axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dr_transformer.config import ViewConfig
+from dr_transformer.engine.inside import sub_steps
+from dr_transformer.engine.run import Run
+from dr_transformer.model.unroll import SUB_STEPS
+from dr_transformer.model.view_frames import axis_names
+from dr_transformer.model.views import principal_axes
+from dr_transformer.ui.canvas import Panel
+from dr_transformer.ui.inside.block_diagram import LABELS
+
+Array = npt.NDArray[np.floating]
+
+
+class SubStepFrames:
+    """Grows with the run. Of the views, "axes" shows two latent axes, the others the principal plane of one block.
+
+    One plane for all: with a plane of its own for each frame, before and after could not be compared.
+    """
+
+    def __init__(self, run: Run, view: ViewConfig) -> None:
+        self.run = run
+        self.view = view
+        self._ends: list[Array] = []  # (n, 2) after each block, block 0 first
+        self._inside: dict[str, list[Array]] = {name: [] for name in SUB_STEPS}  # after a sub-step of blocks 1, 2, …
+        self._plane: tuple[Array, Array] | None = None  # mean (q,) and axes (q, 2)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks there are frames of."""
+        return max(0, len(self._ends) - 1)
+
+    def grow(self) -> None:
+        """Take in what has been computed since."""
+        run = self.run
+        if self.view.view != "axes" and self._plane is None:
+            if not run.done.is_set() or run.error:
+                return  # the block that gives the plane may not be there yet
+            X = run.full.latents[self._fixed]
+            self._plane = X.mean(axis=0), principal_axes(X).astype(X.dtype)
+        for step in sub_steps(run.full, run.config, first_block=len(self._ends)):
+            frame = self._project(step.X.numpy())
+            if step.block > 0:
+                self._inside[step.name].append(frame)
+            if step.ends_block:
+                self._ends.append(frame)
+
+    def panels(self, name: str) -> list[Panel]:
+        """Before and after the sub-step `name`, a frame a block from 1 on; none before the first block is computed."""
+        n_blocks = self.n_blocks
+        if n_blocks == 0:
+            return []
+        place = SUB_STEPS.index(name)
+        before = self._ends[:-1] if place == 0 else self._inside[SUB_STEPS[place - 1]][:n_blocks]
+        after = self._inside[name][:n_blocks]
+        extent = _extent([*before, *after])
+        said = LABELS[name] if name.startswith("layer") else LABELS[name].lower()
+        depths = tuple(float(block) for block in range(1, n_blocks + 1))
+        names = tuple(f"block {block}" for block in range(1, n_blocks + 1))
+        x_label, y_label = self.axes
+        return [
+            Panel(
+                f"{when} {said}, {{frame}}",
+                np.stack(frames),
+                depths,
+                x_label,
+                y_label,
+                frame_names=names,
+                extent=extent,
+            )
+            for when, frames in (("Before", before), ("After", after))
+        ]
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """What the coordinates are called."""
+        names = axis_names(self.view, self.run.config.n_components)
+        if self.view.view == "axes":
+            return names
+        return f"{names[0]} of block {self._fixed}", f"{names[1]} of block {self._fixed}"
+
+    @property
+    def _fixed(self) -> int:
+        n_blocks = self.run.config.n_blocks
+        return min(self.view.view_block, n_blocks) if self.view.view == "fixed-pca" else n_blocks
+
+    def _project(self, X: Array) -> Array:
+        if self._plane is not None:
+            mean, axes = self._plane
+            return np.asarray((X - mean) @ axes)
+        last = X.shape[1] - 1
+        return X[:, [min(self.view.first_axis, last), min(self.view.second_axis, last)]]
+
+
+def _extent(frames: Sequence[Array]) -> tuple[float, float, float, float]:
+    low = np.min([frame.min(axis=0) for frame in frames], axis=0)
+    high = np.max([frame.max(axis=0) for frame in frames], axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

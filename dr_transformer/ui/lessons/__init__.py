@@ -1,0 +1,1 @@
+"""The page Lessons, which plays guided tours."""

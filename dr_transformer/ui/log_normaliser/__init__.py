@@ -1,0 +1,1 @@
+"""The page Log-normaliser: one file a statement, and what they share."""
