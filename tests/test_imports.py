@@ -117,6 +117,11 @@ def test_only_the_interface_knows_streamlit() -> None:
     assert knows == {"ui"}
 
 
+def test_every_file_has_a_room() -> None:
+    assert {path.stem for path in FILES if path.parent == PACKAGE} <= ROOT
+    assert {room_of(path) for path in FILES} == {"", *ROOMS}
+
+
 def test_public_names() -> None:
     assert {name for name in dr_transformer.__all__ if getattr(dr_transformer, name).__doc__} == set(
         dr_transformer.__all__

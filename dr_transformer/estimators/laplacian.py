@@ -63,8 +63,7 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     Examples
     --------
-    >>> from dr_transformer.data.dataset import load
-    >>> from dr_transformer.estimators.laplacian import LaplacianEigenmaps
+    >>> from dr_transformer import LaplacianEigenmaps, load
     >>> LaplacianEigenmaps().fit_transform(load("digits").Y).shape
     (1797, 2)
 
