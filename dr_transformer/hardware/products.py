@@ -90,7 +90,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     On a CPU PyTorch's oneDNN has to be allowed to do it as well.
     """
     if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.cuda.is_available() and torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu" or _onednn_limit() != "all":
         return False
     found = _capabilities()

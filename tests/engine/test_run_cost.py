@@ -19,6 +19,7 @@ from dr_transformer.engine.run_cost import (
     memory_needed,
     time_note,
 )
+from dr_transformer.model import unroll as model
 from dr_transformer.model.cost import cost
 from tests.machine import pretend
 
@@ -61,7 +62,7 @@ def test_a_million_tokens_are_refused_where_memory_would_not_do() -> None:
     with pytest.raises(InputError) as refused:
         check_memory(10**6, CPU, np.uint8, free)
     said = str(refused.value)
-    assert said.startswith("1 000 000 tokens would hold about 9.77 GB of memory, more than half of the 16 GB")
+    assert said.startswith("1 000 000 tokens would hold about 9.76 GB of memory, more than half of the 16 GB")
     assert "choose at most 810 000 tokens n, or use dr-transformer embed with --landmarks in the terminal." in said
     check_memory(810_000, CPU, np.uint8, free)  # what it says is so
     with pytest.raises(InputError, match="choose at most 810 000 tokens n"):
@@ -118,7 +119,10 @@ def test_a_long_run_is_announced_and_a_short_one_is_not(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     config = Config(precision="float32", device="cpu")
     assert expected_seconds(70_000, config, np.uint8) == pytest.approx(49.4, rel=0.02)  # measured
+    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: True)
     assert expected_seconds(70_000, replace(config, precision="bfloat16"), np.uint8) == pytest.approx(26.7, rel=0.02)
+    monkeypatch.setattr(model, "multiplies_bfloat16", lambda _: False)
+    assert expected_seconds(70_000, replace(config, precision="bfloat16"), np.uint8) == pytest.approx(49.4, rel=0.02)
     assert expected_seconds(70_000, replace(config, n_components=2), np.uint8) < 49.4  # type: ignore[operator]
     assert expected_seconds(70_000, replace(config, n_heads=4), np.uint8) > 100  # type: ignore[operator]
     seconds = expected_seconds(10**6, config, np.uint8)

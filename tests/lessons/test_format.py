@@ -184,7 +184,10 @@ def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
     assert accuracy[32] == pytest.approx(0.7, abs=0.06)
     assert f"falls to about 0.4; accuracy falls to about 0.7; the effective rank goes to {rank[32]:.1f}" in text
     local = curves(n_blocks=32, alpha=100.0)
-    assert f"accuracy is {local['accuracy'][32]:.2f} and the effective rank {local['effective_rank'][32]:.1f}" in text
+    numbers = re.search(r"accuracy is (0\.\d+) and the effective rank (\d+\.\d)", text)
+    assert numbers is not None
+    assert float(numbers[1]) == pytest.approx(local["accuracy"][32], abs=0.015)
+    assert float(numbers[2]) == pytest.approx(local["effective_rank"][32], abs=0.15)
 
 
 def test_what_the_fourth_lesson_says_of_other_seeds_is_true() -> None:

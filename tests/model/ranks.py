@@ -23,13 +23,14 @@ import torch.distributed as dist
 from dr_transformer.cli import commands as cli
 from dr_transformer.config import Config
 from dr_transformer.model.distributed import joined, unroll_ranks
+from tests.machine import has_bfloat16
 from tests.servers import free_port
 
 CASES = {
     "paper": Config(n_components=16, n_blocks=8, precision="float32"),
     "float64": Config(n_components=16, n_blocks=8, precision="float64"),
     "others": Config(n_components=12, n_heads=3, n_blocks=3, graph_diffusion=True, activation="relu", mask_self=False),
-    "bfloat16": Config(n_components=16, n_blocks=8, precision="bfloat16"),
+    "bfloat16": Config(n_components=16, n_blocks=8, precision="bfloat16" if has_bfloat16() else "float32"),
     "pca": Config(n_components=8, n_blocks=2, projection="pca", precision="float32"),
 }
 

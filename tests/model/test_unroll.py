@@ -1,5 +1,7 @@
 """Every sub-step against `torch.nn.TransformerEncoderLayer`, and what follows from the formulas."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from dr_transformer.model import kernels
 from dr_transformer.model.attention import attend, attention_rows, effective_neighbours
 from dr_transformer.model.unroll import SUB_STEPS, layer_norm, run_block, unroll
 from tests import oracle
-from tests.machine import DEVICES, WITH_FLOAT64, pretend
+from tests.machine import DEVICES, WITH_FLOAT64, has_bfloat16, pretend
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -242,4 +244,8 @@ def test_pca_projection_is_the_principal_scores() -> None:
 def test_every_device_and_precision_equals_float64_on_the_cpu(device: str, precision: str, bound: float) -> None:
     Y = tokens(500)
     exact = trajectory(Y, Config(device="cpu", precision="float64"))[-1]
-    assert oracle.relative_error(trajectory(Y, Config(device=device, precision=precision))[-1].cpu(), exact) < bound
+    config = Config(device=device, precision=precision)
+    replaced = precision == "bfloat16" and not has_bfloat16(device)
+    with pytest.warns(UserWarning, match="bfloat16") if replaced else nullcontext():
+        found = trajectory(Y, config)[-1].cpu()
+    assert oracle.relative_error(found, exact) < (1e-4 if replaced else bound)

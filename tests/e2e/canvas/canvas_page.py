@@ -38,8 +38,8 @@ class Canvas:
     def get(self, expression: str) -> Any:
         return self.page.evaluate(f"() => {{ const c = {FIND}; return {expression}; }}")
 
-    def wait(self, expression: str) -> None:
-        self.page.wait_for_function(f"() => {{ const c = {FIND}; return c && {expression}; }}")
+    def wait(self, expression: str, timeout: float = 60_000) -> None:
+        self.page.wait_for_function(f"() => {{ const c = {FIND}; return c && {expression}; }}", timeout=timeout)
 
     def next_frame(self) -> None:
         """Wait until what was asked for is drawn."""

@@ -67,7 +67,8 @@ def assert_shown(canvas: Canvas, token: int, block: int) -> None:
     assert labels is not None
     most = np.argsort(-row)[:N_SHOWN]
     expect(page.get_by_text(re.compile(rf"^Token {token} at block {block}: "))).to_be_visible()
-    canvas.wait(f"c.pinned === {token} && c.attended.length === {N_SHOWN}")
+    # What the canvas pins itself is pinned before its edges have come.
+    canvas.wait(f"c.pinned === {token} && '{most.tolist()}' === `[${{c.attended.map((e) => e.index).join(', ')}}]`")
     edges = canvas.get("c.attended")
     assert [edge["index"] for edge in edges] == most.tolist()
     np.testing.assert_allclose([edge["weight"] for edge in edges], row[most], rtol=1e-3)

@@ -189,7 +189,7 @@ def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> Non
     canvas.wait("c.frames.length === 4 && c.frames[2] >= 1")
     expect(page.get_by_text(re.compile(r"UMAP: epoch \d+ of 500"))).to_be_visible(timeout=120_000)
     began = time.perf_counter()
-    page.get_by_role("button", name="Cancel UMAP").click()
+    page.get_by_role("button", name="Cancel UMAP").dispatch_event("click")  # before the layout is done
     stopped = page.get_by_text(re.compile(r"UMAP: it was stopped at epoch \d+ of 500"))
     expect(stopped).to_be_visible(timeout=1000 * CANCELLED_SECONDS)
     logging.getLogger(__name__).info("stopped %.2f s after Cancel", time.perf_counter() - began)
@@ -210,7 +210,7 @@ def test_two_people_compare_at_once(open_compare: Callable[..., Canvas], context
     other = Canvas(page, link)
     canvas.page.goto(link.replace("0.5", "0.6"))
     for each in (other, canvas):
-        each.wait("c.frames.length === 4 && c.frames[2] === 33")
+        each.wait("c.frames.length === 4 && c.frames[2] === 33", timeout=120_000)
     layouts = [first, other.array("c.positions(2)"), canvas.array("c.positions(2)")]
     assert len({layout.tobytes() for layout in layouts}) == 3
     notes = [each.page.locator(".panel .note").nth(2).inner_text() for each in (other, canvas)]
