@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+from dr_transformer.moved import MovedModules
 
 if TYPE_CHECKING:
     from dr_transformer import quality
@@ -48,6 +51,9 @@ __all__ = [
     "quality",
     "unroll",
 ]
+
+
+sys.meta_path.append(MovedModules())  # asked last, for what is not found elsewhere
 
 
 def __getattr__(name: str) -> Any:
