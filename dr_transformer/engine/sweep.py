@@ -32,17 +32,11 @@ from dr_transformer.quality.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data/dataset", "data/arrays", "data/user_files", "data/rows", "data/mnist", "data/tables"),  # which tokens
+    *("hardware/devices", "hardware/products", "model/magnitude", "model/projection"),  # what is done to them,
+    *("model/kernels", "model/cuda", "model/attention", "model/unroll"),  # block by block
     *(
-        "hardware/devices",
-        "model/magnitude",
-        "methods/lanczos",
-        "methods/pca",
-        "model/projection",
-    ),  # where from, and where
-    *("hardware/products", "model/kernels", "model/cuda", "model/attention", "model/unroll"),  # the blocks
-    *(
-        "estimators/rows",
         "methods/graph_rows",
+        "methods/nearest",
         "quality/metrics",
         "quality/scores",
         "engine/sweep",

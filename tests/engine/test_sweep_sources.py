@@ -39,7 +39,7 @@ def computed(folder: Path) -> Sweep:
 
 
 def test_sources_are_all_that_a_cell_follows_from() -> None:
-    closure, todo = set(), {"sweep"}
+    closure, todo = set(), {"engine/sweep"}
     while todo:
         module = todo.pop()
         closure.add(module)

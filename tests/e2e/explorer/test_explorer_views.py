@@ -136,20 +136,21 @@ def test_a_large_run_shows_a_preview_first(open_app: Callable[..., Canvas]) -> N
 
     The blocks that all tokens have passed are named meanwhile, and there all of them are drawn.
     """
-    canvas = open_app(wait_for_all=False, alpha=29)
+    canvas = open_app(wait_for_all=False, alpha=29, n_blocks=24)
     expect(canvas.page.get_by_text("Preview: 2\u202f000 of the 10\u202f000 tokens")).to_be_visible()
-    assert canvas.get("c.depth") == 8
+    assert canvas.get("c.depth") == 24
     assert canvas.get("c.visible") == 2000
     expect(canvas.page.get_by_text(re.compile("of all tokens (are|is) complete: drag there"))).to_be_visible()
     canvas.get("c.setDepth(0)")
     canvas.wait("c.visible === 10000 && c.depth === 0")
-    canvas.get("c.setDepth(8)")  # or as far as they have come
-    expect(canvas.page.get_by_text("10\u202f000 tokens · 8 blocks in")).to_be_visible(timeout=120_000)
-    canvas.wait("c.visible === 10000 && c.computed === 8")
+    canvas.get("c.setDepth(24)")  # or as far as they have come
+    expect(canvas.page.get_by_text("10\u202f000 tokens · 24 blocks in")).to_be_visible(timeout=120_000)
+    canvas.wait("c.visible === 10000 && c.computed === 24")
     expect(canvas.page.get_by_text("complete: drag there")).to_have_count(0)
-    canvas.get("c.setDepth(8)")
-    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, Config(alpha=29)) if s.ends_block]
-    assert_drawn(canvas, 1, expected[8], [expected[8]])
+    canvas.get("c.setDepth(24)")
+    deep = Config(alpha=29, n_blocks=24)
+    expected = [s.X[:, :2].numpy() for s in unroll(load("mnist").Y, deep) if s.ends_block]
+    assert_drawn(canvas, 1, expected[24], [expected[24]])
 
 
 def test_three_dimensions_hold_the_block_at_rest(open_app: Callable[..., Canvas]) -> None:

@@ -190,7 +190,8 @@ def test_umap_is_cancelled_and_run_again(open_app: Callable[..., Canvas]) -> Non
     expect(page.get_by_text(re.compile(r"UMAP: epoch \d+ of 500"))).to_be_visible(timeout=120_000)
     began = time.perf_counter()
     page.get_by_role("button", name="Cancel UMAP").dispatch_event("click")  # before the layout is done
-    stopped = page.get_by_text(re.compile(r"UMAP: it was stopped at epoch \d+ of 500"))
+    # before its first epoch or later
+    stopped = page.get_by_text(re.compile(r"^UMAP: it was stopped( at epoch \d+ of 500)?\.$")).first
     expect(stopped).to_be_visible(timeout=1000 * CANCELLED_SECONDS)
     logging.getLogger(__name__).info("stopped %.2f s after Cancel", time.perf_counter() - began)
     assert canvas.get("c.frames[2]") >= 1
