@@ -1,7 +1,7 @@
 """Matrix products of a tile, by the fastest routine that PyTorch has on this processor.
 
 PyTorch multiplies float32 matrices on x86 by MKL, which keeps its AVX-512 kernels for Intel's processors; on AMD's,
-oneDNN, which PyTorch carries too, is twice as fast, and a tenth faster where it may use AVX2 alone (measured on Zen 5).
+oneDNN, which PyTorch carries too, is twice as fast, and 7 % faster where it may use AVX2 alone (measured on Zen 5).
 bfloat16 goes through oneDNN, where the processor has it. Nothing here is timed: the choice depends on the processor and
 on oneDNN's own switch, so that the same settings give the same picture there.
 """
