@@ -37,7 +37,7 @@ def missing(device: str) -> str | None:
 
 
 def has_float64(kind: str) -> bool:
-    """Whether devices of this kind, by torch's name, compute in float64."""
+    """Tell whether devices of this kind, by torch's name, compute in float64."""
     return kind != "mps"
 
 
@@ -82,5 +82,5 @@ def gpu_name(device: torch.device | None = None) -> str | None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether it says that an accelerator has too little memory. For "mps" torch has no class of its own."""
+    """Tell whether it says that an accelerator has too little memory. For "mps" torch has no class of its own."""
     return isinstance(error, torch.cuda.OutOfMemoryError) or "MPS backend out of memory" in str(error)

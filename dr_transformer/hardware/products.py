@@ -85,7 +85,7 @@ class Total(NamedTuple):
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the processor itself multiplies bfloat16: AVX512_BF16 or AMX on x86, compute capability 8.0 on a GPU.
+    """Tell whether the processor itself multiplies bfloat16: by AVX512_BF16 or AMX; on a GPU, from capability 8.0 on.
 
     On a CPU PyTorch's oneDNN has to be allowed to do it as well.
     """
@@ -98,7 +98,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def without_bfloat16(device: torch.device) -> str | None:
-    """Why products on this device are not taken in bfloat16, and what is done: a sentence; None where they are."""
+    """Say in a sentence why products on this device are not taken in bfloat16; None where they are."""
     if multiplies_bfloat16(device):
         return None
     processor = "processor" if device.type == "cpu" else "GPU"

@@ -108,7 +108,7 @@ def _change(changes: Mapping[str, str | None]) -> None:
 
 
 def missing_precision(precision: str) -> str:
-    """Why this machine's products are not taken in `precision`, a sentence; "" if they are. It is not offered then."""
+    """Say in a sentence why this machine takes no products in `precision`, which is not offered then; "" if it does."""
     return precision_note(Config(precision=precision)) or ""
 
 
