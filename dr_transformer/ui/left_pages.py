@@ -26,6 +26,7 @@ class PageRequests(ScriptRequests):
     _page = ""  # of the last run that was asked for; "" for the first one, which goes by the address
 
     def _request_rerun_locked(self, new_data: RerunData) -> bool:
+        new_data = replace(new_data, cached_message_hashes=frozenset())  # `kept_messages` knows better
         for_fragments = new_data.fragment_id or new_data.fragment_id_queue or new_data.is_fragment_scoped_rerun
         if not for_fragments or not self._page:
             self._page = new_data.page_script_hash

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
+from dr_transformer.ui.kept_messages import follow_kept_messages
 from dr_transformer.ui.left_pages import drop_requests_of_left_pages
 from dr_transformer.ui.sidebar import Settings, sidebar
 
@@ -24,6 +25,7 @@ def begin_page(
     one; it is told whether the page was entered in this run.
     """
     drop_requests_of_left_pages()
+    follow_kept_messages()
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
     entered = st.session_state.get("page") != title

@@ -7,9 +7,11 @@ import streamlit as st
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 
+from dr_transformer.ui.kept_messages import follow_kept_messages
 from dr_transformer.ui.left_pages import drop_requests_of_left_pages
 from dr_transformer.ui.poll import poll
 
+LONG = "long enough to be kept by the browser " * 20
 BEGINS_SECONDS = 1.0  # what a page needs that is opened for the first time: its imports
 
 
@@ -36,6 +38,7 @@ def waiting(name: str) -> None:
     runs = st.session_state[name] = st.session_state.get(name, 0) + 1
     poll(True, seconds=0.1, key=name)
     st.text(f"{name}: {'again and again' if runs > 2 else 'for the first time'}")
+    st.text(LONG)
 
 
 def first() -> None:
@@ -57,6 +60,7 @@ def held() -> None:
 
 held_up()
 drop_requests_of_left_pages()
+follow_kept_messages()
 pages = [st.Page(page, title=page.__name__.capitalize()) for page in (first, second, held)]
 current = st.navigation(pages)
 for page in pages:

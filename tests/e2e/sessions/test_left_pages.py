@@ -16,7 +16,12 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.e2e.explorer.explorer_page import APP
 
 SCRIPT = Path(__file__).with_name("left_app.py")
-SIGNS = ("Cannot set a node at a delta path", "Couldn't find fragment", "Multiple different fragmentIds")
+SIGNS = (
+    "ForwardMsg MISS",
+    "Cannot set a node at a delta path",
+    "Couldn't find fragment",
+    "Multiple different fragmentIds",
+)
 PANELS = 4
 
 
@@ -103,6 +108,56 @@ def ask_late(page: Page, *, once_begun: bool) -> list[str]:
 
     page.route_web_socket("**/_stcore/stream", connect)
     return late
+
+
+def claim_too_much(page: Page) -> tuple[set[str], list[str]]:
+    """Let each request name all messages that the browser ever had, which forgets them as pages change.
+
+    Returns what is filled in then: the hashes that were claimed, and the kinds of messages that came.
+    """
+    had: set[str] = set()
+    came: list[str] = []
+
+    def connect(browser: WebSocketRoute) -> None:
+        server = browser.connect_to_server()
+
+        def forward(message: str | bytes) -> None:
+            content = BackMsg.FromString(message if isinstance(message, bytes) else message.encode())
+            if content.WhichOneof("type") == "rerun_script":
+                content.rerun_script.cached_message_hashes.extend(had)
+            server.send(content.SerializeToString())
+
+        def back(message: str | bytes) -> None:
+            content = ForwardMsg.FromString(message if isinstance(message, bytes) else message.encode())
+            came.append(str(content.WhichOneof("type")))
+            if content.metadata.cacheable:
+                had.add(content.hash)
+            browser.send(message)
+
+        browser.on_message(forward)
+        server.on_message(back)
+
+    page.route_web_socket("**/_stcore/stream", connect)
+    return had, came
+
+
+@pytest.mark.slow
+def test_the_server_names_only_what_the_browser_still_has(
+    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Callable[[], str]]]
+) -> None:
+    """The browser forgets a page's messages while another one polls; what it claimed before is then no use."""
+    had, came = claim_too_much(page)
+    url, log = logged(SCRIPT)
+    page.goto(url)  # the first request claims nothing
+    for name in ("Second", "First", "Second", "First"):
+        expect(page.get_by_text("again and again").first).to_be_visible()
+        page.wait_for_timeout(600)  # some runs of the fragment that polls, in which its page's messages age
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_text(f"{name}: again and again")).to_be_visible()
+        expect(page.get_by_text("long enough to be kept").first).to_be_visible()
+    assert len(had) > 1
+    assert came.count("ref_hash") > 10  # what polls name instead of sending it again
+    assert_no_sign(said, log)
 
 
 @pytest.mark.parametrize("once_begun", [False, True])
