@@ -66,4 +66,4 @@ def _send_shortened(runtime: Runtime, session: ActiveSessionInfo, message: Forwa
 
 def follow_kept_messages() -> None:
     """Have Streamlit's server shorten what it sends by `KeptMessages`. `left_pages` makes it ignore browsers' lists."""
-    Runtime._send_message = _send_shortened  # type: ignore[method-assign]
+    Runtime._send_message = _send_shortened  # type: ignore[method-assign,assignment]
