@@ -1,5 +1,6 @@
 """What tests of several modules share."""
 
+import faulthandler
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
@@ -31,5 +32,5 @@ def worker() -> Iterator[UMAPWorker]:
 @pytest.fixture(scope="session")
 def umap_learn() -> Iterator[Callable[..., Future[np.ndarray]]]:
     """`umap_learn(X, n_epochs=60).result()` is `umap_learn.layout`, by one process that lasts, while tests go on."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=faulthandler.enable) as process:
         yield partial(process.submit, layout)

@@ -113,7 +113,7 @@ def test_without_classes_the_page_has_the_cells(monkeypatch: pytest.MonkeyPatch)
 
     from dr_transformer.ui import session
 
-    plain = replace(load("digits", 200), labels=None, class_names=(), key="plain")
+    plain = replace(load("digits", 200), labels=None, class_names=(), key="digits without classes")
     monkeypatch.setattr(session, "dataset", lambda _: plain)
     app = opened_table(open_page())
     (table,) = [each.value for each in app.dataframe if "attending" in each.value.columns]

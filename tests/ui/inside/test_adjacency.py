@@ -213,7 +213,7 @@ def test_data_that_are_no_images_are_a_table(monkeypatch: pytest.MonkeyPatch) ->
 
     from dr_transformer.ui import session
 
-    plain = replace(load("digits", 200), image_shape=None, labels=None, class_names=(), key="plain")
+    plain = replace(load("digits", 200), image_shape=None, labels=None, class_names=(), key="digits as rows")
     monkeypatch.setattr(session, "dataset", lambda _: plain)
     app = open_page()
     assert not app.get("image")
