@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dr_transformer.errors import InputError
-from dr_transformer.parameters import Declared, declare
+from dr_transformer.parameters import Declared, Parameter, declare
 
 PROJECTIONS = ("gaussian", "pca")
 ACTIVATIONS = ("none", "relu")
@@ -297,3 +297,11 @@ class BaselineConfig(Declared):
         "baselines",
         choices=ALIGNMENTS,
     )
+
+
+PARAMETERS: dict[str, Parameter] = {
+    name: parameter
+    for declared in (DataConfig, Config, ViewConfig, BaselineConfig)
+    for name, parameter in declared.parameters().items()
+}
+"""Every parameter that a person can set in the app, by name: those of data, model, view and baselines, as declared."""

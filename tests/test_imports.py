@@ -16,7 +16,6 @@ HEAVY = ("streamlit", "matplotlib", "umap", "torchvision")
 ROOT = {
     "__init__",
     "__main__",
-    "all_parameters",
     "config",
     "errors",
     "moved",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import subspace_angles
 
 from dr_transformer.bench.bench import Case
@@ -20,10 +18,9 @@ from dr_transformer.hardware.devices import float64_device
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.pca import pca
 from dr_transformer.model.projection import float64_chunks
+from dr_transformer.types import Array
 
 N_NEIGHBORS = 15
-
-Array = npt.NDArray[Any]
 
 
 def cases(n_samples: int = 10_000) -> Iterator[Case]:

@@ -6,10 +6,8 @@ import functools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.bench.bench import Case
 from dr_transformer.bench.peaks import Side
@@ -18,12 +16,11 @@ from dr_transformer.config import Config
 from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import accelerator
+from dr_transformer.types import Array
 
 WHOLE = 70_000
 GROWTH = (10_000, 100_000, 1_000_000)
 N_LANDMARKS = 1000
-
-Array = npt.NDArray[Any]
 
 
 def large_cases(whole: int = WHOLE, growth: Sequence[int] = GROWTH, n_landmarks: int = N_LANDMARKS) -> Iterator[Case]:

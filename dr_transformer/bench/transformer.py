@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy.spatial import procrustes
 
@@ -22,8 +20,8 @@ from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.unroll import resolve_device, run_block, unroll
 from dr_transformer.quality.metrics import knn_accuracy
+from dr_transformer.types import Array
 
-Array = npt.NDArray[Any]
 LANDMARKS_SHARE = 5  # one landmark for so many tokens
 
 

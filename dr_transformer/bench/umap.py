@@ -9,14 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.bench.bench import Case
 from dr_transformer.bench.peaks import Side
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.quality.metrics import knn_accuracy
-
-Array = npt.NDArray[Any]
+from dr_transformer.types import Array
 
 
 def umap_case(data: Dataset, n_neighbors: int) -> Case:

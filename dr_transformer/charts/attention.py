@@ -14,6 +14,7 @@ from dr_transformer.data.mnist import count
 from dr_transformer.engine.alpha import cross_entropy_at
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.theory.alpha_tuning import AlphaCurve
+from dr_transformer.types import Floats
 
 _GREY = "#8a8f98"  # readable on the light and on the dark ground
 _ACCENT = SEQUENTIAL[len(SEQUENTIAL) // 2]
@@ -22,27 +23,25 @@ _LEAST = -1.0  # log₁₀ of what is drawn darkest: a tenth of uniform attentio
 _BINS = 40
 MATRIX_HEIGHT, HISTOGRAM_HEIGHT = 520, 230  # CSS pixels
 
-Array = npt.NDArray[np.floating]
-
 
 def rounded(number: float) -> str:
     """The number for people, with three digits at least and no exponent: 4 467, 32.1."""
     return count(round(number)) if number >= 100 else f"{number:.3g}"
 
 
-def over_uniform(image: Array, n_samples: int) -> Array:
+def over_uniform(image: Floats, n_samples: int) -> Floats:
     """An `attention_image` (m, m) of n tokens over what uniform attention, 1/(n − 1) each, would give: log₁₀, ≥ −1."""
     m = len(image)
     sizes = np.diff(np.append(np.arange(m) * n_samples // m, n_samples))
     return np.log10(np.maximum(image * (n_samples - 1) / sizes, 10**_LEAST))
 
 
-def brightest(image: Array, n_samples: int) -> float:
+def brightest(image: Floats, n_samples: int) -> float:
     """What is drawn brightest, log₁₀ of a multiple of uniform attention: all but a thousandth of the image is below."""
     return max(1.0, float(np.quantile(over_uniform(image, n_samples), 0.999)))
 
 
-def distance_from_diagonal(image: Array) -> float:
+def distance_from_diagonal(image: Floats) -> float:
     """How far from the diagonal attention lies on average, 0 … 1 of the side; in random order it is 1/3.
 
     `image` is an `attention_image` (m, m): right to half a pixel.
@@ -53,7 +52,7 @@ def distance_from_diagonal(image: Array) -> float:
 
 
 def matrix_chart(
-    image: Array, n_samples: int, labels: npt.NDArray[np.integer] | None = None, class_names: Sequence[str] = ()
+    image: Floats, n_samples: int, labels: npt.NDArray[np.integer] | None = None, class_names: Sequence[str] = ()
 ) -> go.Figure:
     """An `attention_image` (m, m) of n tokens; `labels` (n,), in the image's order, mark where a class ends."""
     m, top = len(image), brightest(image, n_samples)
@@ -100,7 +99,7 @@ def matrix_chart(
     return figure
 
 
-def neighbours_histogram(effective: Array) -> go.Figure:
+def neighbours_histogram(effective: Floats) -> go.Figure:
     """How many tokens have how many neighbours in effect (n,), exp of the row entropy, in bins equal in the entropy."""
     most = np.log(max(len(effective) - 1, 2))
     counts, edges = np.histogram(np.log(effective).clip(0, most), _BINS, (0, most))
@@ -203,7 +202,7 @@ def _marked(figure: go.Figure, curve: AlphaCurve, value: float, alpha: float) ->
     return figure
 
 
-def eigenvalue_chart(eigenvalues: Sequence[Array], *, n_blocks: int) -> go.Figure:
+def eigenvalue_chart(eigenvalues: Sequence[Floats], *, n_blocks: int) -> go.Figure:
     """λ of I − A over depth, a line for each (k,), and a line across at ½."""
     figure = _over_depth("eigenvalues λ of I − A", eigenvalues, n_blocks, "λ")
     figure.add_hline(y=0.5, line={"color": _GREY, "width": 1, "dash": "dash"})
@@ -211,7 +210,7 @@ def eigenvalue_chart(eigenvalues: Sequence[Array], *, n_blocks: int) -> go.Figur
     return figure
 
 
-def angle_chart(angles: Sequence[Array], *, n_blocks: int) -> go.Figure:
+def angle_chart(angles: Sequence[Floats], *, n_blocks: int) -> go.Figure:
     """Principal angles (k,), in radians, over depth, in degrees."""
     degrees = [np.degrees(each) for each in angles]
     figure = _over_depth("principal angles to Laplacian Eigenmaps", degrees, n_blocks, "angle")
@@ -219,7 +218,7 @@ def angle_chart(angles: Sequence[Array], *, n_blocks: int) -> go.Figure:
     return figure
 
 
-def _over_depth(title: str, rows: Sequence[Array], n_blocks: int, name: str) -> go.Figure:
+def _over_depth(title: str, rows: Sequence[Floats], n_blocks: int, name: str) -> go.Figure:
     """One line for each of k values, the first darkest, over the blocks there are so far."""
     figure = go.Figure()
     values = np.array(rows).reshape(len(rows), -1)

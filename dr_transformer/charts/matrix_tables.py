@@ -15,10 +15,10 @@ from dr_transformer.engine.adjacency import attention_settings, latents_of
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run
 from dr_transformer.theory.attention_graph import class_attention
+from dr_transformer.types import Floats
 
 BY_CHANCE = "share of the tokens"
 
-Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
 
 
@@ -31,7 +31,7 @@ class ClassAttention(Background):
 
     run: Run
     block: int
-    shares: Array | None = None
+    shares: Floats | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -51,7 +51,7 @@ class ClassAttention(Background):
         self.complete = True
 
 
-def class_table(shares: Array, labels: Labels, class_names: Sequence[str]) -> pd.DataFrame:
+def class_table(shares: Floats, labels: Labels, class_names: Sequence[str]) -> pd.DataFrame:
     """A row for each attending class that has tokens, a column for each attended one: its share of the attention.
 
     `shares` are those of `class_attention`. The last row, `BY_CHANCE`, is what uniform attention would give.
@@ -65,7 +65,7 @@ def class_table(shares: Array, labels: Labels, class_names: Sequence[str]) -> pd
     return table
 
 
-def cell_table(image: Array, n_samples: int) -> pd.DataFrame:
+def cell_table(image: Floats, n_samples: int) -> pd.DataFrame:
     """The cells of an `attention_image` (m, m) of n tokens, those with the most attention first, at most `MOST`.
 
     Places are those in the image's order, from 0; "attention" is what a token of the first pays to those of the second.

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.figure_factory import create_quiver
 
-from dr_transformer.theory.exponential_family import Array, Check
+from dr_transformer.theory.exponential_family import Check
+from dr_transformer.types import Floats
 
 GREY = "#8a8f98"  # readable on the light and on the dark ground, as the next two
 ACCENT = "#c4624b"
@@ -30,12 +31,12 @@ def blank(name: str, *, height: int = 300) -> go.Figure:
 
 
 def field_chart(
-    particles: Array,
+    particles: Floats,
     colours: Sequence[str],
-    points: Array,
-    arrows: Array,
-    log_z: Array,
-    hull: Array | None,
+    points: Floats,
+    arrows: Floats,
+    log_z: Floats,
+    hull: Floats | None,
     *,
     name: str,
     height: int = 420,
@@ -95,14 +96,14 @@ def field_chart(
     return figure
 
 
-def arrow_scale(points: Array, arrows: Array) -> float:
+def arrow_scale(points: Floats, arrows: Floats) -> float:
     """By how much the arrows (g², 2) of `field_chart` are scaled, so that the longest spans a bit over a grid cell."""
     cell = float(points[1, 0] - points[0, 0])
     longest = float(np.linalg.norm(arrows, axis=1).max())
     return _LONGEST * cell / longest if longest > 0 else 1.0
 
 
-def gradient_chart(keys: Array, query: Array, check: Check, *, height: int = 340) -> go.Figure:
+def gradient_chart(keys: Floats, query: Floats, check: Check, *, height: int = 340) -> go.Figure:
     """Keys (n, 2), the query from the origin, and both sides of Proposition 1(a): they are to lie upon each other."""
     figure = blank("Keys, query η, and ∇ log Z(η) in both ways", height=height)
     marker = {"size": 4, "color": FAINT}
@@ -125,7 +126,7 @@ def gradient_chart(keys: Array, query: Array, check: Check, *, height: int = 340
     return figure
 
 
-def difference_chart(steps: Array, errors: Array, chosen: float, error: float, *, height: int = 340) -> go.Figure:
+def difference_chart(steps: Floats, errors: Floats, chosen: float, error: float, *, height: int = 340) -> go.Figure:
     """The largest difference over the step h, on logarithmic axes; the chosen h and its `error` marked."""
     figure = blank("Largest difference over the step h", height=height)
     seen = errors > 0  # a logarithm shows no exact agreement

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from dr_transformer.charts.particles import ACCENT, FAINT, GREY, blank, logarithmic
 from dr_transformer.engine.theorem import Growth
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian_keys import Convergence
 from dr_transformer.theory.renormalisation import Persistence
+from dr_transformer.types import Floats
 
 _MEASURED = {"color": ACCENT, "width": 2}
 _DERIVED = {"color": GREY, "width": 1.5, "dash": "dash"}
@@ -41,14 +41,14 @@ def dimensions_chart(found: Sequence[Convergence], *, height: int = 330) -> go.F
     return figure
 
 
-def _add_measured(figure: go.Figure, x: Array, measured: Array, expected: Array, formula: str) -> None:
+def _add_measured(figure: go.Figure, x: Floats, measured: Floats, expected: Floats, formula: str) -> None:
     hover = "%{x}: %{y:.3g}<extra></extra>"
     lines = {"mode": "lines+markers", "line": _MEASURED, "marker": {"size": 6, "color": ACCENT}}
     figure.add_trace(go.Scatter(x=x, y=measured, name="root mean square", hovertemplate=hover, **lines))
     figure.add_trace(go.Scatter(x=x, y=expected, mode="lines", line=_DERIVED, name=formula, hovertemplate=hover))
 
 
-def _logarithmic(figure: go.Figure, y: Array, x: Array) -> None:
+def _logarithmic(figure: go.Figure, y: Floats, x: Floats) -> None:
     figure.update_xaxes(type="log", tickvals=x, ticktext=[f"{value:g}" for value in x])
     shown = [value for trace in figure.data for value in trace.y if np.isfinite(value)]
     figure.update_yaxes(**logarithmic(np.concatenate([y, shown])))
@@ -117,5 +117,5 @@ def growth_chart(found: Sequence[Growth], derived: Mapping[int, float], *, heigh
     return figure
 
 
-def _points(x: Array, y: Array, name: str, **look: object) -> go.Scatter:
+def _points(x: Floats, y: Floats, name: str, **look: object) -> go.Scatter:
     return go.Scatter(x=x, y=y, mode="markers", name=name, **look)

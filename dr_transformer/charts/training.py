@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dr_transformer.charts.diffusion import COLOURS, FAINT, GREY, SYMBOLS, styled
@@ -13,10 +11,10 @@ from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.pairs import Group, LossDifference, Metric, curves
 from dr_transformer.training.statistics import Band, mean_band
+from dr_transformer.types import Floats
 
 _BRIGHTEST = 104  # of SEQUENTIAL that a line may have on white
 
-Array = npt.NDArray[np.float64]
 Points = tuple[Sequence[float], Sequence[float]]  # x, y
 
 
@@ -78,7 +76,7 @@ def live_chart(
     return styled(figure, "validation loss, nats", height, legend=True)
 
 
-def learned_a_chart(steps: Array, layers: Array, *, height: int = 300) -> go.Figure:
+def learned_a_chart(steps: Floats, layers: Floats, *, height: int = 300) -> go.Figure:
     """The scalar a of A − aI over the steps. `layers` is (n, k, blocks), or (n, k, 1) where all blocks share one.
 
     One a: a faint line for each run. One a block: its mean over the runs, the first block darkest. Heavy: the mean of
@@ -117,7 +115,7 @@ def learned_a_chart(steps: Array, layers: Array, *, height: int = 300) -> go.Fig
     return styled(figure, "learned scalar a", height, legend=not shared)
 
 
-def _add_runs(figure: go.Figure, steps: Array, values: Array, name: str, said: str) -> None:
+def _add_runs(figure: go.Figure, steps: Floats, values: Floats, name: str, said: str) -> None:
     for each in values:
         figure.add_scatter(
             x=steps,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.baselines import BASELINES, Array, BaselineRun
+from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.types import Floats
 
 
 @dataclass(eq=False)
@@ -35,7 +36,7 @@ class BaselineAlone(BaselineRun):
 
 def baseline_alone(
     dataset: Dataset, config: Config, baselines: BaselineConfig, method: str, say: Callable[[str], None]
-) -> Array:
+) -> Floats:
     """The embedding (n, k) by "laplacian", "umap" or "pca", as the app computes it; `say` is told what is unusual.
 
     Of `config` the seed and the device matter. Raises `InputError` for a method that cannot be had of these tokens.

@@ -17,8 +17,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.export import script as reproduce
 from dr_transformer.export import session_file, tables
 from dr_transformer.export.files import save_npz, settings, whole_file
-
-Array = npt.NDArray[np.floating[Any]]
+from dr_transformer.types import Floats
 
 
 class Targets(NamedTuple):
@@ -53,7 +52,7 @@ def write(
     to: Targets,
     asked: Asked,
     dataset: Dataset,
-    blocks: list[Array],
+    blocks: list[Floats],
     landmarks: npt.NDArray[np.intp] | None,
     run: Mapping[str, Any],
 ) -> None:

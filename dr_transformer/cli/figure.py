@@ -16,6 +16,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.palette import shared_colours
 from dr_transformer.parameters import Declared
+from dr_transformer.types import Say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Given = Mapping[str, Any]
 Load = Callable[[DataConfig, Config], "Dataset"]
-Say = Callable[[str], None]
 D = TypeVar("D", bound=Declared)
 
 

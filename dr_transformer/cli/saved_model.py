@@ -25,12 +25,11 @@ from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.model.unroll import layer_norm
+from dr_transformer.types import Floats
 
 _ARRAYS = ("settings", "trajectory", "images", "labels", "landmarks")
 _CHECKED = 200  # tokens whose first latents are computed again
 _TOLERANCE = 1e-4  # of a coordinate, relative to the largest: rounding is a hundredth of it
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ class SavedModel:
 
     settings: SavedSettings
     images: npt.NDArray[np.uint8]
-    trajectory: Array
+    trajectory: Floats
     labels: npt.NDArray[np.integer] | None
     landmarks: Landmarks
 
@@ -72,7 +71,7 @@ def read_model(path: Path) -> SavedModel:
     return SavedModel(settings, images, trajectory, labels, landmarks)
 
 
-def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Array, n_samples: int) -> bool:
+def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Floats, n_samples: int) -> bool:
     """Whether the images, projected, are the latents (n, q) of block 0, up to rounding; a part of them is looked at."""
     rows = np.linspace(0, len(images) - 1, min(_CHECKED, len(images))).astype(int)
     try:

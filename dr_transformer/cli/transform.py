@@ -6,11 +6,11 @@ Imports torch only once it works, as `commands.py` does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dr_transformer.errors import InputError
+from dr_transformer.types import Say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from dr_transformer.model.new_token import NewToken
 
 _SHOWN = 5  # of the attended tokens, on a line
-
-Say = Callable[[str], None]
 
 
 def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) -> None:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from dr_transformer.config import BaselineConfig, Config, ViewConfig
 from dr_transformer.errors import InputError
+from dr_transformer.types import Say
 
 if TYPE_CHECKING:
     from dr_transformer.data.dataset import Dataset
     from dr_transformer.engine.baselines import BaselineRun
-
-Say = Callable[[str], None]
 
 
 def web(

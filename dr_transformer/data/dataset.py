@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from dr_transformer.config import DATASETS, Config, DataConfig
 from dr_transformer.data import user_files
-from dr_transformer.data.mnist import FAMILIES, Family, Pool, Say, count, find_images
+from dr_transformer.data.mnist import FAMILIES, Family, Pool, count, find_images
 from dr_transformer.errors import InputError
+from dr_transformer.types import Say
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ import numpy as np
 from dr_transformer.data.user_files import MAX_BYTES, brief
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
+from dr_transformer.types import Say
 
 FOLDER_VARIABLE = "DR_TRANSFORMER_DATA"
 SAMPLE_SIZE = 10_000
@@ -33,7 +34,6 @@ DOWNLOAD_TIMEOUT = 10.0
 """Seconds without an answer after which a server is given up; torchvision itself would wait for ever."""
 
 _download_lock = threading.Lock()
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

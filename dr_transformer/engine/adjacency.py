@@ -25,11 +25,10 @@ from dr_transformer.theory.attention_graph import (
     class_order,
     fiedler_order,
 )
+from dr_transformer.types import Floats
 
 MAX_SAMPLES = 10_000  # tokens: a block takes about a second of so many, and as their square
 ORDERS = {"class": "by class", "spectral": "along the Fiedler vector", "given": "as they come"}
-
-Array = npt.NDArray[np.floating]
 
 
 class BlockGraph(NamedTuple):
@@ -39,9 +38,9 @@ class BlockGraph(NamedTuple):
     attention, 0 … 1, that stays inside the classes; None without labels.
     """
 
-    effective: Array
-    mass: Array
-    overlap: Array
+    effective: Floats
+    mass: Floats
+    overlap: Floats
     within: float | None
 
 
@@ -149,9 +148,9 @@ class TokenAttention(NamedTuple):
     """
 
     neighbours: Indices
-    weights: Array
+    weights: Floats
     nearest: Indices
-    nearest_weights: Array
+    nearest_weights: Floats
     effective: float
 
     @property

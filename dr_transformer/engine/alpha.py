@@ -13,8 +13,9 @@ from dr_transformer.engine.jobs import Background
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
-from dr_transformer.theory.alpha_tuning import AlphaCurve, Array, tune_alpha
+from dr_transformer.theory.alpha_tuning import AlphaCurve, tune_alpha
 from dr_transformer.theory.attention_graph import row_blocks
+from dr_transformer.types import Floats
 
 _CURVE = 0.7  # share of the work that is behind once the curve is there
 
@@ -72,7 +73,7 @@ def relevant(config: Config) -> Config:
     )
 
 
-def cross_entropy_at(curve: AlphaCurve, alphas: Array) -> Array:
+def cross_entropy_at(curve: AlphaCurve, alphas: Floats) -> Floats:
     """The cross-entropy between the curve's own `alphas`: cubic through values and slopes, NaN beyond the ends.
 
     On MNIST right to 0.02 nats between the default values.
@@ -80,5 +81,5 @@ def cross_entropy_at(curve: AlphaCurve, alphas: Array) -> Array:
     spline = CubicHermiteSpline(
         np.log(curve.alphas), curve.agreement.cross_entropy, curve.agreement.slope * curve.alphas, extrapolate=False
     )
-    found: Array = spline(np.log(alphas))
+    found: Floats = spline(np.log(alphas))
     return found

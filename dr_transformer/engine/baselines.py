@@ -29,14 +29,13 @@ from dr_transformer.model.projection import float64_chunks
 from dr_transformer.quality.device import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.quality.metrics import N_NEIGHBORS
 from dr_transformer.quality.scores import Quality, Reference, quality
+from dr_transformer.types import Floats
 
 if TYPE_CHECKING:
     from dr_transformer.methods.umap_run import UMAPRun
     from dr_transformer.methods.umap_worker import UMAPWorker
 
 BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(eq=False)
@@ -48,10 +47,10 @@ class Baseline:
     """
 
     name: str
-    frames: list[Array] = field(default_factory=list)
+    frames: list[Floats] = field(default_factory=list)
     frame_names: list[str] = field(default_factory=list)
     n_frames: int = 1
-    embedding: Array | None = None
+    embedding: Floats | None = None
     seconds: float = 0.0
     device: str = "cpu"
     notes: list[str] = field(default_factory=list)
@@ -176,7 +175,7 @@ class BaselineRun(Background):
         method.frame_names.append("eigenvectors")
         method.n_frames, method.embedding = len(method.frames), embedding
 
-    def _compare_devices(self, method: Baseline, embed: Callable[[Tokens, str], Array], device: str) -> None:
+    def _compare_devices(self, method: Baseline, embed: Callable[[Tokens, str], Floats], device: str) -> None:
         deviation = device_deviation(embed, self.dataset.Y, device, self.config.random_state)
         method.notes.append(f"GPU {deviation:.0e} from the CPU, on {min(SUBSAMPLE, self.dataset.n_samples)} tokens")
 
@@ -228,7 +227,7 @@ class BaselineRun(Background):
         run, method = self.umap_run, self.methods["umap"]
         if run is not None:
             frames = list(run.frames)
-            method.frames = list[Array](frames)
+            method.frames = list[Floats](frames)
             method.frame_names = [f"epoch {epoch} of {run.n_epochs}" for epoch in run.epochs[: len(frames)]]
 
     def _measure(self, name: str) -> None:

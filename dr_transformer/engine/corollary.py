@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dr_transformer.engine.jobs import Background
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import Gaussian
 from dr_transformer.theory.gaussian_keys import N_SAMPLES, Convergence, convergence
+from dr_transformer.types import Floats
 
 DIMENSIONS = (1, 2, 4, 8, 16, 32, 64)
 N_OF_DIMENSIONS = (1000, 3000)  # a slope needs two; the larger one is shown
@@ -30,7 +30,7 @@ class CorollarySettings:
         """The keys' distribution; raises `InputError` unless the variance is above 0."""
         return Gaussian.isotropic(self.variance, self.mean, n_dimensions)
 
-    def query(self, n_dimensions: int) -> Array:
+    def query(self, n_dimensions: int) -> Floats:
         """η, (d,), whose tilt is the same in any dimension."""
         return np.full(n_dimensions, np.sqrt(self.tilt / (self.variance * n_dimensions)))
 

@@ -13,7 +13,6 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.model.views import principal_axes
-from dr_transformer.quality.metrics import Array
 from dr_transformer.quality.replicates import (
     DATA,
     Method,
@@ -24,6 +23,7 @@ from dr_transformer.quality.replicates import (
     replicate,
     summarise,
 )
+from dr_transformer.types import Floats
 
 if TYPE_CHECKING:
     from dr_transformer.methods.umap_worker import UMAPWorker
@@ -79,7 +79,7 @@ class RealityCheck(Background):
         """The last block, and the same in as many principal components as the others have dimensions."""
         k = self.baselines.baseline_components
 
-        def embed(Y: Tokens, random_state: int) -> dict[str, Array]:
+        def embed(Y: Tokens, random_state: int) -> dict[str, Floats]:
             found = method(Y, random_state)
             assert isinstance(found, Mapping)
             (name, X), *_ = found.items()
@@ -91,7 +91,7 @@ class RealityCheck(Background):
     def _umap(self, worker: UMAPWorker, kind: str) -> Method:
         chosen = self.baselines
 
-        def embed(Y: Tokens, random_state: int) -> Array:
+        def embed(Y: Tokens, random_state: int) -> Floats:
             settings = UMAPSettings(
                 n_components=chosen.baseline_components,
                 n_neighbors=chosen.n_neighbors + 1,

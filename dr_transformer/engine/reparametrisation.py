@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,9 +13,7 @@ from dr_transformer.engine.inside import difference
 from dr_transformer.engine.jobs import Background
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.theory.variants import Variant, unroll_variant
-
-Array = npt.NDArray[np.floating]
-Check = Callable[[], None]
+from dr_transformer.types import Check, Floats
 
 
 @dataclass(eq=False)
@@ -31,8 +28,8 @@ class Reparametrisation(Background):
     dataset: Dataset
     config: Config
     eta: float
-    standard: Array | None = None
-    diffusion: Array | None = None
+    standard: Floats | None = None
+    diffusion: Floats | None = None
     apart: dict[str, list[float]] = field(default_factory=dict)
 
     @property
@@ -55,7 +52,7 @@ class Reparametrisation(Background):
 
 def both_ways(
     Y: npt.NDArray[np.generic], config: Config, eta: float, check: Check | None = None
-) -> list[tuple[Array, Array]]:
+) -> list[tuple[Floats, Floats]]:
     """Latents (n, q) after each block, of standard attention at the config's η and of graph diffusion at `eta`.
 
     With `eta` = `theory.variants.diffusion_eta(config.eta)` they are the same up to LayerNorm's ε.

@@ -25,6 +25,7 @@ from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.unroll import Step, after_attention, resolve_dtype, resolve_precision, unroll
 from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.metrics import subsample
+from dr_transformer.types import Floats
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
@@ -33,15 +34,13 @@ _MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
 _MAX_BYTES = 2**29  # of what the attention of all blocks left, which is kept for the sub-steps
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
-Array = npt.NDArray[np.floating]
-
 
 class Frame(NamedTuple):
     """The latents X (n, q) at a depth: a whole number after a block, a fraction after a sub-step inside one."""
 
     depth: float
     name: str
-    X: Array
+    X: Floats
 
 
 @dataclass(eq=False)
@@ -54,9 +53,9 @@ class Trajectory:
     """
 
     sub_steps: bool = False
-    start: Array | None = None
-    latents: list[Array] = field(default_factory=list)
-    attention: list[Array] = field(default_factory=list)
+    start: Floats | None = None
+    latents: list[Floats] = field(default_factory=list)
+    attention: list[Floats] = field(default_factory=list)
     lost_at: int | None = None  # the first block whose tokens differ by little more than the rounding of their format
     drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun asks for it again, or for more blocks
 
@@ -235,6 +234,6 @@ def deviation_from_float64(dataset: Dataset, config: Config, n_samples: int = _S
     return float(np.abs(X - reference).max() / np.abs(reference).max())
 
 
-def _last(Y: npt.NDArray[np.generic], config: Config) -> Array:
+def _last(Y: npt.NDArray[np.generic], config: Config) -> Floats:
     *_, last = unroll(Y, config)
     return last.X.cpu().numpy()

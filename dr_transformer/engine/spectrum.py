@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from dr_transformer.config import Config
@@ -20,13 +19,12 @@ from dr_transformer.model.unroll import unroll
 from dr_transformer.model.views import pca_view
 from dr_transformer.theory.attention_spectrum import attention_spectrum
 from dr_transformer.theory.convergence import Convergence, compared, subspace_overlap
+from dr_transformer.types import Floats
 
 N_MAPS = 6  # eigenvectors kept to be drawn
 MOST_BLOCKS = 64
 _EQUAL = 0.95  # an overlap above it is one subspace, for the eye
 _CHANGE = 0.02  # of an overlap, that is worth a word
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(eq=False)
@@ -45,8 +43,8 @@ class SpectrumRun(Background):
     graphs: GraphStore
     eigenmaps: Eigenmaps | None = None
     blocks: list[Convergence] = field(default_factory=list)
-    principal: list[Array] = field(default_factory=list)
-    maps: list[Array] = field(default_factory=list)
+    principal: list[Floats] = field(default_factory=list)
+    maps: list[Floats] = field(default_factory=list)
 
     @property
     def progress(self) -> float:

@@ -9,10 +9,10 @@ import numpy as np
 
 from dr_transformer.engine.jobs import Background
 from dr_transformer.theory.energy_distance import null_energies
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import Gaussian
 from dr_transformer.theory.hermite_modes import bulk_growth, growth_factor, population_growth, sampled_growth
 from dr_transformer.theory.renormalisation import Persistence, persistence
+from dr_transformer.types import Floats
 
 N_DRAWS = 99  # of the null band
 LEVEL = 0.95
@@ -30,7 +30,7 @@ class NullBand(Background):
     n_particles: int
     n_dimensions: int
     fitted: bool
-    energies: Array | None = None
+    energies: Floats | None = None
     progress: float = 0.0
 
     def _work(self) -> None:
@@ -128,8 +128,8 @@ class Growth:
     k: int
     derived: float
     quadrature: float
-    bulk: Array
-    whole: Array
+    bulk: Floats
+    whole: Floats
 
     @property
     def deviation(self) -> float:
@@ -141,7 +141,7 @@ class Growth:
         """How many standard errors the mean of `bulk` lies from `derived`."""
         return abs(float(self.bulk.mean()) - self.derived) / self.standard_error(self.bulk)
 
-    def standard_error(self, factors: Array) -> float:
+    def standard_error(self, factors: Floats) -> float:
         """Of the mean of `bulk` or `whole`."""
         return float(factors.std(ddof=1) / np.sqrt(len(factors)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from dr_transformer.config import DATASETS, Config
@@ -16,10 +15,9 @@ from dr_transformer.hardware.devices import float64_device
 from dr_transformer.quality import metrics
 from dr_transformer.theory.objective import Terms, terms
 from dr_transformer.theory.variants import Variant, unroll_variant
+from dr_transformer.types import Floats
 
 SUBSAMPLE = 2000  # tokens that the variants are run on
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(eq=False)
@@ -33,7 +31,7 @@ class VariantRun(Background):
     dataset: Dataset
     config: Config
     variant: Variant
-    latents: list[Array] = field(default_factory=list)
+    latents: list[Floats] = field(default_factory=list)
     terms: list[Terms] = field(default_factory=list)
     ranks: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
@@ -58,7 +56,7 @@ class VariantRun(Background):
             self.latents.append(X)
         self.complete = True
 
-    def _measure(self, X: Array) -> None:
+    def _measure(self, X: Floats) -> None:
         self.ranks.append(metrics.effective_rank(X))
         labels = self.dataset.labels
         if labels is not None and len(labels) >= 10:

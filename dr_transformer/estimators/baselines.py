@@ -23,6 +23,7 @@ from dr_transformer.methods.umap_run import UMAPRun
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.model.projection import float64_chunks
 from dr_transformer.parameters import Parameter
+from dr_transformer.types import Floats
 
 _COMPONENTS = Parameter("n_components", int, 2, "", "", "", minimum=1)
 
@@ -73,11 +74,11 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self._n_features_out = k
         return self
 
-    def fit_transform(self, X: npt.ArrayLike, y: object = None) -> npt.NDArray[np.float64]:
+    def fit_transform(self, X: npt.ArrayLike, y: object = None) -> Floats:
         """Fit to X and return `embedding_`, (n_samples, n_components)."""
         return self.fit(X, y).embedding_
 
-    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def transform(self, X: npt.ArrayLike) -> Floats:
         """Project new rows X (m, n_features) on the fitted axes: (m, n_components), in float64.
 
         Numbers are in the unit of the fitted data, whatever their dtype: after a fit of uint8 pixels, from 0 to 255.

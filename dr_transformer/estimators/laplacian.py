@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +17,7 @@ from dr_transformer.methods.approximate import shared_graph
 from dr_transformer.methods.graph import KNNGraph, new_edges
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.projection import RandomState
+from dr_transformer.types import Floats
 
 
 class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -115,11 +115,11 @@ class LaplacianEigenmaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._n_features_out = self.embedding_.shape[1]
         return self
 
-    def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> npt.NDArray[np.float64]:
+    def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> Floats:
         """Fit to X and return `embedding_`, (n_samples, n_components)."""
         return self.fit(X, y, **fit_params).embedding_
 
-    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def transform(self, X: npt.ArrayLike) -> Floats:
         """Embed new rows X (m, n_features) among the fitted ones, which stay as they are: Nyström, (m, n_components).
 
         A new token has the edges that it would have if it joined the graph alone, and is the mean of its neighbours

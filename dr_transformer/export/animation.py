@@ -22,6 +22,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.export.figure import DRAWING
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig
 from dr_transformer.model.view_frames import in_view
+from dr_transformer.types import Floats
 
 FORMATS = (".gif", ".mp4")
 MAX_FRAMES = 20_000
@@ -30,7 +31,6 @@ _MARGIN = 0.92  # share of the plot that the points' extent fills, as on the can
 _HEAD, _FOOT = 34, 26  # pixels of the title and of the depth
 _SHADES = 16  # of grey, for letters
 
-Array = npt.NDArray[np.floating]
 Pixels = npt.NDArray[np.uint8]
 Report = Callable[[int, int], None]  # is told how many of all frames are drawn, and may raise to stop
 
@@ -43,7 +43,7 @@ class Frame(Protocol):
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
-    def X(self) -> Array: ...  # noqa: N802, D102
+    def X(self) -> Floats: ...  # noqa: N802, D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +54,11 @@ class Film:
     least and largest x, and y.
     """
 
-    points: Array
-    depths: Array
+    points: Floats
+    depths: Floats
     names: Sequence[str]
-    at: Array
-    extents: Array
+    at: Floats
+    extents: Floats
     labels: npt.NDArray[np.integer]
     n_blocks: int
     hold: int  # frames that the first and the last picture stand, beyond their own
@@ -75,7 +75,7 @@ class Film:
             return k, k, 0.0
         return k, k + 1, float((depth - self.depths[k]) / (self.depths[k + 1] - self.depths[k]))
 
-    def positions(self, depth: float, width: float, height: float) -> Array:
+    def positions(self, depth: float, width: float, height: float) -> Floats:
         """Of all points at `depth` on a plot of this size in pixels, (n, 2), y upwards: one scale for both axes."""
         k, after, t = self.mix(depth)
         points = self.points[k] * (1 - t) + self.points[after] * t

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dr_transformer.export.figure_config import PALETTES, FigureConfig
 from dr_transformer.palette import SEQUENTIAL
+from dr_transformer.types import Floats
 
 _DASHES: tuple[Any, ...] = ("--", ":", "-.", (0, (8, 3)))
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ class Matrix:
     """A matrix (m, m) on a logarithmic scale; `classes` are (name, where it begins as a share 0 … 1), in order."""
 
     title: str
-    cells: Array
+    cells: Floats
     classes: Sequence[tuple[str, float]]
     unit: str
 

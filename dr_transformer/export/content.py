@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from dr_transformer.config import Config, ViewConfig
@@ -18,12 +17,10 @@ from dr_transformer.model import views
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed, in_view
 from dr_transformer.theory.attention_graph import IMAGE_SIZE, attention_image, class_order
+from dr_transformer.types import Check, Floats
 
 MAX_PANELS = 65  # of a strip: more cannot be read
 _A_ROW = 9  # panels of a strip side by side: the paper's eight blocks, and block 0
-
-Array = npt.NDArray[np.floating]
-Check = Callable[[], None]
 
 
 def shown_block(options: FigureConfig, config: Config) -> int:
@@ -47,7 +44,7 @@ def latents_needed(options: FigureConfig, config: Config, view: ViewConfig) -> s
     return shown if options.template == "metrics" else blocks_needed(shown, config, view)
 
 
-def figure1(start: Array, latents: Mapping[int, Array], dataset: Dataset, config: Config, view: ViewConfig) -> Maps:
+def figure1(start: Floats, latents: Mapping[int, Floats], dataset: Dataset, config: Config, view: ViewConfig) -> Maps:
     """The paper's figure 1: Y W_proj (n, q) on the left, the last block on the right."""
     last = config.n_blocks
     panels = [
@@ -57,7 +54,7 @@ def figure1(start: Array, latents: Mapping[int, Array], dataset: Dataset, config
     return Maps(panels, dataset.labels, dataset.class_names, columns=2, side=4, as_paper=True)
 
 
-def strip(latents: Mapping[int, Array], dataset: Dataset, config: Config, view: ViewConfig) -> Maps:
+def strip(latents: Mapping[int, Floats], dataset: Dataset, config: Config, view: ViewConfig) -> Maps:
     """Every block, from 0 to L."""
     planes = blocks_in_view(latents, view, config.n_blocks)
     panels = [Map(f"block {block}", planes[block]) for block in range(config.n_blocks + 1)]
@@ -68,8 +65,8 @@ def strip(latents: Mapping[int, Array], dataset: Dataset, config: Config, view: 
 
 
 def methods(
-    latents: Mapping[int, Array],
-    baselines: Mapping[str, Array | str],
+    latents: Mapping[int, Floats],
+    baselines: Mapping[str, Floats | str],
     titles: Mapping[str, str],
     dataset: Dataset,
     config: Config,
@@ -82,7 +79,7 @@ def methods(
     `baselines` and `titles` go by the names in `config.ALIGNMENTS`, one of which, or "none", `align` is.
     """
     block = shown_block(options, config)
-    maps: dict[str, Array | str] = {"transformer": blocks_in_view(latents, view, config.n_blocks)[block]}
+    maps: dict[str, Floats | str] = {"transformer": blocks_in_view(latents, view, config.n_blocks)[block]}
     maps |= {name: found if isinstance(found, str) else drawable(found[:, :2]) for name, found in baselines.items()}
     target = maps.get(align)
     if isinstance(target, np.ndarray):
@@ -109,7 +106,7 @@ def metrics(
 
 
 def attention(
-    latents: Mapping[int, Array], dataset: Dataset, config: Config, options: FigureConfig, check: Check | None = None
+    latents: Mapping[int, Floats], dataset: Dataset, config: Config, options: FigureConfig, check: Check | None = None
 ) -> Matrix:
     """The matrix A that the latents of a block give (the next block applies it), tokens ordered by class.
 

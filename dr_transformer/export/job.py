@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.engine.jobs import Background
@@ -26,8 +23,7 @@ from dr_transformer.export.templates import Drawing
 from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
 from dr_transformer.palette import shared_colours
 from dr_transformer.quality.curves import CURVES
-
-Array = npt.NDArray[np.floating]
+from dr_transformer.types import Floats
 
 
 class Charts(NamedTuple):
@@ -86,7 +82,7 @@ class ExportJob(Background):
             raise InputError("the settings were changed before the last block was computed; ask for the file again.")
         return self.run.done.is_set()
 
-    def _embedding(self, baselines: BaselineRun | None, name: str) -> Array | str:
+    def _embedding(self, baselines: BaselineRun | None, name: str) -> Floats | str:
         """A baseline's coordinates (n, k), once they are there, or why there are none."""
         assert baselines is not None
         method = baselines.methods[name]
@@ -209,7 +205,7 @@ class TableJob(ExportJob):
             of |= {"block": self.block, "coordinates": "view" if self.plane else "all"}
         return settings(self.run.config, self.run.dataset, of, view=self.view, **_parts(self.compared))
 
-    def _of_the_transformer(self) -> Array:
+    def _of_the_transformer(self) -> Floats:
         latents = self.run.full.latents
         if not 0 <= self.block < len(latents):
             raise InputError(f"block = {self.block} is not there: this run has the blocks 0 to {len(latents) - 1}.")
@@ -219,7 +215,7 @@ class TableJob(ExportJob):
         chosen = {block: latents[block] for block in needed}
         return blocks_in_view(chosen, self.view, self.run.config.n_blocks)[self.block]
 
-    def _of_a_baseline(self) -> Array:
+    def _of_a_baseline(self) -> Floats:
         found = self._embedding(self.baselines, self.method)
         if isinstance(found, str):
             raise InputError(f"{BASELINES[self.method]} is missing: {found}")

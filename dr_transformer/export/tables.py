@@ -21,13 +21,12 @@ from pyarrow import csv, parquet
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.export.metadata import KEYWORD
+from dr_transformer.types import Floats
 
 FORMATS = (".npz", ".csv", ".parquet")
 
-Array = npt.NDArray[np.floating]
 
-
-def encode(suffix: str, embedding: Array, dataset: Dataset, settings: Mapping[str, Any]) -> bytes:
+def encode(suffix: str, embedding: Floats, dataset: Dataset, settings: Mapping[str, Any]) -> bytes:
     """The file of this ending: `embedding` (n, k), as it is, and the labels of the data set that it is of.
 
     .npz: arrays `embedding`, `labels`, `index` (each token's position in the full set) and `settings` (JSON).
@@ -53,7 +52,7 @@ def label_values(dataset: Dataset) -> npt.NDArray[Any] | None:
     return names[dataset.labels]
 
 
-def _npz(embedding: Array, dataset: Dataset, settings: str) -> bytes:
+def _npz(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
     arrays = {"embedding": embedding, "labels": label_values(dataset), "index": dataset.index}
     target = io.BytesIO()
     kept: dict[str, Any] = {name: array for name, array in arrays.items() if array is not None}
@@ -61,20 +60,20 @@ def _npz(embedding: Array, dataset: Dataset, settings: str) -> bytes:
     return target.getvalue()
 
 
-def _columns(embedding: Array, dataset: Dataset) -> dict[str, Any]:
+def _columns(embedding: Floats, dataset: Dataset) -> dict[str, Any]:
     columns: dict[str, Any] = {f"latent_{i}": np.ascontiguousarray(column) for i, column in enumerate(embedding.T)}
     labels = label_values(dataset)
     return columns if labels is None else columns | {"label": labels}
 
 
-def _csv(embedding: Array, dataset: Dataset, settings: str) -> bytes:
+def _csv(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
     del settings
     target = io.BytesIO()
     csv.write_csv(pa.table(_columns(embedding, dataset)), target)
     return target.getvalue()
 
 
-def _parquet(embedding: Array, dataset: Dataset, settings: str) -> bytes:
+def _parquet(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
     frame = pd.DataFrame(_columns(embedding, dataset), index=pd.Index(dataset.index, name="token"))
     table = pa.Table.from_pandas(frame, preserve_index=True)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEYWORD.encode(): settings.encode()})

@@ -17,10 +17,10 @@ from matplotlib.lines import Line2D
 
 from dr_transformer.export.figure_config import PALETTES, FigureConfig
 from dr_transformer.palette import shared_colours
+from dr_transformer.types import Floats
 
 _TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
 
-Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
 
 
@@ -47,7 +47,7 @@ class Map:
     """One panel: `points` (n, 2); None keeps its place empty, under a title that says why."""
 
     title: str
-    points: Array | None
+    points: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ class Maps:
         if options.titled and self.has_legend(options.palette):
             self._legend(figure, palette)
 
-    def _fit(self, place: Any, points: Array) -> None:
+    def _fit(self, place: Any, points: Floats) -> None:
         shown = [panel.points for panel in self.panels if panel.points is not None]
         low, high = (op(shown[-1] if self.same_scale else points, axis=0) for op in (np.min, np.max))
         reach = 0.52 * float((high - low).max()) or 1.0

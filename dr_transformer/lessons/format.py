@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS, Config
+from dr_transformer.config import DATASETS, PARAMETERS, Config
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 

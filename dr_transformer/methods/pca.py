@@ -13,15 +13,14 @@ from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import has_float64
 from dr_transformer.model.magnitude import exponent
 from dr_transformer.model.projection import float64_chunks
-
-Array = npt.NDArray[np.float64]
+from dr_transformer.types import Floats
 
 
 class PCAResult(NamedTuple):
     """`scores` (n, k), and the share of the variance along each of the k axes, (k,)."""
 
-    scores: Array
-    explained_variance_ratio: Array
+    scores: Floats
+    explained_variance_ratio: Floats
 
 
 class PCAModel(NamedTuple):
@@ -30,10 +29,10 @@ class PCAModel(NamedTuple):
     `explained_variance_ratio` (k,) is the share of the variance along each axis.
     """
 
-    scores: Array
-    mean: Array
-    axes: Array
-    explained_variance_ratio: Array
+    scores: Floats
+    mean: Floats
+    axes: Floats
+    explained_variance_ratio: Floats
 
 
 def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAResult:

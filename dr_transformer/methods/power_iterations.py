@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from dr_transformer.errors import InputError
-from dr_transformer.methods.spectrum import Array, Eigenmaps
+from dr_transformer.methods.spectrum import Eigenmaps
+from dr_transformer.types import Floats
 
 ITERATIONS = (0, *(2**i for i in range(13)))  # 0, 1, 2, 4, … 4096: the eye sees a steady approach
 _STRIDE = 8  # steps between orthonormalisations; the columns stay far from parallel meanwhile
@@ -24,8 +25,8 @@ class PowerIterations(NamedTuple):
     """
 
     iterations: tuple[int, ...]
-    frames: Array
-    angles: Array
+    frames: Floats
+    angles: Floats
 
 
 def power_iterations(
@@ -86,7 +87,7 @@ def _trivial(eigenmaps: Eigenmaps) -> sparse.csr_array:
     return sparse.csr_array((roots / norms[eigenmaps.parts], (np.arange(n), eigenmaps.parts)), shape=(n, len(norms)))
 
 
-def _orthonormal(Q: Array, trivial: sparse.csr_array) -> Array:
+def _orthonormal(Q: Floats, trivial: sparse.csr_array) -> Floats:
     """An orthonormal basis (n, k) of what the columns of Q span beside the trivial vectors."""
     size = np.linalg.norm(Q)
     Q = Q - trivial @ (trivial.T @ Q)

@@ -29,8 +29,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph, adjacency, components
 from dr_transformer.methods.lanczos import eigsh
 from dr_transformer.model.projection import RandomState
-
-Array = npt.NDArray[np.float64]
+from dr_transformer.types import Floats
 
 _DENSE = 256  # up to so many tokens, all eigenvectors at once are cheaper than Lanczos and never miss a multiple one
 _RESTARTS = (
@@ -49,26 +48,26 @@ class Eigenmaps:
     """
 
     P: sparse.csr_array
-    degrees: Array
+    degrees: Floats
     parts: npt.NDArray[np.intp]
     shaped: npt.NDArray[np.bool_]
-    eigenvalues: Array
-    eigenvectors: Array
+    eigenvalues: Floats
+    eigenvectors: Floats
     beta: float | None
     messages: tuple[str, ...]
 
     @property
-    def embedding(self) -> Array:
+    def embedding(self) -> Floats:
         """X (n, k)."""
         return self.coordinates(self.eigenvectors, self.degrees)
 
-    def coordinates(self, U: Array, degrees: Array) -> Array:
+    def coordinates(self, U: Floats, degrees: Floats) -> Floats:
         """What the embedding makes of values U (m, k) of the eigenvectors at tokens of these degrees (m,): (m, k)."""
         if self.beta is None:
             return U / np.sqrt(degrees)[:, None]
         return U * np.sqrt(1 / self.eigenvalues - self.beta)
 
-    def extend(self, weights: sparse.csr_array) -> Array:
+    def extend(self, weights: sparse.csr_array) -> Floats:
         """Nyström: tokens with these edges (m, n) to the graph's, embedded as (m, k). Exact for its own: `adjacency`.
 
         P U = μ U read as a rule for one more token: its neighbours' mean, over μ = 1 − λ.
@@ -121,7 +120,7 @@ def laplacian_eigenmaps(
     return Eigenmaps(P, degrees, parts, shaped, eigenvalues, eigenvectors, beta, messages)
 
 
-def _modes(P: sparse.csr_array, roots: Array, count: int, generator: np.random.RandomState) -> tuple[Array, Array]:
+def _modes(P: sparse.csr_array, roots: Floats, count: int, generator: np.random.RandomState) -> tuple[Floats, Floats]:
     """The `count` largest eigenvalues, descending, and eigenvectors of a connected P; not the trivial one, √degree."""
     n = len(roots)
     trivial = roots / np.linalg.norm(roots)
@@ -157,7 +156,7 @@ def _refuse(n_components: int, sizes: npt.NDArray[np.intp], shaped: npt.NDArray[
         )
 
 
-def _check_beta(beta: float | None, eigenvalues: Array) -> None:
+def _check_beta(beta: float | None, eigenvalues: Floats) -> None:
     if beta is None:
         return
     if not beta >= 0 or math.isinf(beta):
@@ -171,7 +170,7 @@ def _check_beta(beta: float | None, eigenvalues: Array) -> None:
 
 
 def _report(
-    sizes: npt.NDArray[np.intp], shaped: npt.NDArray[np.bool_], eigenvectors: Array, n_neighbors: int
+    sizes: npt.NDArray[np.intp], shaped: npt.NDArray[np.bool_], eigenvectors: Floats, n_neighbors: int
 ) -> tuple[str, ...]:
     if len(sizes) == 1:
         return ()

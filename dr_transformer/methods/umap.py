@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods.lanczos import seeded
 from dr_transformer.parameters import Declared, declare
+from dr_transformer.types import Array, Say
 
 _EQUAL = "All tokens are equal, so where the layout puts them is chance; give tokens that differ."
 _COPIES = (
@@ -22,9 +22,7 @@ _COPIES = (
 )
 N_FRAMES = 33  # layouts kept of a run, if it has as many epochs
 
-Array = npt.NDArray[Any]
 Watch = Callable[[int, Array], None]  # is told how many epochs are done and the layout (n, q) that they gave
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

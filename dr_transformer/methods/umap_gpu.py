@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import accelerator
-
-Array = npt.NDArray[Any]
+from dr_transformer.types import Array
 
 
 def check_torchdr() -> None:

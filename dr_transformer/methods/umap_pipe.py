@@ -15,12 +15,10 @@ from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.paths import module_command, module_environment
-
-Array = npt.NDArray[Any]
+from dr_transformer.types import Array
 
 
 def send(stream: IO[bytes], message: dict[str, Any], arrays: Sequence[Array] = ()) -> None:

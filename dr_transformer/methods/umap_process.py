@@ -15,13 +15,10 @@ import threading
 import time
 from typing import Any, BinaryIO
 
-import numpy.typing as npt
-
 from dr_transformer.errors import InputError
 from dr_transformer.methods.umap import UMAPSettings, compile_umap, fit, frame_epochs
 from dr_transformer.methods.umap_pipe import receive, send
-
-Array = npt.NDArray[Any]
+from dr_transformer.types import Array
 
 
 class Cancelled(Exception):  # noqa: N818 - it is no error

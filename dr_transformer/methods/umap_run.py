@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.methods.umap import UMAPSettings
+from dr_transformer.types import Array
 
 TRIES = 2  # at a process that ends without being asked to
 
-Array = npt.NDArray[Any]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

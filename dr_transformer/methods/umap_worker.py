@@ -13,10 +13,8 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Hashable
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph
@@ -25,10 +23,9 @@ from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.methods.umap_gpu import check_torchdr
 from dr_transformer.methods.umap_pipe import Child
 from dr_transformer.methods.umap_run import TRIES, UMAPRun
+from dr_transformer.types import Array
 
 _GRACE = 0.6  # seconds that a cancelled run has to stop by itself, before its process is killed
-
-Array = npt.NDArray[Any]
 
 
 class UMAPWorker:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from dr_transformer.model.cuda import means_of_others
-from dr_transformer.model.kernels import Check, weighted_means
+from dr_transformer.model.kernels import weighted_means
+from dr_transformer.types import Check
 
 # A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
 _BLOCK_BYTES = 32 * 2**20

@@ -12,21 +12,19 @@ Values are centred before the product, which is exact (weights sum to 1) and lea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from dr_transformer.hardware.products import Products
+from dr_transformer.types import Check
 
 # Tokens on a side of a tile, which is to stay in a CPU's cache: measured with AVX2 and AVX-512, where 768 to 1 024 are
 # quickest, and twice as many in bfloat16. GPUs want large products: there the size is by arithmetic, not measured.
 _TILE = {"cpu": 768, "cuda": 8192, "mps": 4096}
 # exp() is kept at most this large, so that n of them can be summed, and may be as small as the format allows.
 _LARGEST_EXPONENT = {torch.float64: 600.0, torch.float32: 60.0}
-
-Check = Callable[[], None]
 
 
 class Weighted(NamedTuple):

@@ -15,11 +15,11 @@ import torch
 
 from dr_transformer.errors import InputError
 from dr_transformer.model.landmarks import Landmarks
+from dr_transformer.types import Floats
 
 N_ATTENDED = 8
 N_NEIGHBORS = 5
 
-Array = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
 
 
@@ -32,16 +32,16 @@ class NewToken:
     are the nearest fitted tokens. `twin` is the fitted token that this one is, or None.
     """
 
-    start: Array
-    latents: Array
+    start: Floats
+    latents: Floats
     attended: Indices
-    weights: Array
+    weights: Floats
     neighbours: Indices
     twin: int | None
 
 
 def new_token(
-    y: npt.NDArray[np.generic], fitted: Sequence[Array], landmarks: Landmarks, twin: int | None = None
+    y: npt.NDArray[np.generic], fitted: Sequence[Floats], landmarks: Landmarks, twin: int | None = None
 ) -> NewToken:
     """Follow the token y (d,) through the blocks.
 
@@ -85,7 +85,7 @@ def attention_weights(X: torch.Tensor, keys: torch.Tensor, landmarks: Landmarks,
     return torch.softmax(logits, dim=1).mean(dim=0)
 
 
-def nearest(x: Array, X: Array, twin: int | None = None, n_neighbors: int = N_NEIGHBORS) -> Indices:
+def nearest(x: Floats, X: Floats, twin: int | None = None, n_neighbors: int = N_NEIGHBORS) -> Indices:
     """The rows of X (n, q) that are nearest to x (q,), nearest first, without row `twin`."""
     distances = np.square(X.astype(np.float64) - x).sum(axis=1)
     if twin is not None:

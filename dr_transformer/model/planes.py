@@ -6,27 +6,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
 from dr_transformer.config import ViewConfig
 from dr_transformer.model.views import plane_of, signs_towards
-
-Array = npt.NDArray[np.floating]
+from dr_transformer.types import Floats
 
 
 class Plane(NamedTuple):
     """The map x ↦ (x − mean) axes; `mean` (q,), `axes` (q, 2)."""
 
-    mean: Array
-    axes: Array
+    mean: Floats
+    axes: Floats
 
-    def __call__(self, X: Array) -> Array:
+    def __call__(self, X: Floats) -> Floats:
         """Tokens X (n, q) in the plane, (n, 2)."""
         return (X - self.mean) @ self.axes
 
 
-def planes(latents: Sequence[Array], view: ViewConfig) -> list[Plane]:
+def planes(latents: Sequence[Floats], view: ViewConfig) -> list[Plane]:
     """The plane in which each of the blocks' latents (n, q) is drawn, as `view_frames.in_view` draws them.
 
     An axis that these latents do not have is their last one, and so with the block of the view "fixed-pca".
@@ -48,5 +46,5 @@ def planes(latents: Sequence[Array], view: ViewConfig) -> list[Plane]:
     return found
 
 
-def _principal(X: Array) -> Plane:
+def _principal(X: Floats) -> Plane:
     return Plane(*plane_of(X))

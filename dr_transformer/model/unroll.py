@@ -27,9 +27,9 @@ from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import device_for, has_float64
 from dr_transformer.hardware.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.model.attention import attend
-from dr_transformer.model.kernels import Check
 from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import Projection, fit_projection
+from dr_transformer.types import Check
 
 LAYER_NORM_EPS = 1e-10
 LARGE = 20_000  # tokens: beyond it "auto" may take bfloat16

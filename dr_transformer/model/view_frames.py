@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.model import views
-
-Array = npt.NDArray[np.floating]
+from dr_transformer.types import Floats
 
 
 def blocks_needed(shown: Iterable[int], config: Config, view: ViewConfig) -> set[int]:
@@ -21,7 +19,7 @@ def blocks_needed(shown: Iterable[int], config: Config, view: ViewConfig) -> set
     return chosen | ({min(view.view_block, config.n_blocks)} if view.view == "fixed-pca" else set())
 
 
-def blocks_in_view(latents: Mapping[int, Array], view: ViewConfig, n_blocks: int) -> dict[int, Array]:
+def blocks_in_view(latents: Mapping[int, Floats], view: ViewConfig, n_blocks: int) -> dict[int, Floats]:
     """Latents (n, q) by block, those that `blocks_needed` names, as planes (n, 2)."""
     blocks = sorted(latents)
     fixed = blocks.index(min(view.view_block, n_blocks)) if view.view == "fixed-pca" else 0
@@ -29,7 +27,7 @@ def blocks_in_view(latents: Mapping[int, Array], view: ViewConfig, n_blocks: int
     return dict(zip(blocks, planes, strict=True))
 
 
-def in_view(frames: Sequence[Array], view: ViewConfig, fixed: int) -> Array:
+def in_view(frames: Sequence[Floats], view: ViewConfig, fixed: int) -> Floats:
     """Frames (n, q) in order as (F, n, 2); `fixed` is the frame whose axes the view "fixed-pca" takes.
 
     An axis that these latents do not have is their last one.
@@ -45,14 +43,14 @@ class Projector:
     `before` (n, 2) is what was drawn last, for one who goes on where another ended.
     """
 
-    def __init__(self, view: ViewConfig, fixed: Array, before: Array | None = None) -> None:
+    def __init__(self, view: ViewConfig, fixed: Floats, before: Floats | None = None) -> None:
         last = fixed.shape[1] - 1
         self.view = view.view
         self.before = before
         self._axes = [min(view.first_axis, last), min(view.second_axis, last)]
         self._plane = views.plane_of(fixed) if view.view == "fixed-pca" else None
 
-    def __call__(self, X: Array) -> Array:
+    def __call__(self, X: Floats) -> Floats:
         """The next frame."""
         if self.view == "axes":
             return X[:, self._axes]

@@ -8,76 +8,75 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
-Array = npt.NDArray[np.floating]
+from dr_transformer.types import Floats
 
 
-def axes_view(latents: Iterable[Array], first: int = 0, second: int = 1) -> Array:
+def axes_view(latents: Iterable[Floats], first: int = 0, second: int = 1) -> Floats:
     """Two latent axes as they are: (F, n, 2) from F arrays (n, q). Axes 0 and 1 are the paper's picture."""
     return np.stack([X[:, [first, second]] for X in latents])
 
 
-def pca_view(latents: Iterable[Array]) -> Array:
+def pca_view(latents: Iterable[Floats]) -> Floats:
     """Of each frame its own two leading principal components: the plane that shows most of it, frame by frame.
 
     A component may point either way. The first frame's are signed as by `principal_axes`, those of the others so that
     they point as in the frame before (`turned_to`): a sign that flipped would look like a collapse between two frames.
     """
-    frames: list[Array] = []
+    frames: list[Floats] = []
     for X in latents:
         frame = own_plane(X)
         frames.append(turned_to(frames[-1], frame) if frames else frame)
     return np.stack(frames)
 
 
-def fixed_pca_view(latents: Sequence[Array], block: int) -> Array:
+def fixed_pca_view(latents: Sequence[Floats], block: int) -> Floats:
     """All frames in the plane of the two leading principal axes of frame `block`, about that frame's mean."""
     mean, axes = plane_of(latents[min(block, len(latents) - 1)])
     return np.stack([(Z - mean) @ axes for Z in latents])
 
 
-def aligned_pca_view(latents: Iterable[Array]) -> Array:
+def aligned_pca_view(latents: Iterable[Floats]) -> Floats:
     """`own_plane` of each frame, turned or mirrored (orthogonal Procrustes) to lie best on the one before it.
 
     Shapes stay as they are; only the turning that principal axes do between frames is taken out.
     """
-    frames: list[Array] = []
+    frames: list[Floats] = []
     for X in latents:
         frame = own_plane(X)
         frames.append(laid_along(frames[-1], frame) if frames else frame)
     return np.stack(frames)
 
 
-def plane_of(X: Array) -> tuple[Array, Array]:
+def plane_of(X: Floats) -> tuple[Floats, Floats]:
     """Mean (q,) and leading principal axes (q, 2) of X (n, q)."""
     return X.mean(axis=0), principal_axes(X)
 
 
-def own_plane(X: Array) -> Array:
+def own_plane(X: Floats) -> Floats:
     """The two leading principal components of X (n, q), signed as by `principal_axes`: (n, 2)."""
     mean, axes = plane_of(X)
     return (X - mean) @ axes
 
 
-def signs_towards(before: Array, frame: Array) -> Array:
+def signs_towards(before: Floats, frame: Floats) -> Floats:
     """For each column of `frame` (n, 2) the sign, 1 or −1, with which it points as that of the frame before."""
     return np.where(np.einsum("ij,ij->j", before, frame) < 0, -1.0, 1.0)
 
 
-def turned_to(before: Array, frame: Array) -> Array:
+def turned_to(before: Floats, frame: Floats) -> Floats:
     """`frame` (n, 2) with `signs_towards` the frame before."""
     return frame * signs_towards(before, frame)
 
 
-def laid_along(before: Array, frame: Array) -> Array:
+def laid_along(before: Floats, frame: Floats) -> Floats:
     """`frame` (n, 2), turned or mirrored to lie best on the frame before."""
     rotation, _ = orthogonal_procrustes(frame, before)
     return frame @ rotation
 
 
-def laid_on(frames: Array, target: Array) -> Array:
+def laid_on(frames: Floats, target: Floats) -> Floats:
     """All `frames` (F, n, 2) by one similarity: the one that lays the last of them best on `target` (n, 2).
 
     Procrustes: shifted, turned or mirrored, and scaled by one factor, in the least squares. Distances keep ratios.
@@ -91,7 +90,7 @@ def laid_on(frames: Array, target: Array) -> Array:
     return (frames - mean) @ rotation * scale + centre
 
 
-def three_dimensions(X: Array, first: int = 0, second: int = 1, *, principal: bool) -> Array:
+def three_dimensions(X: Floats, first: int = 0, second: int = 1, *, principal: bool) -> Floats:
     """One frame X (n, q) in three dimensions (n, 3): its leading principal components, or two axes and the next one.
 
     With q = 2 the third coordinate is 0.
@@ -109,7 +108,7 @@ def third_axis(n_components: int, first: int, second: int) -> int | None:
     return next((axis for axis in range(n_components) if axis not in (first, second)), None)
 
 
-def principal_axes(X: Array, n_components: int = 2) -> Array:
+def principal_axes(X: Floats, n_components: int = 2) -> Floats:
     """The leading principal axes of X (n, q) as columns (q, n_components), the largest entry of each positive.
 
     From the q × q covariance in float64: exact, without randomness, and independent of n in memory.
@@ -121,7 +120,7 @@ def principal_axes(X: Array, n_components: int = 2) -> Array:
     return axes * signs
 
 
-def explained_variance(X: Array) -> float:
+def explained_variance(X: Floats) -> float:
     """Share of the variance of X (n, q) in its two leading principal components, 0 … 1."""
     eigenvalues = np.linalg.eigvalsh(np.cov(X.astype(np.float64).T))
     return float(eigenvalues[-2:].sum() / eigenvalues.sum())

@@ -11,14 +11,14 @@ from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.quality.metrics import subsample
+from dr_transformer.types import Floats
 
 SUBSAMPLE = 500
 
 Tokens = npt.NDArray[np.generic]
-Array = npt.NDArray[np.floating]
 
 
-def device_deviation(embed: Callable[[Tokens, str], Array], Y: Tokens, device: str, random_state: int = 42) -> float:
+def device_deviation(embed: Callable[[Tokens, str], Floats], Y: Tokens, device: str, random_state: int = 42) -> float:
     """Largest difference between `embed(Y, device)` and `embed(Y, "cpu")`, over the largest coordinate.
 
     Measured on a seeded subsample of 500 of the tokens Y (n, d). The signs of `embed` must be determined.
@@ -28,15 +28,15 @@ def device_deviation(embed: Callable[[Tokens, str], Array], Y: Tokens, device: s
     return float(np.abs(there - here).max() / np.abs(here).max())
 
 
-def pca_on(n_components: int) -> Callable[[Tokens, str], Array]:
+def pca_on(n_components: int) -> Callable[[Tokens, str], Floats]:
     """PCA, to be measured."""
     return lambda Y, device: pca(Y, n_components, device).scores
 
 
-def laplacian_on(n_components: int, n_neighbors: int, random_state: int) -> Callable[[Tokens, str], Array]:
+def laplacian_on(n_components: int, n_neighbors: int, random_state: int) -> Callable[[Tokens, str], Floats]:
     """Laplacian Eigenmaps, to be measured: the neighbours are what a GPU finds."""
 
-    def embed(Y: Tokens, device: str) -> Array:
+    def embed(Y: Tokens, device: str) -> Floats:
         graph = knn_graph(Y, min(n_neighbors, len(Y) - 1), device=device)
         return laplacian_eigenmaps(graph, n_components, random_state=random_state).embedding
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -22,15 +22,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from dr_transformer.methods.graph_rows import floats, scaled
 from dr_transformer.methods.nearest import centre
+from dr_transformer.types import Check, Floats
 
 N_NEIGHBORS = 10  # k of trustworthiness, continuity and kNN recall
 _BLOCK_BYTES = 16 * 2**20
 _ROUNDINGS = 1e9 * np.finfo(float).eps  # of a squared length, for each feature: nearer tokens are compared directly
 
-Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
 Indices = npt.NDArray[np.intp]
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ METRICS: dict[str, Metric] = {
 # fmt: on
 
 
-def trustworthiness(Y: Array, X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
+def trustworthiness(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
     """How far the nearest neighbours in X (n, q) are neighbours in Y (n, d): scikit-learn's, 1 is best. k < n/2.
 
     1 − 2 / (nk (2n − 3k − 1)) Σᵢ Σⱼ max(0, r(i, j) − k), over the k nearest j of i in X, where j is the r-th nearest of
@@ -87,19 +86,19 @@ def trustworthiness(Y: Array, X: Array, n_neighbors: int = N_NEIGHBORS) -> float
     return float(_trustworthiness(Y, X, n_neighbors=n_neighbors))
 
 
-def continuity(Y: Array, X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
+def continuity(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
     """How far the nearest neighbours in Y are neighbours in X: trustworthiness with the spaces exchanged (as there)."""
     return trustworthiness(X, Y, n_neighbors)
 
 
-def knn_recall(reference: Indices, X: Array) -> float:
+def knn_recall(reference: Indices, X: Floats) -> float:
     """Mean share of each token's `reference` neighbours (n, k) that are among its k nearest others in X (n, q)."""
     n, k = reference.shape
     both = sum((reference[rows, :, None] == order[:, None, 1 : k + 1]).sum() for rows, order in nearest_first(X))
     return float(both / (n * k))
 
 
-def effective_rank(X: Array) -> float:
+def effective_rank(X: Floats) -> float:
     """Exp of the entropy of the normalised spectrum of XᵀX, rows of X (n, q) scaled to norm 1: 1 … q."""
     X = _unit_rows(X)
     eigenvalues = np.linalg.eigvalsh(X.T @ X).clip(min=0)
@@ -107,14 +106,14 @@ def effective_rank(X: Array) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def mean_cosine(X: Array) -> float:
+def mean_cosine(X: Floats) -> float:
     """Mean cosine similarity over all pairs of different rows of X (n, q); 1 is total collapse."""
     X = _unit_rows(X)
     n = len(X)
     return float((np.square(X.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
-def knn_accuracy(X: Array, labels: Labels, n_neighbors: int = 5, train_fraction: float = 0.8) -> float:
+def knn_accuracy(X: Floats, labels: Labels, n_neighbors: int = 5, train_fraction: float = 0.8) -> float:
     """Accuracy of a k-NN classifier fitted on the first part of X (n, q), scored on the rest, in the order given."""
     split = int(len(X) * train_fraction)
     classifier = KNeighborsClassifier(n_neighbors).fit(X[:split], labels[:split])
@@ -122,7 +121,7 @@ def knn_accuracy(X: Array, labels: Labels, n_neighbors: int = 5, train_fraction:
         return float((classifier.predict(X[split:]) == labels[split:]).mean())
 
 
-def kmeans_clusters(X: Array, n_clusters: int, random_state: int = 42, *, n_init: int = 10) -> npt.NDArray[np.integer]:
+def kmeans_clusters(X: Floats, n_clusters: int, random_state: int = 42, *, n_init: int = 10) -> npt.NDArray[np.integer]:
     """k-means cluster (n,) of each row of X (n, q), the best of `n_init` starts.
 
     In float64: where tokens have collapsed to a few places, their distances are rounding in float32. After 32 blocks of
@@ -133,7 +132,7 @@ def kmeans_clusters(X: Array, n_clusters: int, random_state: int = 42, *, n_init
         return KMeans(n_clusters, n_init=n_init, random_state=random_state).fit_predict(X)
 
 
-def points_apart(X: Array, at_most: int) -> int:
+def points_apart(X: Floats, at_most: int) -> int:
     """How many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell apart."""
     nearest = np.linalg.norm(X - X[0], axis=1)
     threshold = 1e-5 * nearest.max()
@@ -145,18 +144,18 @@ def points_apart(X: Array, at_most: int) -> int:
     return at_most
 
 
-def kmeans_nmi(X: Array, labels: Labels, random_state: int = 42) -> float:
+def kmeans_nmi(X: Floats, labels: Labels, random_state: int = 42) -> float:
     """Normalised mutual information of the labels with k-means clusters of X (n, q), one cluster for each class."""
     clusters = kmeans_clusters(X, len(np.unique(labels)), random_state)
     return float(normalized_mutual_info_score(labels, clusters))
 
 
-def kmeans_ari(X: Array, labels: Labels, random_state: int = 42) -> float:
+def kmeans_ari(X: Floats, labels: Labels, random_state: int = 42) -> float:
     """Adjusted Rand index of the labels with k-means clusters of X (n, q), one cluster for each class."""
     return float(adjusted_rand_score(labels, kmeans_clusters(X, len(np.unique(labels)), random_state)))
 
 
-def silhouette(X: Array, labels: Labels) -> float:
+def silhouette(X: Floats, labels: Labels) -> float:
     """Mean silhouette coefficient of the labels, not of clusters, in X (n, q): scikit-learn's, −1 … 1."""
     return float(silhouette_score(X, labels))
 
@@ -166,7 +165,7 @@ def subsample(n: int, size: int, random_state: int) -> Indices:
     return np.sort(check_random_state(random_state).permutation(n)[:size])
 
 
-def nearest_first(X: Array, check: Check | None = None) -> Iterator[tuple[slice, Indices]]:
+def nearest_first(X: Floats, check: Check | None = None) -> Iterator[tuple[slice, Indices]]:
     """Row blocks of the tokens of X (m, q), and for each token of a block all m by distance, itself first: (b, m).
 
     Distances are by products, but where their rounding is not far below the nearest, by differences. `check` is called
@@ -190,7 +189,7 @@ def nearest_first(X: Array, check: Check | None = None) -> Iterator[tuple[slice,
         yield some, np.argsort(distances, axis=1)
 
 
-def _unit_rows(X: Array) -> npt.NDArray[np.float64]:
+def _unit_rows(X: Floats) -> npt.NDArray[np.float64]:
     X = X.astype(np.float64)
     return X / np.linalg.norm(X, axis=1, keepdims=True)
 

@@ -26,12 +26,13 @@ from dr_transformer.data.null import gaussian_like, shuffle_pixels
 from dr_transformer.errors import InputError
 from dr_transformer.methods import pca as baselines
 from dr_transformer.model.unroll import unroll
-from dr_transformer.quality.metrics import METRICS, Array, Check, Labels
+from dr_transformer.quality.metrics import METRICS, Labels
 from dr_transformer.quality.scores import SUBSAMPLE, Quality, Reference, quality
+from dr_transformer.types import Check, Floats
 
 Tokens = npt.NDArray[np.generic]
 # Embeds tokens (n, d) with a seed: to one (n, q), or to several by name, such as one a block.
-Method = Callable[[Tokens, int], Array | Mapping[str, Array]]
+Method = Callable[[Tokens, int], Floats | Mapping[str, Floats]]
 
 REAL = "real"
 NULLS: dict[str, Callable[[Tokens, np.random.RandomState], Tokens]] = {
@@ -174,8 +175,8 @@ def _row(method: str, part: str, data: str, metric: str, group: list[Replicate])
 def transformer(config: Config, *, every_block: bool = False, check: Check | None = None) -> Method:
     """The unrolled transformer's last block, or each of its blocks by name; `check` may raise between sub-steps."""
 
-    def embed(Y: Tokens, random_state: int) -> dict[str, Array]:
-        found: dict[str, Array] = {}
+    def embed(Y: Tokens, random_state: int) -> dict[str, Floats]:
+        found: dict[str, Floats] = {}
         for step in unroll(Y, Config.from_dict(config.to_dict() | {"random_state": random_state})):
             if check:
                 check()
@@ -205,11 +206,11 @@ def default_methods(
     config = config or Config()
     q = n_components or config.n_components
 
-    def pca(Y: Tokens, _: int) -> Array:
+    def pca(Y: Tokens, _: int) -> Floats:
         n, d = Y.shape
         return baselines.pca(Y, min(n, d, q)).scores
 
-    def laplacian_eigenmaps(Y: Tokens, _: int) -> Array:
+    def laplacian_eigenmaps(Y: Tokens, _: int) -> Floats:
         most = max(1, min(len(Y) - 2, q))  # a graph that falls into parts has fewer, and says so
         return LaplacianEigenmaps(most, n_neighbors=n_neighbors, beta=beta, device=config.device).fit_transform(Y)
 

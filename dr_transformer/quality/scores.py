@@ -15,7 +15,8 @@ from dr_transformer.errors import InputError
 from dr_transformer.model.magnitude import to_one
 from dr_transformer.model.projection import float64_chunks
 from dr_transformer.quality import metrics
-from dr_transformer.quality.metrics import METRICS, N_NEIGHBORS, Array, Check, Indices, Labels
+from dr_transformer.quality.metrics import METRICS, N_NEIGHBORS, Indices, Labels
+from dr_transformer.types import Check, Floats
 
 SUBSAMPLE = 2000  # tokens that the figures are measured on
 MAX_SUBSAMPLE = 5000  # the ranks of all pairs of them are held (50 MB), and silhouette takes 200 MB meanwhile
@@ -96,7 +97,7 @@ def measured_rows(n: int, n_samples: int = SUBSAMPLE, random_state: int = 42) ->
     return check_random_state(random_state).permutation(n)[:n_samples]
 
 
-def nmi(embedding: Array, labels: Labels | None, *, random_state: int = 42) -> float | None:
+def nmi(embedding: Floats, labels: Labels | None, *, random_state: int = 42) -> float | None:
     """The NMI that `quality` finds for the embedding (n, q) of data with these labels (n,), without the rest of it.
 
     None where `quality` has none: no labels, too few tokens for their classes, or an embedding of too few places.
@@ -111,7 +112,7 @@ def nmi(embedding: Array, labels: Labels | None, *, random_state: int = 42) -> f
         return None
 
 
-def clusters(embedding: Array, n_clusters: int, *, random_state: int = 42) -> Indices | None:
+def clusters(embedding: Floats, n_clusters: int, *, random_state: int = 42) -> Indices | None:
     """k-means cluster (n,) of all tokens of an embedding (n, q), the best of three starts, to colour by.
 
     Fewer than `n_clusters` where the tokens lie at fewer points; None where they lie at one, or are not finite.
@@ -192,7 +193,7 @@ def _is_missing(label: object) -> bool:
 
 
 class _Work(NamedTuple):
-    X: Array
+    X: Floats
     reference: Reference
     check: Check | None
 
@@ -229,7 +230,7 @@ def _clusters(work: _Work) -> tuple[float, ...]:
     return _agreement(work.X, work.reference.labels, work.reference.random_state)
 
 
-def _agreement(X: Array, all_labels: Labels | None, random_state: int) -> tuple[float, float]:
+def _agreement(X: Floats, all_labels: Labels | None, random_state: int) -> tuple[float, float]:
     """NMI and ARI of the labels with as many k-means clusters."""
     labels, n_classes = _classes(all_labels)
     apart = metrics.points_apart(X, n_classes)
@@ -274,7 +275,7 @@ def _ranks(order: Indices) -> npt.NDArray[np.uint16]:
     return ranks
 
 
-def _useless(X: Array) -> str:
+def _useless(X: Floats) -> str:
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         return f"{(~finite).sum()} tokens have NaN or infinity for an embedding"

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.quality.metrics import subsample
+from dr_transformer.types import Floats
 
 SAMPLE = 2000  # tokens that are looked at
 APART = 0.10  # a class all of whose shares are lower stands apart
@@ -31,12 +32,11 @@ MEANING = meaning()
 NO_CLASSES = "The tokens have no classes, so there are none to stand apart or to merge."
 _MOST = 4  # pairs or classes that a sentence lists
 
-Array = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.integer]
 
 
 def describe(
-    latents: Sequence[Array], labels: Labels | None, class_names: Sequence[str], depth: float, random_state: int = 42
+    latents: Sequence[Floats], labels: Labels | None, class_names: Sequence[str], depth: float, random_state: int = 42
 ) -> str:
     """One to three sentences about the latents (n, q) at the last block up to `depth`; `latents` has one for each.
 
@@ -53,13 +53,13 @@ def has_classes(labels: Labels | None) -> bool:
     return labels is not None and len(np.unique(labels)) > 1
 
 
-def overlaps(latents: Sequence[Array], labels: Labels, n_classes: int, random_state: int = 42) -> list[Array]:
+def overlaps(latents: Sequence[Floats], labels: Labels, n_classes: int, random_state: int = 42) -> list[Floats]:
     """`overlap` at each block, of a seeded subsample of the tokens."""
     rows = subsample(len(labels), SAMPLE, random_state)
     return [overlap(X[rows], labels[rows], n_classes) for X in latents]
 
 
-def overlap(X: Array, labels: Labels, n_classes: int) -> Array:
+def overlap(X: Floats, labels: Labels, n_classes: int) -> Floats:
     """The share (n_classes, n_classes) of two classes' tokens that lie nearer to the other's centre; X is (n, q).
 
     Symmetric: the mean of the two classes' shares. NaN on the diagonal and for classes of fewer than two tokens.
@@ -77,7 +77,7 @@ def overlap(X: Array, labels: Labels, n_classes: int) -> Array:
     return (shares + shares.T) / 2
 
 
-def sentences(overlap_by_block: Sequence[Array], class_names: Sequence[str], depth: float) -> str:
+def sentences(overlap_by_block: Sequence[Floats], class_names: Sequence[str], depth: float) -> str:
     """One to three sentences about the block passed last at `depth`, and when what is merged there came together."""
     block = last_passed(overlap_by_block, depth)
     return f"Block {block}: {told(overlap_by_block, class_names, block)} {MEANING}"
@@ -88,7 +88,7 @@ def last_passed(by_block: Sequence[object], depth: float) -> int:
     return max(0, min(int(depth), len(by_block) - 1))
 
 
-def told(overlap_by_block: Sequence[Array], class_names: Sequence[str], block: int, *, moves: bool = True) -> str:
+def told(overlap_by_block: Sequence[Floats], class_names: Sequence[str], block: int, *, moves: bool = True) -> str:
     """Which classes stand apart at `block` and which have merged, and when; of what does not move, `moves` False, not.
 
     It begins with a small letter, for what is described to stand before it.
@@ -109,7 +109,7 @@ def told(overlap_by_block: Sequence[Array], class_names: Sequence[str], block: i
     return f"{_apart(now, class_names)}. {said}."
 
 
-def changed(before: Array, after: Array, class_names: Sequence[str]) -> str:
+def changed(before: Floats, after: Floats, class_names: Sequence[str]) -> str:
     """What a step does to the overlaps `before` it, (n_classes, n_classes) as `after` it, in a sentence.
 
     Empty where no two classes can be compared.
@@ -124,7 +124,7 @@ def changed(before: Array, after: Array, class_names: Sequence[str]) -> str:
     )
 
 
-def _apart(now: Array, class_names: Sequence[str]) -> str:
+def _apart(now: Floats, class_names: Sequence[str]) -> str:
     present = np.flatnonzero(np.isfinite(now).any(axis=1))
     worst = {int(c): float(np.nanmax(now[c])) for c in present}
     apart = [c for c, share in worst.items() if share < APART]
@@ -139,13 +139,13 @@ def _apart(now: Array, class_names: Sequence[str]) -> str:
     return f"{names} stand{'s' * (len(apart) == 1)} apart from all other classes ({bound})"
 
 
-def _pairs(now: Array) -> list[tuple[int, int]]:
+def _pairs(now: Floats) -> list[tuple[int, int]]:
     """The pairs that have merged, the most merged first."""
     pairs = [(int(a), int(b)) for a, b in np.argwhere(now >= MERGED) if a < b]
     return sorted(pairs, key=lambda pair: -now[pair])
 
 
-def _since(overlap_by_block: Sequence[Array], pair: tuple[int, int], block: int) -> str:
+def _since(overlap_by_block: Sequence[Floats], pair: tuple[int, int], block: int) -> str:
     """Since when, up to this block, a pair has been merged without a break."""
     first = block
     while first > 0 and overlap_by_block[first - 1][pair] >= MERGED:
@@ -153,7 +153,7 @@ def _since(overlap_by_block: Sequence[Array], pair: tuple[int, int], block: int)
     return "from the start" if first == 0 else f"since block {first}"
 
 
-def _later(overlap_by_block: Sequence[Array], block: int) -> tuple[tuple[int, int], int] | None:
+def _later(overlap_by_block: Sequence[Floats], block: int) -> tuple[tuple[int, int], int] | None:
     """The pair that merges next, and at which block."""
     here = set(_pairs(overlap_by_block[block]))
     for at in range(block + 1, len(overlap_by_block)):

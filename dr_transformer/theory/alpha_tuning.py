@@ -24,11 +24,10 @@ either is among the other's 15 nearest), the paper's 30 is the optimum at its n:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import sparse
 from scipy.optimize import brentq
@@ -37,11 +36,9 @@ from torch import Tensor
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph, adjacency
 from dr_transformer.theory.attention_graph import check_graph, row_blocks
+from dr_transformer.types import Check, Floats
 
 ALPHAS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 100.0, 200.0)
-
-Array = npt.NDArray[np.float64]
-Check = Callable[[], None]
 
 
 class Agreement(NamedTuple):
@@ -51,9 +48,9 @@ class Agreement(NamedTuple):
     derivative by α. `mass`: the part of A, 0 … 1, that lies on true neighbours.
     """
 
-    cross_entropy: Array
-    slope: Array
-    mass: Array
+    cross_entropy: Floats
+    slope: Floats
+    mass: Floats
 
 
 class AlphaCurve(NamedTuple):
@@ -63,7 +60,7 @@ class AlphaCurve(NamedTuple):
     minimum lies beyond.
     """
 
-    alphas: Array
+    alphas: Floats
     agreement: Agreement
     best: float
     best_cross_entropy: float

@@ -10,7 +10,7 @@ spreads over 32, 175 and 639 tokens in effect (median).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +22,12 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.attention import attention_rows, effective_neighbours
+from dr_transformer.types import Check, Floats
 
 _BLOCK_BYTES = 32 * 2**20
 IMAGE_SIZE = 400  # pixels of the image of A at most, along a side
 
-Array = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
-Check = Callable[[], None]
 
 
 class AttentionGraph(NamedTuple):
@@ -40,13 +39,13 @@ class AttentionGraph(NamedTuple):
     """
 
     neighbours: Indices
-    weights: Array
-    effective: Array
-    mass: Array
-    overlap: Array
+    weights: Floats
+    effective: Floats
+    mass: Floats
+    overlap: Floats
 
     @property
-    def entropy(self) -> Array:
+    def entropy(self) -> Floats:
         """The entropy of each row of A in nats, (n,): 0 is one-hot, log(n − 1) is uniform."""
         return np.log(self.effective)
 
@@ -71,7 +70,7 @@ def attention_blocks(
 
 def most_attended(
     X: Tensor, tokens: Indices, count: int, *, alpha: float, n_heads: int = 1, mask_self: bool = True
-) -> tuple[Indices, Array]:
+) -> tuple[Indices, Floats]:
     """The `count` tokens that each of `tokens` (m,) attends to most, and the weights: both (m, count), most first.
 
     Raises `InputError` for tokens that are not among the n, and for a count that n − 1 tokens cannot give.
@@ -122,7 +121,7 @@ def attention_image(
     mask_self: bool = True,
     size: int = IMAGE_SIZE,
     check: Check | None = None,
-) -> Array:
+) -> Floats:
     """A as an image, tokens in the given `order` (n,): (m, m), m the least of n and `size`.
 
     With n ≤ `size` it is A itself. Else pixel (r, c) is the attention that a token of the r-th bin pays to the c-th bin

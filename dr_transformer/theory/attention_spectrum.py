@@ -14,22 +14,19 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from scipy import linalg
 from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.theory.attention_graph import row_blocks
+from dr_transformer.types import Check, Floats
 
 _DENSE = 512  # up to so many tokens the dense solver is as fast
 _HELD_BYTES = 128 * 2**20  # P is kept between passes where it takes no more, n ≤ 4 096; else made anew in each
 _OVERSAMPLING = 14
 _SLOW = 0.5  # λ below it decay slowly; where latents have clustered, the others are near 1
 _PASSES = 40
-
-Array = npt.NDArray[np.float64]
-Check = Callable[[], None]
 
 
 class AttentionSpectrum(NamedTuple):
@@ -39,9 +36,9 @@ class AttentionSpectrum(NamedTuple):
     each λ.
     """
 
-    eigenvalues: Array
-    vectors: Array
-    roots: Array
+    eigenvalues: Floats
+    vectors: Floats
+    roots: Floats
     residual: float
 
     @property
@@ -50,7 +47,7 @@ class AttentionSpectrum(NamedTuple):
         return int((self.eigenvalues < _SLOW).sum())
 
     @property
-    def maps(self) -> Array:
+    def maps(self) -> Floats:
         """A's right eigenvectors D^-½ u as maps, (n, k): the largest value of each is 1."""
         maps = self.vectors / self.roots[:, None]
         return maps / maps[np.abs(maps).argmax(axis=0), np.arange(maps.shape[1])]

@@ -19,7 +19,7 @@ gradient step do the same. With the exact regulariser at β = 1 the overlap with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -32,9 +32,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.spectrum import Eigenmaps
 from dr_transformer.theory.attention_spectrum import AttentionSpectrum, attention_spectrum
 from dr_transformer.theory.objective import singular_values
-
-Array = npt.NDArray[np.float64]
-Check = Callable[[], None]
+from dr_transformer.types import Check, Floats
 
 
 class Convergence(NamedTuple):
@@ -45,13 +43,13 @@ class Convergence(NamedTuple):
     and the maps of A, their own graph, whose λ is below ½; those are m ≤ k. `eigenvalues` (k,): λ of I − A.
     """
 
-    latents: Array
-    attention: Array
-    own: Array
-    eigenvalues: Array
+    latents: Floats
+    attention: Floats
+    own: Floats
+    eigenvalues: Floats
 
 
-def subspace(F: npt.NDArray[np.floating], eigenmaps: Eigenmaps) -> Array:
+def subspace(F: npt.NDArray[np.floating], eigenmaps: Eigenmaps) -> Floats:
     """Functions F (n, k) on tokens as vectors to compare: D^½ F, D the graph's degrees, without what is constant.
 
     Constant on each part of the graph, that is: those are its trivial eigenvectors. Of D^-½ U that gives U back.
@@ -62,7 +60,7 @@ def subspace(F: npt.NDArray[np.floating], eigenmaps: Eigenmaps) -> Array:
     return (F - means[eigenmaps.parts]) * np.sqrt(degrees)[:, None]
 
 
-def leading_directions(X: npt.NDArray[np.floating], eigenmaps: Eigenmaps, n_components: int) -> Array:
+def leading_directions(X: npt.NDArray[np.floating], eigenmaps: Eigenmaps, n_components: int) -> Floats:
     """The k leading left singular vectors (n, k) of latents X (n, q), seen by `subspace`: where tokens differ most.
 
     Where the latents have collapsed to fewer than k, the last are rounding. Raises `InputError` for more than they can
@@ -75,7 +73,7 @@ def leading_directions(X: npt.NDArray[np.floating], eigenmaps: Eigenmaps, n_comp
     return U[:, :n_components].numpy()
 
 
-def principal_angles(U: Array, V: Array) -> Array:
+def principal_angles(U: Floats, V: Floats) -> Floats:
     """Principal angles in radians, ascending, (k,), between the spans of orthonormal U (n, k) and V (n, k).
 
     By their cosines, so right to 1e-8. `scipy.linalg.subspace_angles` is right to more, for decompositions of n rows.
@@ -84,7 +82,7 @@ def principal_angles(U: Array, V: Array) -> Array:
     return np.arccos(cosines.clip(0, 1))
 
 
-def subspace_overlap(angles: Array) -> float:
+def subspace_overlap(angles: Floats) -> float:
     """Mean cos² of principal angles (k,): the shared part of two subspaces, 1 if equal; k/n for two random ones."""
     return float(np.square(np.cos(angles)).mean())
 

@@ -16,13 +16,13 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.special import gammaln, hyp1f1
 
 from dr_transformer.errors import InputError
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import standardise
+from dr_transformer.types import Floats
 
 _BLOCK_BYTES = 8 * 2**20
 
 
-def energy_distance(X: Array, Y: Array) -> float:
+def energy_distance(X: Floats, Y: Floats) -> float:
     """Of the samples X (n, d) and Y (m, d), in blocks of distances."""
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or not len(X) or not len(Y):
         raise InputError(
@@ -31,7 +31,7 @@ def energy_distance(X: Array, Y: Array) -> float:
     return 2 * _mean_between(X, Y) - _mean_within(X) - _mean_within(Y)
 
 
-def energy_to_normal(Z: Array) -> float:
+def energy_to_normal(Z: Floats) -> float:
     """Of the sample Z (n, d) from N(0, I): 2 mean E|z − ζ| − E|ζ − ζ'| − mean |z − z'|, ζ being normal.
 
     E|z − ζ| = √2 Γ((d+1)/2)/Γ(d/2) ₁F₁(−½; d/2; −|z|²/2), and E|ζ − ζ'| is √2 times its value at 0. No second sample
@@ -51,7 +51,7 @@ def null_energies(
     n_draws: int = 99,
     random_state: int = 42,
     check: Callable[[], None] | None = None,
-) -> Array:
+) -> Floats:
     """`energy_to_normal` of `n_draws` samples that do come from N(0, I), ascending: the null band is their quantiles.
 
     With `fitted` each draw is given mean 0 and covariance I exactly, as particles have that were renormalised by their
@@ -66,11 +66,11 @@ def null_energies(
     return np.sort(energies)
 
 
-def _mean_between(X: Array, Y: Array) -> float:
+def _mean_between(X: Floats, Y: Floats) -> float:
     return sum(float(cdist(X[rows], Y).sum()) for rows in _blocks(len(X), len(Y))) / (len(X) * len(Y))
 
 
-def _mean_within(X: Array) -> float:
+def _mean_within(X: Floats) -> float:
     """Mean distance over all ordered pairs, equal ones included."""
     n, d = X.shape
     if d == 1:  # each gap between neighbours in order lies between i and n − i of the points

@@ -21,24 +21,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import logsumexp
 
 from dr_transformer.errors import InputError
-
-Array = npt.NDArray[np.float64]
+from dr_transformer.types import Floats
 
 _BLOCK_BYTES = 8 * 2**20
 
 
-def log_normaliser(queries: Array, keys: Array, log_weights: Array | None = None) -> Array:
+def log_normaliser(queries: Floats, keys: Floats, log_weights: Floats | None = None) -> Floats:
     """The log normaliser at each of `queries` (m, d), over `keys` (k, d) with optional `log_weights` (k,): (m,)."""
     queries, keys = _checked(queries, keys)
     blocks = [logsumexp(logits, axis=1) for _, logits in _logits(queries, keys, log_weights)]
     return np.concatenate(blocks)
 
 
-def attention(queries: Array, keys: Array, log_weights: Array | None = None) -> Array:
+def attention(queries: Floats, keys: Floats, log_weights: Floats | None = None) -> Floats:
     """The attention average ∇ log Z at each of `queries` (m, d), over `keys` (k, d): (m, d). Memory is O(k)."""
     queries, keys = _checked(queries, keys)
     out = np.empty_like(queries)
@@ -49,7 +47,7 @@ def attention(queries: Array, keys: Array, log_weights: Array | None = None) -> 
     return out
 
 
-def attention_covariance(query: Array, keys: Array, log_weights: Array | None = None) -> Array:
+def attention_covariance(query: Floats, keys: Floats, log_weights: Floats | None = None) -> Floats:
     """The Hessian ∇² log Z at one `query` (d,): the covariance of `keys` (k, d) under its attention weights, (d, d)."""
     queries, keys = _checked(np.atleast_2d(query), keys)
     ((_, logits),) = _logits(queries, keys, log_weights)
@@ -61,9 +59,9 @@ def attention_covariance(query: Array, keys: Array, log_weights: Array | None = 
 class Check(NamedTuple):
     """Two arrays that should agree: `numeric` by central differences of the `steps` (d,), and `exact` by formula."""
 
-    numeric: Array
-    exact: Array
-    steps: Array
+    numeric: Floats
+    exact: Floats
+    steps: Floats
 
     @property
     def error(self) -> float:
@@ -71,7 +69,7 @@ class Check(NamedTuple):
         return float(np.abs(self.numeric - self.exact).max())
 
 
-def check_gradient(query: Array, keys: Array, step: float | None = None) -> Check:
+def check_gradient(query: Floats, keys: Floats, step: float | None = None) -> Check:
     """Proposition 1(a): central differences of log Z at `query` (d,) against the attention average; each (d,)."""
     query, keys = np.asarray(query, np.float64), np.asarray(keys, np.float64)
     h = _steps(query, keys) if step is None else np.full(len(query), step)
@@ -79,7 +77,7 @@ def check_gradient(query: Array, keys: Array, step: float | None = None) -> Chec
     return Check(numeric, attention(query[None], keys)[0], h)
 
 
-def check_hessian(query: Array, keys: Array, step: float | None = None) -> Check:
+def check_hessian(query: Floats, keys: Floats, step: float | None = None) -> Check:
     """The same one derivative up: central differences of attention against the softmax covariance; each (d, d)."""
     query, keys = np.asarray(query, np.float64), np.asarray(keys, np.float64)
     h = _steps(query, keys) if step is None else np.full(len(query), step)
@@ -87,7 +85,7 @@ def check_hessian(query: Array, keys: Array, step: float | None = None) -> Check
     return Check(numeric, attention_covariance(query, keys), h)
 
 
-def asymmetry(query: Array, keys: Array, values: Array) -> float:
+def asymmetry(query: Floats, keys: Floats, values: Floats) -> float:
     """How far attention that gathers `values` (k, d) by `keys` (k, d) is from a gradient at `query` (d,): 0 … 1.
 
     |J − Jᵀ| / 2|J| (Frobenius) of its Jacobian J = Σ_n p_n (v_n − v̄)(x_n − x̄)ᵀ, 0 for any gradient.
@@ -99,14 +97,14 @@ def asymmetry(query: Array, keys: Array, values: Array) -> float:
     return float(np.linalg.norm(J - J.T) / (2 * np.linalg.norm(J)))
 
 
-def effective_sample_size(query: Array, keys: Array) -> float:
+def effective_sample_size(query: Floats, keys: Floats) -> float:
     """1/Σp², Kish's: how many of `keys` (k, d) the average at `query` (d,) in effect rests on, 1 … k."""
     queries, keys = _checked(np.atleast_2d(query), keys)
     ((_, logits),) = _logits(queries, keys, None)
     return float(np.exp(2 * logsumexp(logits) - logsumexp(2 * logits)))
 
 
-def _steps(query: Array, keys: Array) -> Array:
+def _steps(query: Floats, keys: Floats) -> Floats:
     """(d,): where a central difference's two errors are alike, h²/6 of the third derivative and the rounding over h.
 
     The third derivative along an axis is a third central moment of the keys there, at most the cube of their range.
@@ -116,7 +114,7 @@ def _steps(query: Array, keys: Array) -> Array:
     return np.cbrt(3 * np.finfo(np.float64).eps * max(abs(value), 1.0)) / np.where(reach > 0, reach, 1.0)
 
 
-def _logits(queries: Array, keys: Array, log_weights: Array | None) -> Iterator[tuple[slice, Array]]:
+def _logits(queries: Floats, keys: Floats, log_weights: Floats | None) -> Iterator[tuple[slice, Floats]]:
     """Row blocks of η·x_n + log w_n, each (b, k), in fresh memory."""
     size = max(1, _BLOCK_BYTES // (8 * len(keys)))
     for start in range(0, len(queries), size):
@@ -127,7 +125,7 @@ def _logits(queries: Array, keys: Array, log_weights: Array | None) -> Iterator[
         yield rows, logits
 
 
-def _checked(queries: Array, keys: Array) -> tuple[Array, Array]:
+def _checked(queries: Floats, keys: Floats) -> tuple[Floats, Floats]:
     queries, keys = np.asarray(queries, np.float64), np.asarray(keys, np.float64)
     if queries.ndim != 2 or keys.ndim != 2 or queries.shape[1] != keys.shape[1] or keys.size == 0:
         raise InputError(

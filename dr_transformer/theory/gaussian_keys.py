@@ -19,23 +19,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from dr_transformer.errors import InputError
-from dr_transformer.theory.exponential_family import Array, attention, effective_sample_size
+from dr_transformer.theory.exponential_family import attention, effective_sample_size
 from dr_transformer.theory.gaussian import Gaussian
+from dr_transformer.types import Floats
 
 N_SAMPLES = (100, 300, 1000, 3000, 10_000, 30_000)
 
 
-def limit(keys: Gaussian, query: Array) -> Array:
+def limit(keys: Gaussian, query: Floats) -> Floats:
     """What attention at `query` (d,) over ever more samples of `keys` tends to: μ + Ση, (d,)."""
     return keys.mean + keys.covariance @ query
 
 
-def tilt(keys: Gaussian, query: Array) -> float:
+def tilt(keys: Gaussian, query: Floats) -> float:
     """s² = ηᵀΣη: by how many standard deviations, squared, the attention at `query` moves the mean of `keys`."""
     return float(query @ keys.covariance @ query)
 
 
-def expected_error(keys: Gaussian, query: Array, n_samples: int) -> float:
+def expected_error(keys: Gaussian, query: Floats, n_samples: int) -> float:
     """Root mean square of |attention − (μ + Ση)| for large N e^(−s²): √(e^(s²) (tr Σ + |Ση|²) / N)."""
     spread = np.trace(keys.covariance) + np.square(keys.covariance @ query).sum()
     with np.errstate(over="ignore"):  # so far out, no number of samples helps
@@ -49,30 +50,30 @@ class Convergence:
     `expected` (g,) is `expected_error`; `kish` (g,) the mean effective sample size that the weights show. `tilt` is s².
     """
 
-    n_samples: Array
+    n_samples: Floats
     tilt: float
     n_dimensions: int
-    errors: Array
-    expected: Array
-    kish: Array
+    errors: Floats
+    expected: Floats
+    kish: Floats
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> Floats:
         """Mean error, (g,)."""
         return self.errors.mean(axis=1)
 
     @property
-    def sd(self) -> Array:
+    def sd(self) -> Floats:
         """Sample standard deviation of the error over draws, (g,)."""
         return self.errors.std(axis=1, ddof=1)
 
     @property
-    def rms(self) -> Array:
+    def rms(self) -> Floats:
         """Root mean square error, (g,): what `expected` predicts."""
         return np.sqrt(np.square(self.errors).mean(axis=1))
 
     @property
-    def effective(self) -> Array:
+    def effective(self) -> Floats:
         """N e^(−s²), (g,): how many samples count, as long as this is large."""
         return self.n_samples * np.exp(-self.tilt)
 
@@ -82,14 +83,14 @@ class Convergence:
         return float(np.polyfit(np.log(self.n_samples), np.log(self.rms), 1)[0])
 
     @property
-    def slopes(self) -> Array:
+    def slopes(self) -> Floats:
         """The slope of each draw by itself, (r,): their s.d. over √r is about the uncertainty of `slope`."""
         return np.polyfit(np.log(self.n_samples), np.log(self.errors), 1)[0]
 
 
 def convergence(
     keys: Gaussian,
-    query: Array,
+    query: Floats,
     n_samples: Sequence[int] = N_SAMPLES,
     *,
     n_repeats: int = 20,

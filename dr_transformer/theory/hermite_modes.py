@@ -31,9 +31,9 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import eval_hermitenorm
 
 from dr_transformer.errors import InputError
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import Gaussian, standardise
 from dr_transformer.theory.renormalisation import ascend, equilibrium, renormalise
+from dr_transformer.types import Floats
 
 _NODES = 80  # of the quadrature
 _POPULATION_EPS = 1e-9
@@ -45,12 +45,12 @@ def growth_factor(k: int, variance: float) -> float:
     return 1 + k * variance / (1 + variance)
 
 
-def hermite(k: int, z: Array) -> Array:
+def hermite(k: int, z: Floats) -> Floats:
     """He_k(z), leading coefficient 1: He_1 = z, He_2 = z² − 1, He_3 = z³ − 3z."""
     return eval_hermitenorm(k, z)
 
 
-def mode(k: int, z: Array, weights: Array | None = None) -> float:
+def mode(k: int, z: Floats, weights: Floats | None = None) -> float:
     """E He_k(z)/k!: the coefficient of He_k in the density over N(0, 1). A sixth of the skewness for k = 3."""
     return float(np.average(hermite(k, z), weights=weights)) / math.factorial(k)
 
@@ -69,7 +69,7 @@ def population_growth(k: int, keys: Gaussian) -> float:
     return (after[0] - after[1]) / (before[0] - before[1])
 
 
-def sampled_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: Sequence[int] = range(10)) -> Array:
+def sampled_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: Sequence[int] = range(10)) -> Floats:
     """By how much mode k ≥ 3 of a sample grows in an "empirical" step, for each seed: (seeds,).
 
     Two copies of a sample, bent by ± ε He_(k−1), take the step; their difference is free of the sample's own modes.
@@ -87,7 +87,7 @@ def sampled_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_state
     return np.array(factors)
 
 
-def bulk_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: Sequence[int] = range(10)) -> Array:
+def bulk_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: Sequence[int] = range(10)) -> Floats:
     """1 + how far particles within σ|η| < 1 move in a "population" step for ε (ση)^(k−1), for each seed: (seeds,).
 
     The same two copies as in `sampled_growth`; the move, less that of the unbent sample, is fitted by least squares.
@@ -104,7 +104,7 @@ def bulk_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: 
     return np.array(factors)
 
 
-def _step(z: Array, keys: Gaussian, how: str, log_weights: Array | None = None) -> Array:
+def _step(z: Floats, keys: Gaussian, how: str, log_weights: Floats | None = None) -> Floats:
     """One step of particles at z (n,), in the equilibrium's units, and back into these."""
     if keys.n_dimensions != 1:
         raise InputError(f"Hermite modes are measured in one dimension, but the keys have {keys.n_dimensions}.")

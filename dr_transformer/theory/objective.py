@@ -20,7 +20,6 @@ to raise it, and the LayerNorm that follows undoes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +31,7 @@ from torch import Tensor
 from dr_transformer.errors import InputError
 from dr_transformer.model.attention import attend
 from dr_transformer.theory.attention_graph import attention_blocks
-
-Check = Callable[[], None]
+from dr_transformer.types import Check
 
 
 class Objective(NamedTuple):

@@ -10,7 +10,8 @@ from scipy.spatial.distance import pdist
 from scipy.special import digamma, gammaln
 
 from dr_transformer.errors import InputError
-from dr_transformer.theory.exponential_family import Array, log_normaliser
+from dr_transformer.theory.exponential_family import log_normaliser
+from dr_transformer.types import Floats
 
 N_NEIGHBORS = 4  # of the entropy estimate
 
@@ -29,17 +30,17 @@ class Measures(NamedTuple):
     hull: float
 
 
-def measure(X: Array) -> Measures:
+def measure(X: Floats) -> Measures:
     """All curves' values of particles X (n, d)."""
     return Measures(trace(X), entropy(X), float(log_normaliser(X, X).mean()), hull_volume(X))
 
 
-def trace(X: Array) -> float:
+def trace(X: Floats) -> float:
     """Trace of the covariance (1/n): the mean squared distance from the mean."""
     return float(np.square(X - X.mean(axis=0)).sum(axis=1).mean())
 
 
-def entropy(X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
+def entropy(X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
     """Differential entropy in nats of the density that X (n, d) are drawn from, by the k-th neighbours' distances ε_i.
 
     ψ(n) − ψ(k) + log V_d + d/n Σ log ε_i, V_d the unit ball's volume. Kozachenko & Leonenko, 1987, for k > 1 Kraskov
@@ -55,7 +56,7 @@ def entropy(X: Array, n_neighbors: int = N_NEIGHBORS) -> float:
     return float(digamma(n) - digamma(n_neighbors) + log_ball + d * np.log(distances).mean())
 
 
-def hull_volume(X: Array) -> float:
+def hull_volume(X: Floats) -> float:
     """Area (volume) of the convex hull of X (n, d); 0 where it has none."""
     if X.shape[1] == 1:
         return float(np.ptp(X))
@@ -63,7 +64,7 @@ def hull_volume(X: Array) -> float:
     return 0.0 if hull is None else float(hull.volume)
 
 
-def outside_hull(points: Array, X: Array) -> float:
+def outside_hull(points: Floats, X: Floats) -> float:
     """By how much the farthest out of `points` (m, d) lies outside the convex hull of X (n, d); ≤ 0: all are inside."""
     if X.shape[1] == 1:
         return float(max(points.max() - X.max(), X.min() - points.min()))
@@ -73,12 +74,12 @@ def outside_hull(points: Array, X: Array) -> float:
     return float((points @ hull.equations[:, :-1].T + hull.equations[:, -1]).max())
 
 
-def least_stretch(before: Array, after: Array) -> float:
+def least_stretch(before: Floats, after: Floats) -> float:
     """The smallest ratio, over all pairs, of the distance of two particles after a step to that before: (n, d) each."""
     return float((pdist(after) / pdist(before)).min())
 
 
-def _hull(X: Array) -> ConvexHull | None:
+def _hull(X: Floats) -> ConvexHull | None:
     try:
         return ConvexHull(X)
     except QhullError:  # all on a line, or too few

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull, QhullError
 from scipy.special import softmax
 
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.gaussian import moments
 from dr_transformer.theory.particle_measures import Measures, least_stretch, measure, outside_hull
 from dr_transformer.theory.particles import CONTRACTIONS, Update, evolve
+from dr_transformer.types import Floats
 
 CURVES = {
     "trace": "Trace of covariance, log₁₀",
@@ -38,8 +38,8 @@ class Trajectory:
     """
 
     update: Update
-    steps: Array
-    frames: Array
+    steps: Floats
+    frames: Floats
     depths: tuple[float, ...]
     names: tuple[str, ...]
     measures: tuple[Measures, ...]
@@ -81,11 +81,11 @@ class Trajectory:
         pairs = [(before, after) for before, after in self._resolved() if hull_corners(before) is not None]
         return max((outside_hull(after, before) for before, after in pairs), default=None)
 
-    def _resolved(self) -> list[tuple[Array, Array]]:
+    def _resolved(self) -> list[tuple[Floats, Floats]]:
         """Before and after of each step, as long as the particles are not at one point."""
         return list(pairwise(self.steps[: self.lost_at]))
 
-    def attended(self, index: int, k: int) -> tuple[npt.NDArray[np.intp], Array]:
+    def attended(self, index: int, k: int) -> tuple[npt.NDArray[np.intp], Floats]:
         """The `k` particles that particle `index` attends to most in the step after each of `steps`, and how much.
 
         Two arrays (t + 1, k), most first. The weights are softmax(x·x_n), the particle itself included.
@@ -95,9 +95,9 @@ class Trajectory:
         return top, np.take_along_axis(weights, top, axis=1)
 
 
-def trajectory(particles: Array, update: Update, n_steps: int) -> Trajectory:
+def trajectory(particles: Floats, update: Update, n_steps: int) -> Trajectory:
     """Take `n_steps` steps from `particles` (n, 2), and measure. Raises `InputError` as `evolve` does."""
-    steps = [np.asarray(particles, np.float64)]
+    steps: list[Floats] = [np.asarray(particles, np.float64)]
     steps += evolve(steps[0], n_steps, update)
     frames, depths, names = [steps[0]], [0.0], ["the start"]
     for t, (before, after) in enumerate(pairwise(steps), 1):
@@ -112,7 +112,7 @@ def trajectory(particles: Array, update: Update, n_steps: int) -> Trajectory:
     return Trajectory(update, np.stack(steps), np.stack(frames), tuple(depths), tuple(names), measures, _lost_at(steps))
 
 
-def contraction_error(X: Array, update: Update) -> float:
+def contraction_error(X: Floats, update: Update) -> float:
     """By how much particles X (n, 2), after a step, miss what the contraction promises; 0 with "none".
 
     "layer_norm": distance to the nearer of (1, −1) and (−1, 1). "rms_norm": of the length from √2. "whitening": of an
@@ -128,7 +128,7 @@ def contraction_error(X: Array, update: Update) -> float:
     return max(0.0, float(lengths.max() - update.radius)) if update.contraction == "ball" else 0.0
 
 
-def hull_corners(X: Array) -> Array | None:
+def hull_corners(X: Floats) -> Floats | None:
     """The corners (c, 2) of the convex hull of X (n, 2), in order around it; None where it has no area."""
     try:
         return X[ConvexHull(X).vertices]
@@ -136,7 +136,7 @@ def hull_corners(X: Array) -> Array | None:
         return None
 
 
-def _lost_at(steps: Sequence[Array]) -> int | None:
+def _lost_at(steps: Sequence[Floats]) -> int | None:
     """The first step after which the particles differ by no more than the rounding of what they were computed from."""
     for t, (before, after) in enumerate(pairwise(steps), 1):
         if np.ptp(after, axis=0).max() <= _ROUNDING * np.abs(before).max():

@@ -18,8 +18,9 @@ import numpy as np
 
 from dr_transformer.errors import InputError
 from dr_transformer.model.unroll import LAYER_NORM_EPS
-from dr_transformer.theory.exponential_family import Array, attention
+from dr_transformer.theory.exponential_family import attention
 from dr_transformer.theory.gaussian import whitening
+from dr_transformer.types import Floats
 
 STARTS = ("gaussian", "mixture", "ring")
 CONTRACTIONS = {
@@ -41,7 +42,7 @@ def start(
     radius: float = 2.0,
     n_clusters: int = 3,
     random_state: int = 42,
-) -> Array:
+) -> Floats:
     """Particles (n, d): one of `STARTS`.
 
     "gaussian": N(0, spread² I). "mixture": `n_clusters` such Gaussians, as many particles each as can be, centred at
@@ -87,12 +88,12 @@ class Update:
         if not (self.step_size > 0 and self.radius > 0 and np.isfinite(self.step_size * self.radius)):
             raise InputError(f"step size and radius must be above 0, but are {self.step_size} and {self.radius}.")
 
-    def attend(self, points: Array, particles: Array) -> Array:
+    def attend(self, points: Floats, particles: Floats) -> Floats:
         """Where attention over `particles` (n, d) takes `points` (m, d), before the contraction: (m, d)."""
         average = attention(points, particles)
         return points + self.step_size * average if self.residual else average
 
-    def contract(self, points: Array, crowd: Array) -> Array:
+    def contract(self, points: Floats, crowd: Floats) -> Floats:
         """Where the contraction takes `points` (m, d); `crowd` (n, d), whose moments whitening uses, goes with them."""
         if self.contraction == "layer_norm":
             if points.shape[1] < 2:
@@ -109,19 +110,19 @@ class Update:
             return points * np.minimum(1, self.radius / np.maximum(lengths, self.radius / 2))
         return points
 
-    def __call__(self, particles: Array) -> Array:
+    def __call__(self, particles: Floats) -> Floats:
         """The particles (n, d) after one step."""
         moved = self.attend(particles, particles)
         return self.contract(moved, moved)
 
 
-def field(points: Array, particles: Array, update: Update) -> Array:
+def field(points: Floats, particles: Floats, update: Update) -> Floats:
     """By how much one step would move something at each of `points` (m, d) that is no particle itself: (m, d)."""
     crowd = update.attend(particles, particles)
     return update.contract(update.attend(points, particles), crowd) - points
 
 
-def grid(particles: Array, n_per_side: int = 20, margin: float = 0.15) -> Array:
+def grid(particles: Floats, n_per_side: int = 20, margin: float = 0.15) -> Floats:
     """Points (n_per_side², 2), row by row, of a square around the particles (n, 2), for a quiver plot of `field`."""
     low, high = particles.min(axis=0), particles.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-3) * (1 + margin)
@@ -129,7 +130,7 @@ def grid(particles: Array, n_per_side: int = 20, margin: float = 0.15) -> Array:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
-def evolve(particles: Array, n_steps: int, update: Update) -> Iterator[Array]:
+def evolve(particles: Floats, n_steps: int, update: Update) -> Iterator[Floats]:
     """The particles (n, d) after each of `n_steps` steps. Stop iterating to cancel.
 
     Raises `InputError` once they are too far out for numbers to tell: without contraction, each step about doubles

@@ -24,8 +24,9 @@ import numpy as np
 
 from dr_transformer.errors import InputError
 from dr_transformer.theory.energy_distance import energy_to_normal, null_energies
-from dr_transformer.theory.exponential_family import Array, attention
+from dr_transformer.theory.exponential_family import attention
 from dr_transformer.theory.gaussian import Gaussian, match_moments, symmetric_power
+from dr_transformer.types import Floats
 
 RENORMALISATIONS = ("population", "empirical")
 
@@ -43,12 +44,12 @@ def ascended(keys: Gaussian) -> Gaussian:
     return Gaussian(start.mean + 2 * keys.mean, grow @ start.covariance @ grow)
 
 
-def ascend(particles: Array, keys: Gaussian, log_weights: Array | None = None) -> Array:
+def ascend(particles: Floats, keys: Gaussian, log_weights: Floats | None = None) -> Floats:
     """η + attention(η) over the keys Ση, for particles (n, d) of optional `log_weights` (n,): (n, d)."""
     return particles + attention(particles, particles @ keys.covariance, log_weights)
 
 
-def renormalise(particles: Array, keys: Gaussian, how: str) -> Array:
+def renormalise(particles: Floats, keys: Gaussian, how: str) -> Floats:
     """Bring ascended particles (n, d) back, by one of `RENORMALISATIONS`."""
     if how == "population":
         return (particles - keys.mean) @ symmetric_power(np.eye(keys.n_dimensions) + keys.covariance, -1)
@@ -57,12 +58,12 @@ def renormalise(particles: Array, keys: Gaussian, how: str) -> Array:
     raise InputError(f"renormalisation must be {' or '.join(RENORMALISATIONS)}, but is {how!r}.")
 
 
-def step(particles: Array, keys: Gaussian, how: str) -> Array:
+def step(particles: Floats, keys: Gaussian, how: str) -> Floats:
     """One step of the theorem's operator: `ascend`, then `renormalise`."""
     return renormalise(ascend(particles, keys), keys, how)
 
 
-def expected_displacement(particles: Array, keys: Gaussian) -> Array:
+def expected_displacement(particles: Floats, keys: Gaussian) -> Floats:
     """Root mean square displacement of each of the particles (n, d) in the first "population" step, (n,).
 
     In units of the equilibrium's standard deviations: √(e^(s²)/N tr M(Σ + ΣηηᵀΣ)M), M = Σ^½ (I + Σ)⁻¹, by
@@ -84,8 +85,8 @@ class Persistence:
     probability `level`.
     """
 
-    displacement: Array
-    energy: Array
+    displacement: Floats
+    energy: Floats
     band: float
     level: float
 
@@ -96,7 +97,7 @@ class Persistence:
         return int(outside[0]) if len(outside) else len(self.displacement)
 
     @property
-    def rms_displacement(self) -> Array:
+    def rms_displacement(self) -> Floats:
         """Root mean square over particles, (t,); a few far out, where hardly a key is, decide it."""
         return np.sqrt(np.square(self.displacement).mean(axis=1))
 
@@ -108,7 +109,7 @@ def persistence(
     n_particles: int = 3000,
     n_steps: int = 6,
     random_state: int = 42,
-    null: Array | None = None,
+    null: Floats | None = None,
     level: float = 0.95,
     check: Callable[[], None] | None = None,
 ) -> Persistence:

@@ -36,7 +36,7 @@ they can be, and k-means finds the classes no more (NMI 0.44 → 0.13).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -51,11 +51,10 @@ from dr_transformer.model.projection import Projection
 from dr_transformer.model.unroll import Step, after_attention, layer_norm, run_block, unroll
 from dr_transformer.parameters import Declared, declare
 from dr_transformer.theory.objective import data_gradients, regulariser_gradient
+from dr_transformer.types import Check
 
 ATTENTIONS = ("standard", "diffusion", "gradient")
 REGULARISERS = ("feed_forward", "exact", "none")
-
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True)

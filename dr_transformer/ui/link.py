@@ -12,8 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS, Config
+from dr_transformer.config import DATASETS, PARAMETERS, Config
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import missing
 from dr_transformer.model.unroll import precision_note

@@ -10,8 +10,16 @@ from typing import Any, NamedTuple
 import streamlit as st
 from streamlit.errors import StreamlitPageNotFoundError
 
-from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS, DEVICES, PRECISIONS, BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.config import (
+    DATASETS,
+    DEVICES,
+    PARAMETERS,
+    PRECISIONS,
+    BaselineConfig,
+    Config,
+    DataConfig,
+    ViewConfig,
+)
 from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.data_words import fitting

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS
+from dr_transformer.config import DATASETS, PARAMETERS
 from dr_transformer.engine.run import PREVIEW, Run
 from dr_transformer.engine.run_cost import time_note
 from dr_transformer.hardware.devices import spoken

@@ -8,7 +8,8 @@ import streamlit as st
 
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.run import Run
-from dr_transformer.quality.words import NO_CLASSES, Array, has_classes, last_passed, meaning, overlaps, sentences, told
+from dr_transformer.quality.words import NO_CLASSES, has_classes, last_passed, meaning, overlaps, sentences, told
+from dr_transformer.types import Floats
 
 _LABEL = "The picture in words"
 _AT_ONCE = 50  # blocks measured in one script run: of 2 000 tokens in 128 dimensions each takes 5 ms
@@ -26,7 +27,7 @@ def picture_in_words(run: Run, depth: float, also: str = "") -> None:
 
 
 def panels_in_words(
-    panels: Mapping[str, tuple[Hashable, Sequence[Array]]],
+    panels: Mapping[str, tuple[Hashable, Sequence[Floats]]],
     dataset: Dataset,
     depth: float,
     *,
@@ -75,10 +76,10 @@ def _words(run: Run, depth: float) -> str:
     return sentences(_overlaps(run), dataset.class_names, depth)
 
 
-def _overlaps(run: Run) -> list[Array]:
+def _overlaps(run: Run) -> list[Floats]:
     dataset = run.dataset
     assert dataset.labels is not None
-    kept: tuple[Run, list[Array]] | None = st.session_state.get("overlaps")
+    kept: tuple[Run, list[Floats]] | None = st.session_state.get("overlaps")
     if kept is None or kept[0] is not run:
         found = overlaps(run.full.latents, dataset.labels, len(dataset.class_names), run.config.random_state)
         kept = st.session_state["overlaps"] = (run, found)

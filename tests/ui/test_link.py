@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import PARAMETERS
 from dr_transformer.ui.link import DEFAULTS, link_of, missing_device, read_link
 from tests.machine import pretend
 

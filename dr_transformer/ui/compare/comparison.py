@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.canvas.picture import Picture, clusters, picture
 from dr_transformer.config import ViewConfig
@@ -26,8 +25,6 @@ _FROM_ORIGIN = ("effective_rank", "mean_cosine")
 _NO_ORIGIN = "where the origin of such a map lies means nothing, nor do angles seen from it"
 _FEW = 3  # rows that a sentence names
 CURVES = ("accuracy", "nmi", "trustworthiness", "recall")
-
-Array = npt.NDArray[np.floating]
 
 
 def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, align: str) -> Picture | None:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dr_transformer.all_parameters import PARAMETERS
-from dr_transformer.config import DATASETS
+from dr_transformer.config import DATASETS, PARAMETERS
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export.metadata import read_settings

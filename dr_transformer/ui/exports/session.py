@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import PARAMETERS
 from dr_transformer.engine.run import Run
 from dr_transformer.export import session_file
 from dr_transformer.export.files import settings as settings_of

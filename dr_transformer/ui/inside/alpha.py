@@ -6,9 +6,8 @@ import math
 
 import streamlit as st
 
-from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.charts.attention import alpha_chart, mass_chart
-from dr_transformer.config import Config
+from dr_transformer.config import PARAMETERS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.alpha import AlphaTuning, relevant
 from dr_transformer.ui.chart_table import tables_behind

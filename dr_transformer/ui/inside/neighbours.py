@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from dr_transformer.all_parameters import PARAMETERS
 from dr_transformer.canvas.parts import Attended, Pin
 from dr_transformer.charts.attention import rounded
+from dr_transformer.config import PARAMETERS
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import TokenAttention, attention_settings, token_attention
 from dr_transformer.engine.run import Run

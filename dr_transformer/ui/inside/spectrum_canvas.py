@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
 from dr_transformer.model.views import aligned_pca_view
+from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.remember import remembered
 
 CANVAS = "spectrum_canvas"
 _HEIGHT = 280
-
-Array = npt.NDArray[np.floating]
 
 
 def first_drawn(available: int) -> int:
@@ -89,7 +87,7 @@ def colourings(run: SpectrumRun, done: int) -> list[Colouring]:
     return found
 
 
-def _two(maps: Array, first: int) -> Array:
+def _two(maps: Floats, first: int) -> Floats:
     """Two columns of maps (n, k) from `first` on; 0 for one that there is not."""
     found = maps[:, first : first + 2]
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import sub_steps
@@ -13,10 +12,9 @@ from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.model.view_frames import axis_names
 from dr_transformer.model.views import principal_axes
+from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import Panel
 from dr_transformer.ui.inside.block_diagram import LABELS
-
-Array = npt.NDArray[np.floating]
 
 
 class SubStepFrames:
@@ -28,9 +26,9 @@ class SubStepFrames:
     def __init__(self, run: Run, view: ViewConfig) -> None:
         self.run = run
         self.view = view
-        self._ends: list[Array] = []  # (n, 2) after each block, block 0 first
-        self._inside: dict[str, list[Array]] = {name: [] for name in SUB_STEPS}  # after a sub-step of blocks 1, 2, …
-        self._plane: tuple[Array, Array] | None = None  # mean (q,) and axes (q, 2)
+        self._ends: list[Floats] = []  # (n, 2) after each block, block 0 first
+        self._inside: dict[str, list[Floats]] = {name: [] for name in SUB_STEPS}  # after a sub-step of blocks 1, 2, …
+        self._plane: tuple[Floats, Floats] | None = None  # mean (q,) and axes (q, 2)
 
     @property
     def n_blocks(self) -> int:
@@ -91,7 +89,7 @@ class SubStepFrames:
         n_blocks = self.run.config.n_blocks
         return min(self.view.view_block, n_blocks) if self.view.view == "fixed-pca" else n_blocks
 
-    def _project(self, X: Array) -> Array:
+    def _project(self, X: Floats) -> Floats:
         if self._plane is not None:
             mean, axes = self._plane
             return np.asarray((X - mean) @ axes)
@@ -99,7 +97,7 @@ class SubStepFrames:
         return X[:, [min(self.view.first_axis, last), min(self.view.second_axis, last)]]
 
 
-def _extent(frames: Sequence[Array]) -> tuple[float, float, float, float]:
+def _extent(frames: Sequence[Floats]) -> tuple[float, float, float, float]:
     low = np.min([frame.min(axis=0) for frame in frames], axis=0)
     high = np.max([frame.max(axis=0) for frame in frames], axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import PARAMETERS
 from dr_transformer.ui.link import DEFAULTS
 from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.page import BEFORE_LESSON

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dr_transformer.theory.exponential_family import Array, asymmetry
+from dr_transformer.theory.exponential_family import asymmetry
+from dr_transformer.types import Floats
 from dr_transformer.ui.log_normaliser.beside import beside
 from dr_transformer.ui.sources import SHIM
 
@@ -43,7 +44,7 @@ def asymmetries(random_state: int = 42) -> dict[str, float]:
     generator = np.random.default_rng(random_state)
     X = generator.standard_normal((200, 8))
     query = generator.standard_normal(8) / np.sqrt(8)
-    W: Array = generator.standard_normal((8, 8)) / np.sqrt(8)
+    W: Floats = generator.standard_normal((8, 8)) / np.sqrt(8)
     half = np.triu(W, 1)
     return {
         "$x_n$ and $x_n$": asymmetry(query, X, X),

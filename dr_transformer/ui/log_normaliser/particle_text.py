@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from dr_transformer.charts.particles import arrow_scale
-from dr_transformer.theory.exponential_family import Array
 from dr_transformer.theory.particle_trajectory import Trajectory, contraction_error
 from dr_transformer.theory.particles import Update
+from dr_transformer.types import Floats
 
 _TO_ROUNDING = 1e-9
 _CONTRACTED = {
@@ -82,11 +82,11 @@ def _averaged(found: Trajectory) -> Iterator[str]:
         yield f"{verb}: {margin}. The hull's area fell in {_falls(hulls)} steps, the trace in {_falls(traces)}."
 
 
-def _falls(values: Array) -> str:
+def _falls(values: Floats) -> str:
     return f"{int((np.diff(values) < 0).sum())} of {len(values) - 1}"
 
 
-def field_line(points: Array, arrows: Array, hull: Array | None, update: Update) -> str:
+def field_line(points: Floats, arrows: Floats, hull: Floats | None, update: Update) -> str:
     """What the chart of the field shows, and how long its arrows are."""
     scale = arrow_scale(points, arrows)
     said = f"Of the step you rest at. Arrows: where it takes what is there, at {scale:.2g} times their length. Lines: "

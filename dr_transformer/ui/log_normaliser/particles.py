@@ -10,9 +10,10 @@ from dr_transformer.charts.depth import depth_curve
 from dr_transformer.charts.particles import field_chart
 from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
-from dr_transformer.theory.exponential_family import Array, log_normaliser
+from dr_transformer.theory.exponential_family import log_normaliser
 from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
 from dr_transformer.theory.particles import field, grid, start
+from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import Attended, Panel, latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
@@ -72,7 +73,7 @@ def _trajectory(chosen: Chosen) -> Trajectory:
     return trajectory(_start(chosen), chosen.update, chosen.n_steps)
 
 
-def _start(chosen: Chosen) -> Array:
+def _start(chosen: Chosen) -> Floats:
     return start(
         chosen.start,
         chosen.n_particles,
@@ -134,7 +135,7 @@ def _canvas(chosen: Chosen, found: Trajectory, labels: npt.NDArray[np.intp], nam
     return min(state.depth, float(found.n_steps))
 
 
-def _extent(frames: Array) -> tuple[float, float, float, float]:
+def _extent(frames: Floats) -> tuple[float, float, float, float]:
     """What all frames (F, n, 2) lie in."""
     (x0, y0), (x1, y1) = frames.min(axis=(0, 1)), frames.max(axis=(0, 1))
     return float(x0), float(y0), float(x1), float(y1)

@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from dr_transformer.charts.particles import difference_chart, gradient_chart
-from dr_transformer.theory.exponential_family import Array, Check, check_gradient, check_hessian
+from dr_transformer.theory.exponential_family import Check, check_gradient, check_hessian
 from dr_transformer.theory.particles import STARTS, start
+from dr_transformer.types import Floats
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.sources import SHIM
@@ -55,7 +56,7 @@ def proposition_section() -> None:
         )
 
 
-def _controls() -> tuple[Array, Array, str]:
+def _controls() -> tuple[Floats, Floats, str]:
     with remembered("gradient", _DEFAULTS):
         first, second = st.columns(2)
         a = first.slider("η₁", -3.0, 3.0, step=0.05, key="gradient_eta_1", help="First entry of the query.")
@@ -76,7 +77,7 @@ def _controls() -> tuple[Array, Array, str]:
     return start(kind, n, spread=1.0, random_state=int(seed)), np.array([a, b]), h
 
 
-def _over_steps(query: Array, keys: Array) -> tuple[Array, Array]:
+def _over_steps(query: Floats, keys: Floats) -> tuple[Floats, Floats]:
     steps = np.logspace(-13, -1, 25)
     return steps, np.array([check_gradient(query, keys, h).error for h in steps])
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Page, WebSocket, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from dr_transformer import load
-from dr_transformer.all_parameters import PARAMETERS
+from dr_transformer.config import PARAMETERS
 from tests.e2e.canvas.canvas_page import FIND, Canvas
 
 PATIENCE_MS = 600_000  # a large run on a slow machine; pytest has a limit of its own
