@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dr_transformer.training.pairs import Group
-from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.results import Row
+from dr_transformer.training.settings import PRESETS
 
 TASK_NAMES = {"lm": "Language model", "vit": "Vision transformer"}
 _SHOWN = ("n_layer", "n_head", "n_embd", "block_size", "patch_size", "dropout", "batch_size")

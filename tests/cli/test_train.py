@@ -13,9 +13,9 @@ import torch
 from dr_transformer.cli.commands import main
 from dr_transformer.errors import InputError
 from dr_transformer.training.history import Evaluation, History
-from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.reporters import Terminal
 from dr_transformer.training.results import read_results
+from dr_transformer.training.settings import PRESETS
 from dr_transformer.training.sources import Sources, load_data
 from dr_transformer.training.trainer import Progress
 from tests.training.tiny import text

@@ -15,9 +15,8 @@ from dr_transformer.data.mnist import cache_folder
 from dr_transformer.errors import InputError
 from dr_transformer.training.conditions import TASK_NAMES
 from dr_transformer.training.outcome import NAMES
-from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.runs import Sources
-from dr_transformer.training.settings import ATTENTIONS, Settings
+from dr_transformer.training.settings import ATTENTIONS, PRESETS, Settings
 from dr_transformer.ui.diffusion.source import escaped
 
 PRESET = "minute"
