@@ -19,10 +19,10 @@ from dr_transformer import __version__
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import gpu_name, has_float64
 from dr_transformer.hardware.machine import machine
-from dr_transformer.training.blocks import initialise, learned_a
 from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
 from dr_transformer.training.data import TaskData, dropout_seed, init_generator
 from dr_transformer.training.history import Evaluation, History, rounded
+from dr_transformer.training.models import initialise, learned_a
 from dr_transformer.training.optimisation import (
     autocast,
     compiling,
