@@ -13,8 +13,7 @@ import streamlit as st
 
 from dr_transformer.data.mnist import cache_folder
 from dr_transformer.errors import InputError
-from dr_transformer.training.conditions import TASK_NAMES
-from dr_transformer.training.outcome import NAMES
+from dr_transformer.training.outcome import NAMES, TASK_NAMES
 from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import ATTENTIONS, PRESETS, Settings
 from dr_transformer.ui.diffusion.source import escaped
