@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,6 @@ from dr_transformer.hardware.devices import gpu_name, has_float64
 from dr_transformer.hardware.machine import machine
 from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
 from dr_transformer.training.data import TaskData, dropout_seed, init_generator
-from dr_transformer.training.history import Evaluation, History, rounded
 from dr_transformer.training.models import initialise, learned_a
 from dr_transformer.training.optimisation import (
     autocast,
@@ -38,6 +37,59 @@ from dr_transformer.training.results import Row
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash, task_of
 
 _LOG_EVERY = 10  # iterations after which a GPU is asked what the losses were
+_MAX_POINTS = 200  # of a curve of training losses
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """On the whole fixed validation set after `step` iterations. `accuracy` of images, `a` of A − aI; else None."""
+
+    step: int
+    val_loss: float
+    val_accuracy: float | None
+    a: list[float] | None
+
+
+@dataclass
+class History:
+    """`losses` has one entry an iteration: the mean cross-entropy, in nats, of its batch before its step."""
+
+    losses: list[float] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+    def curve(self) -> dict[str, list[Any]]:
+        """Lists of one length: step, train_loss, val_loss; val_accuracy of images; a (mean) and a_layers of A − aI.
+
+        `train_loss` is the mean since the evaluation before; at step 0 it is that of the first batch.
+        """
+        steps = [evaluation.step for evaluation in self.evaluations]
+        before = [0, *steps[:-1]]
+        curve: dict[str, list[Any]] = {
+            "step": steps,
+            "train_loss": [_mean(self.losses[a:b] or self.losses[:1]) for a, b in zip(before, steps, strict=True)],
+            "val_loss": [evaluation.val_loss for evaluation in self.evaluations],
+        }
+        if any(evaluation.val_accuracy is not None for evaluation in self.evaluations):
+            curve["val_accuracy"] = [evaluation.val_accuracy for evaluation in self.evaluations]
+        if any(evaluation.a for evaluation in self.evaluations):
+            curve["a"] = [_mean(evaluation.a or []) for evaluation in self.evaluations]
+            curve["a_layers"] = [evaluation.a for evaluation in self.evaluations]
+        return curve
+
+    def averaged(self) -> dict[str, Any]:
+        """The training loss in at most 200 numbers, `loss`: means of `every` iterations (the last, of those left)."""
+        every = max(1, -(-len(self.losses) // _MAX_POINTS))
+        means = [_mean(self.losses[i : i + every]) for i in range(0, len(self.losses), every)]
+        return {"every": every, "loss": means}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+        return {"losses": list(self.losses), "evaluations": [dict(vars(e)) for e in self.evaluations]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> History:
+        """The inverse of `to_dict`."""
+        return cls([float(loss) for loss in content["losses"]], [Evaluation(**e) for e in content["evaluations"]])
 
 
 @dataclass(frozen=True)
@@ -249,3 +301,12 @@ def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
     """In nats, over all tokens or images; at least in float32."""
     precise = logits if logits.dtype == torch.float64 else logits.float()
     return functional.cross_entropy(precise.view(-1, precise.shape[-1]), y.view(-1), reduction=reduction)
+
+
+def rounded(value: float) -> float:
+    """To eight digits, more than float32 has: rows stay short."""
+    return float(f"{value:.8g}")
+
+
+def _mean(values: list[float]) -> float | None:
+    return rounded(sum(values) / len(values)) if values else None
