@@ -12,6 +12,7 @@ import torch
 
 from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
+from dr_transformer.paths import in_place_of
 
 _FORMAT = 1
 
@@ -21,18 +22,14 @@ class SaveError(InputError):
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` (tensors and plain values) to a neighbour of `path`, then let it take its place."""
-    partial = path.with_name(path.name + ".partial")
+    """Write `content` (tensors and plain values): it is at `path` whole, or what was there before is."""
     try:
-        with partial.open("wb") as file:
+        with in_place_of(path) as partial, partial.open("wb") as file:
             torch.save({"format": _FORMAT, **content}, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch's writer of archives turns a full disk into a RuntimeError
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         kept = "the one before is kept" if path.exists() else "there is none before it"
         raise SaveError(
             f"the checkpoint {path.name} cannot be saved ({_reason(error)}); {kept}; make room on the disk."
