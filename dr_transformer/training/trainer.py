@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,6 @@ from dr_transformer import __version__
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import gpu_name, has_float64
 from dr_transformer.hardware.machine import machine
-from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
 from dr_transformer.training.data import TaskData, dropout_seed, init_generator
 from dr_transformer.training.models import initialise, learned_a
 from dr_transformer.training.optimisation import (
@@ -196,33 +194,24 @@ class Trainer:
         """For who watches."""
         return Progress(self.iteration, self.n_iterations, self.seconds, self.history, evaluated)
 
-    def save(self, path: Path) -> None:
-        """Write all that the next iteration depends on, by the first process alone."""
+    def state(self) -> dict[str, Any]:
+        """Return all that the next iteration depends on, and what run it is of."""
         self._read_losses()
-        if self.processes.rank == 0:
-            save_checkpoint(
-                path,
-                {
-                    "run": self._identity(),
-                    "iteration": self.iteration,
-                    "seconds": self.seconds,
-                    "history": self.history.to_dict(),
-                    "model": self.model.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                },
-            )
+        return {
+            "run": self.identity,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "history": self.history.to_dict(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one. Raises `InputError` for one of another run."""
-        content = load_checkpoint(path, self.device)
-        if content is not None:
-            if content["run"] != self._identity():
-                raise InputError(f"the checkpoint {path} is of another run; delete it to begin this run anew.")
-            self.model.load_state_dict(content["model"])
-            self.optimizer.load_state_dict(content["optimizer"])
-            self.iteration, self._seconds_before = content["iteration"], content["seconds"]
-            self.history = History.from_dict(content["history"])
-        self.processes.check_equal("the checkpoint", self.iteration)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the `state` of the same run."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.iteration, self._seconds_before = state["iteration"], state["seconds"]
+        self.history = History.from_dict(state["history"])
 
     def row(self, preset: str) -> Row:
         """Of the finished run."""
@@ -260,7 +249,9 @@ class Trainer:
         how = {"precision": self.precision, "compiled": self.compiled, "processes": self.processes.size}
         return kept | {"gpu": gpu} | how
 
-    def _identity(self) -> dict[str, Any]:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Tell this run from others: its settings, data, attention and seed."""
         return {
             "settings_hash": settings_hash(self.task, self.settings, self.data.info.sha256),
             "attention": self.attention,
