@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-from dr_transformer.training.runs import Plan, train_all
+from dr_transformer.training.runs import Plan, Sources, train_all
 from dr_transformer.training.settings import (
     ATTENTIONS,
     PRESETS,
@@ -20,7 +20,6 @@ from dr_transformer.training.settings import (
     parse_seeds,
     preset,
 )
-from dr_transformer.training.sources import Sources
 
 
 def add_to(train: argparse.ArgumentParser, add_flags: Callable[..., None]) -> None:

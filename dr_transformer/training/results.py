@@ -13,7 +13,7 @@ import functools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -21,7 +21,6 @@ from typing import Any
 
 from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError, cannot_write
-from dr_transformer.training.locks import locked
 from dr_transformer.training.settings import ATTENTIONS, TASKS, Settings, from_dict, settings_hash
 
 SCHEMA = 1
@@ -130,11 +129,32 @@ def check_writable(path: Path) -> None:
         raise cannot_write(path, error) from None
 
 
+@contextlib.contextmanager
+def claimed(lock_file: Path, *, wait: bool) -> Iterator[bool]:
+    """Tell whether this process has the lock file now; if so, until the end of the block, or of the process.
+
+    With `wait`, it has it once no other process has. The file is there only meanwhile, or after a kill.
+    """
+    from filelock import FileLock, Timeout  # which most who read results do without
+
+    lock = FileLock(lock_file)
+    with contextlib.suppress(Timeout):
+        lock.acquire(blocking=wait)
+    try:
+        yield lock.is_locked
+    finally:
+        if lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows keeps the name of an open file
+                lock_file.unlink(missing_ok=True)
+            lock.release()
+
+
 def append(path: Path, row: Row) -> None:
     """Add a row so that it is in the file whole or, after an error (`InputError`), not at all."""
     line = (row.to_json() + "\n").encode()
     try:
-        with path.open("r+b", buffering=0) as file, locked(file):
+        lock_file = path.with_name(f"{path.name}.lock")
+        with claimed(lock_file, wait=True), path.open("r+b", buffering=0) as file:
             end = _end_of_rows(file)
             try:
                 file.truncate(end)

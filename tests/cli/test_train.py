@@ -14,8 +14,8 @@ from dr_transformer.cli.commands import main
 from dr_transformer.errors import InputError
 from dr_transformer.training.reporters import Terminal
 from dr_transformer.training.results import read_results
+from dr_transformer.training.runs import Sources, load_data
 from dr_transformer.training.settings import PRESETS
-from dr_transformer.training.sources import Sources, load_data
 from dr_transformer.training.trainer import Evaluation, History, Progress
 from tests.training.tiny import text
 

@@ -15,8 +15,8 @@ from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.training import TrainingJob
 from dr_transformer.training.loop import train
 from dr_transformer.training.results import read_results
+from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import RunConfig
-from dr_transformer.training.sources import Sources
 from dr_transformer.training.text import load_text
 from tests.training.tiny import changed, text
 

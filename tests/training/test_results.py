@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import resource
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from dr_transformer.training.results import (
     append,
     check_results,
     check_writable,
+    claimed,
     parse_results,
     read_results,
 )
@@ -134,6 +138,34 @@ def test_a_full_disk_leaves_the_file_as_it_was(row: Row, tmp_path: Path) -> None
     ):
         append(path, row)
     assert path.read_bytes() == before
+
+
+def test_rows_that_are_written_at_the_same_time_are_all_whole(row: Row, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    check_writable(path)
+    rows = [dataclasses.replace(row, seed=seed) for seed in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: append(path, one), rows))
+    assert sorted(read_results(path).rows, key=lambda one: one.seed) == rows
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_process_has_a_lock_and_a_dead_one_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    code = "import sys, pathlib; from dr_transformer.training.results import claimed\n"
+    code += "with claimed(pathlib.Path(sys.argv[1]), wait=False) as ours: print(ours, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"True"
+        with claimed(path, wait=False) as ours:
+            assert not ours
+        assert path.exists()
+        process.kill()
+    assert path.exists()
+    with claimed(path, wait=False) as ours, claimed(path, wait=False) as again:
+        assert (ours, again) == (True, False)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
