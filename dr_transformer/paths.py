@@ -1,7 +1,11 @@
-"""Where the app, its pages and its assets lie: in the checkout's top level, or inside an installed wheel."""
+"""Where app, pages and assets lie, in a checkout or inside an installed wheel; and how a file is written whole."""
 
+import contextlib
+import errno
 import os
+import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -28,3 +32,22 @@ def module_environment() -> dict[str, str]:
     """The environment of this process, in which the package is found as this process finds it."""
     path = os.pathsep.join(filter(None, [str(_PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     return os.environ | {"PYTHONPATH": path}
+
+
+@contextlib.contextmanager
+def in_place_of(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield a neighbour of `path`, empty, that takes its place only if the block ends well.
+
+    With `shared`, others may write `path` at the same time: each has a neighbour of its own. Without, there is one
+    name for it, so that what a kill has left is not there for ever.
+    """
+    partial = path.with_name(f".{secrets.token_hex(8) if shared else path.name}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        partial.touch()
+        yield partial
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)

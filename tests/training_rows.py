@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.results import Row
-from dr_transformer.training.settings import TASKS, settings_hash
+from dr_transformer.training.settings import PRESETS, TASKS, settings_hash
 
 SHA256 = "0" * 64
 

@@ -10,10 +10,16 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-from dr_transformer.training.presets import PRESETS, parse_attentions, parse_seeds, preset
-from dr_transformer.training.runs import Plan, train_all
-from dr_transformer.training.settings import ATTENTIONS, TASKS, RunConfig
-from dr_transformer.training.sources import Sources
+from dr_transformer.training.runs import Plan, Sources, train_all
+from dr_transformer.training.settings import (
+    ATTENTIONS,
+    PRESETS,
+    TASKS,
+    RunConfig,
+    parse_attentions,
+    parse_seeds,
+    preset,
+)
 
 
 def add_to(train: argparse.ArgumentParser, add_flags: Callable[..., None]) -> None:

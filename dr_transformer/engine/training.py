@@ -22,8 +22,8 @@ from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
 from dr_transformer.paths import module_command, module_environment
 from dr_transformer.training.results import SCHEMA, Row
+from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import Settings, task_of
-from dr_transformer.training.sources import Sources
 
 _POLL = 0.2  # seconds after which it is looked whether anybody still waits
 _TO_STOP = 8.0  # seconds the process has to save its run when it is to stop

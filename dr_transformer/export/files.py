@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,20 @@ from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import cannot_write
 from dr_transformer.export.settings import FORMAT, SCHEMA
 from dr_transformer.parameters import Declared
+from dr_transformer.paths import in_place_of
 
 _VERSIONS = ("numpy", "torch", "matplotlib")
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour of `path` that becomes `path` only if the block ends well.
-
-    Opening it first makes an unwritable path an `InputError` before the work rather than after it.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError
-        partial.touch()
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    try:
+    """Yield what `in_place_of` does; an unwritable path is an `InputError` before the work rather than after it."""
+    with ExitStack() as stack:
+        try:
+            partial = stack.enter_context(in_place_of(path))
+        except OSError as error:
+            raise cannot_write(path, error) from None
         yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def settings(

@@ -12,13 +12,13 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dr_transformer.data.mnist import cache_folder
+from dr_transformer.paths import in_place_of
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
 
@@ -74,7 +74,8 @@ class SweepCache:
         }
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, json.dumps(content, allow_nan=False).encode())
+            with in_place_of(path, shared=True) as partial:
+                partial.write_bytes(json.dumps(content, allow_nan=False).encode())
             if self._writes % _TRIM_EVERY == 0:
                 self._trim(path.parent)
             self._writes += 1
@@ -103,18 +104,6 @@ class SweepCache:
 def _default_folder() -> Path:
     given = os.environ.get(CACHE_VARIABLE)
     return (Path(given).expanduser() if given else cache_folder()) / "sweep"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _quality(content: Any) -> Quality:

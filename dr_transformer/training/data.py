@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from dr_transformer.errors import InputError
-from dr_transformer.training.lm import LanguageModel
+from dr_transformer.training.models import LanguageModel, VisionTransformer
 from dr_transformer.training.settings import LMSettings, Settings, ViTSettings
-from dr_transformer.training.vit import VisionTransformer
 
 _INIT, _BATCH, _ORDER, _DROPOUT = range(4)  # what a random stream of a run is for
 _EVAL_TOKENS = 8192  # tokens, about, that are evaluated at once

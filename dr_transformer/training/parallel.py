@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from dr_transformer.errors import InputError
+from dr_transformer.hardware.devices import out_of_memory
 from dr_transformer.hardware.process_group import wait
 from dr_transformer.training.settings import Settings
 
@@ -106,9 +107,9 @@ ALONE = Processes()
 def _reached() -> Iterator[None]:
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if out_of_memory(error):
+            raise
         from dr_transformer.model.distributed import LostRankError
 
         raise LostRankError(f"lost another, which has died or does not answer ({str(error).strip()[:200]})") from error

@@ -1,12 +1,14 @@
 """All runs of a comparison, one after the other, each a row of a results file; those the file has are left out.
 
-Imports torch only once it works, as `cli/commands.py` does.
+Only one process makes a run: the others that are asked for it wait, and find it made. Imports torch only once it works,
+as `cli/commands.py` does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,18 +20,25 @@ from dr_transformer.errors import InputError
 from dr_transformer.hardware.launch import launched
 from dr_transformer.training.reporters import Events, Reporter, Terminal
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash
-from dr_transformer.training.sources import Sources, load_data
-from dr_transformer.training.stopping import stop_at_end_of_input, stop_by_signal
 
 if TYPE_CHECKING:
     from dr_transformer.training.data import TaskData
     from dr_transformer.training.parallel import Processes
     from dr_transformer.training.results import Row
 
-__all__ = ["Plan", "Sources", "train_all"]
-
 _STOPPED = 130  # the exit status
 _AGAIN = 1.0  # seconds until it is looked again whether others have made the runs that are left
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the data are: a text or token files for lm; a data set, its folder and how many images for vit."""
+
+    text: Path | None = None
+    tokens: Path | None = None
+    dataset: str | None = None
+    data_folder: Path | None = None
+    n_samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,11 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
             raise InputError(f"the number of threads must be at least 1, but is {threads}.")
         torch.set_num_threads(threads)
     reporter: Reporter = Events() if events else Terminal()
-    with stop_by_signal() as stop, _joined(plan) as processes:
+    with _stop_by_signal() as stop, _joined(plan) as processes:
         if events:
             if hasattr(os, "nice"):
                 os.nice(5)  # the page that somebody looks at comes first
-            threading.Thread(target=stop_at_end_of_input, args=(stop,), name="input", daemon=True).start()
+            threading.Thread(target=_stop_at_end_of_input, args=(stop,), name="input", daemon=True).start()
         try:
             return _train_all(plan, processes, reporter, stop)
         except KeyboardInterrupt:
@@ -147,6 +156,28 @@ def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threa
     return 0
 
 
+def load_data(task: str, preset: str, sources: Sources, say: Callable[[str], None]) -> TaskData:
+    """What a task learns from. Raises `InputError`, also for sources that are not of this task."""
+    if task == "vit":
+        from dr_transformer.training.images import load_images
+
+        if sources.text or sources.tokens:
+            raise InputError("vit learns from images: --text and --tokens are for lm.")
+        dataset = sources.dataset or ("imagenet16" if preset == "imagenet16" else "mnist")
+        return load_images(dataset, sources.data_folder, say, sources.n_samples)
+    from dr_transformer.training.text import load_text, load_tokens
+
+    if sources.dataset or sources.data_folder or sources.n_samples:
+        raise InputError("lm learns from text: --dataset, --data-folder and --n-samples are for vit.")
+    if sources.text and sources.tokens:
+        raise InputError("lm learns from one thing: give --text or --tokens, not both.")
+    if sources.tokens:
+        return load_tokens(sources.tokens, say)
+    if preset == "gpt2" and not sources.text:
+        raise InputError("gpt2 learns from token files: give --tokens, the folder of train.bin and val.bin, or --text.")
+    return load_text(sources.text, say)
+
+
 def _make(
     plan: Plan,
     data: TaskData,
@@ -184,12 +215,21 @@ def _make(
 
 @contextlib.contextmanager
 def _claimed(checkpoint: Path, processes: Processes) -> Iterator[bool]:
-    """Whether the first process has this run now, in all processes."""
-    from dr_transformer.training.locks import claimed
+    """Tell all processes whether the first has this run now. Raises `InputError` if its lock file cannot be made."""
+    from dr_transformer.training.results import claimed
 
     with contextlib.ExitStack() as stack:
-        lock = checkpoint.with_suffix(".lock")
-        yield processes.share(lambda: stack.enter_context(claimed(lock)))
+
+        def claim() -> bool:
+            try:
+                return stack.enter_context(claimed(checkpoint.with_suffix(".lock"), wait=False))
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise InputError(
+                    f"nothing can be written beside the results ({why}); choose another folder."
+                ) from error
+
+        yield processes.share(claim)
 
 
 def checkpoint_path(plan: Plan, data: TaskData, attention: str, seed: int) -> Path:
@@ -232,3 +272,34 @@ def _joined(plan: Plan) -> Iterator[Processes]:
                 raise InputError(f"{plan.task} runs in one process; start it without torchrun.")
             processes.check(plan.settings)
         yield processes
+
+
+@contextlib.contextmanager
+def _stop_by_signal() -> Iterator[threading.Event]:
+    """Ctrl-C, or SIGTERM, is to stop after the iteration under way; a second Ctrl-C stops at once."""
+    stop, interrupts = threading.Event(), 0
+
+    def handle(number: int, _: object) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        if interrupts > 1 and not launched():  # a launcher passes on what the terminal has sent, too
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    """Whoever started this process has gone, or closed its input to stop it."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):  # not sys.stdin, which the end of Python would wait for
+            pass
+    stop.set()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,6 +14,7 @@ import numpy.typing as npt
 from dr_transformer.data.mnist import DOWNLOAD_TIMEOUT, cache_folder, count
 from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
+from dr_transformer.paths import in_place_of
 from dr_transformer.training.data import DataInfo, TextData
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -123,10 +122,8 @@ def _shakespeare(say: Say) -> tuple[bytes, str, str]:
     if cached is not None:
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
-            handle, partial = tempfile.mkstemp(dir=cached.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(partial).replace(cached)
+            with in_place_of(cached, shared=True) as partial:
+                partial.write_bytes(content)
         except OSError as error:
             say(f"It could not be kept for the next time ({_reason(error)}).")
     return content, "tiny Shakespeare", "downloaded"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +18,8 @@ from dr_transformer import __version__
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import gpu_name, has_float64
 from dr_transformer.hardware.machine import machine
-from dr_transformer.training.blocks import initialise, learned_a
-from dr_transformer.training.checkpoint import load_checkpoint, save_checkpoint
 from dr_transformer.training.data import TaskData, dropout_seed, init_generator
-from dr_transformer.training.history import Evaluation, History, rounded
+from dr_transformer.training.models import initialise, learned_a
 from dr_transformer.training.optimisation import (
     autocast,
     compiling,
@@ -38,6 +35,59 @@ from dr_transformer.training.results import Row
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash, task_of
 
 _LOG_EVERY = 10  # iterations after which a GPU is asked what the losses were
+_MAX_POINTS = 200  # of a curve of training losses
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """On the whole fixed validation set after `step` iterations. `accuracy` of images, `a` of A − aI; else None."""
+
+    step: int
+    val_loss: float
+    val_accuracy: float | None
+    a: list[float] | None
+
+
+@dataclass
+class History:
+    """`losses` has one entry an iteration: the mean cross-entropy, in nats, of its batch before its step."""
+
+    losses: list[float] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+    def curve(self) -> dict[str, list[Any]]:
+        """Lists of one length: step, train_loss, val_loss; val_accuracy of images; a (mean) and a_layers of A − aI.
+
+        `train_loss` is the mean since the evaluation before; at step 0 it is that of the first batch.
+        """
+        steps = [evaluation.step for evaluation in self.evaluations]
+        before = [0, *steps[:-1]]
+        curve: dict[str, list[Any]] = {
+            "step": steps,
+            "train_loss": [_mean(self.losses[a:b] or self.losses[:1]) for a, b in zip(before, steps, strict=True)],
+            "val_loss": [evaluation.val_loss for evaluation in self.evaluations],
+        }
+        if any(evaluation.val_accuracy is not None for evaluation in self.evaluations):
+            curve["val_accuracy"] = [evaluation.val_accuracy for evaluation in self.evaluations]
+        if any(evaluation.a for evaluation in self.evaluations):
+            curve["a"] = [_mean(evaluation.a or []) for evaluation in self.evaluations]
+            curve["a_layers"] = [evaluation.a for evaluation in self.evaluations]
+        return curve
+
+    def averaged(self) -> dict[str, Any]:
+        """The training loss in at most 200 numbers, `loss`: means of `every` iterations (the last, of those left)."""
+        every = max(1, -(-len(self.losses) // _MAX_POINTS))
+        means = [_mean(self.losses[i : i + every]) for i in range(0, len(self.losses), every)]
+        return {"every": every, "loss": means}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+        return {"losses": list(self.losses), "evaluations": [dict(vars(e)) for e in self.evaluations]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> History:
+        """The inverse of `to_dict`."""
+        return cls([float(loss) for loss in content["losses"]], [Evaluation(**e) for e in content["evaluations"]])
 
 
 @dataclass(frozen=True)
@@ -144,33 +194,24 @@ class Trainer:
         """For who watches."""
         return Progress(self.iteration, self.n_iterations, self.seconds, self.history, evaluated)
 
-    def save(self, path: Path) -> None:
-        """Write all that the next iteration depends on, by the first process alone."""
+    def state(self) -> dict[str, Any]:
+        """Return all that the next iteration depends on, and what run it is of."""
         self._read_losses()
-        if self.processes.rank == 0:
-            save_checkpoint(
-                path,
-                {
-                    "run": self._identity(),
-                    "iteration": self.iteration,
-                    "seconds": self.seconds,
-                    "history": self.history.to_dict(),
-                    "model": self.model.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                },
-            )
+        return {
+            "run": self.identity,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "history": self.history.to_dict(),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint, if there is one. Raises `InputError` for one of another run."""
-        content = load_checkpoint(path, self.device)
-        if content is not None:
-            if content["run"] != self._identity():
-                raise InputError(f"the checkpoint {path} is of another run; delete it to begin this run anew.")
-            self.model.load_state_dict(content["model"])
-            self.optimizer.load_state_dict(content["optimizer"])
-            self.iteration, self._seconds_before = content["iteration"], content["seconds"]
-            self.history = History.from_dict(content["history"])
-        self.processes.check_equal("the checkpoint", self.iteration)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the `state` of the same run."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.iteration, self._seconds_before = state["iteration"], state["seconds"]
+        self.history = History.from_dict(state["history"])
 
     def row(self, preset: str) -> Row:
         """Of the finished run."""
@@ -208,7 +249,9 @@ class Trainer:
         how = {"precision": self.precision, "compiled": self.compiled, "processes": self.processes.size}
         return kept | {"gpu": gpu} | how
 
-    def _identity(self) -> dict[str, Any]:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Tell this run from others: its settings, data, attention and seed."""
         return {
             "settings_hash": settings_hash(self.task, self.settings, self.data.info.sha256),
             "attention": self.attention,
@@ -249,3 +292,12 @@ def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
     """In nats, over all tokens or images; at least in float32."""
     precise = logits if logits.dtype == torch.float64 else logits.float()
     return functional.cross_entropy(precise.view(-1, precise.shape[-1]), y.view(-1), reduction=reduction)
+
+
+def rounded(value: float) -> float:
+    """To eight digits, more than float32 has: rows stay short."""
+    return float(f"{value:.8g}")
+
+
+def _mean(values: list[float]) -> float | None:
+    return rounded(sum(values) / len(values)) if values else None

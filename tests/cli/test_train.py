@@ -12,12 +12,11 @@ import torch
 
 from dr_transformer.cli.commands import main
 from dr_transformer.errors import InputError
-from dr_transformer.training.history import Evaluation, History
-from dr_transformer.training.presets import PRESETS
 from dr_transformer.training.reporters import Terminal
 from dr_transformer.training.results import read_results
-from dr_transformer.training.sources import Sources, load_data
-from dr_transformer.training.trainer import Progress
+from dr_transformer.training.runs import Sources, load_data
+from dr_transformer.training.settings import PRESETS
+from dr_transformer.training.trainer import Evaluation, History, Progress
 from tests.training.tiny import text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--batch-size", "4", "--eval-interval", "20"]

@@ -15,8 +15,8 @@ from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.training import TrainingJob
 from dr_transformer.training.loop import train
 from dr_transformer.training.results import read_results
+from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import RunConfig
-from dr_transformer.training.sources import Sources
 from dr_transformer.training.text import load_text
 from tests.training.tiny import changed, text
 
@@ -153,8 +153,7 @@ def test_no_folder_to_keep_results_in(tmp_path: Path, sources: Sources) -> None:
 def test_every_setting_reaches_the_process(tmp_path: Path) -> None:
     """The flags that the job gives are read back as the same plan."""
     from dr_transformer.cli import commands
-    from dr_transformer.training.presets import PRESETS, preset
-    from dr_transformer.training.settings import TASKS
+    from dr_transformer.training.settings import PRESETS, TASKS, preset
 
     for task, presets in PRESETS.items():
         for settings in (*presets.values(), changed(task, a_start=-0.5, a_per_layer=True, a_learned=False, bias=True)):

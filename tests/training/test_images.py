@@ -10,8 +10,7 @@ from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError
 from dr_transformer.training.images import IMAGENET_BATCHES, load_images, read_imagenet, shrink
 from dr_transformer.training.loop import train
-from dr_transformer.training.presets import preset
-from dr_transformer.training.settings import RunConfig, ViTSettings
+from dr_transformer.training.settings import RunConfig, ViTSettings, preset
 from tests.training.tiny import write_imagenet
 
 

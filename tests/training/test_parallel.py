@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from dr_transformer.cli.commands import main
+from dr_transformer.model.distributed import LostRankError
+from dr_transformer.training.parallel import _reached
 from dr_transformer.training.results import read_results
 from tests.model.ranks import run_together, started, torchrun
 from tests.training.tiny import text
@@ -103,6 +106,15 @@ def test_a_process_that_dies_ends_the_others(tmp_path: Path) -> None:
     last = said.strip().splitlines()[-1]
     assert last.startswith("dr-transformer: rank 0 of 2 lost another, which has died or does not answer")
     assert last.endswith("; the run has ended, and the same command goes on from the last checkpoint.")
+
+
+def test_too_little_memory_is_no_lost_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch 2.4 says it, too, which has the error's class in one place alone."""
+    monkeypatch.delattr(torch, "OutOfMemoryError", raising=False)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="no room"), _reached():
+        raise torch.cuda.OutOfMemoryError("no room")
+    with pytest.raises(LostRankError, match="gone"), _reached():
+        raise RuntimeError("gone")
 
 
 def saved(folder: Path, processes: Sequence[subprocess.Popen[str]]) -> Path:

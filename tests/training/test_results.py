@@ -1,19 +1,36 @@
-"""Rows of results: whole or not at all, whatever happens meanwhile."""
+"""Rows of results: whole or not at all, whatever happens meanwhile; and what an upload has under the right names."""
 
 import dataclasses
 import json
 import resource
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dr_transformer.errors import InputError
-from dr_transformer.training import results
 from dr_transformer.training.loop import train
-from dr_transformer.training.results import Row, append, check_writable, parse_results, read_results
+from dr_transformer.training.results import (
+    Results,
+    Row,
+    append,
+    check_results,
+    check_writable,
+    claimed,
+    parse_results,
+    read_results,
+)
 from dr_transformer.training.settings import ATTENTIONS, RunConfig
+from dr_transformer.training.trainer import History
 from tests.training.tiny import SETTINGS, data, image_data, text_data
+from tests.training_rows import row as made_row
+
+LM, VIT = made_row("standard", 0, 2.0), made_row("laplacian", 1, 2.0, task="vit")
+LEARNED = made_row("learned", 2, 2.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +56,7 @@ def test_rows_are_read_as_they_were_written(row: Row, tmp_path: Path) -> None:
     others = [dataclasses.replace(row, seed=seed) for seed in (3, 4)]
     for one in (row, *others):
         append(path, one)
-    assert read_results(path) == results.Results((row, *others))
+    assert read_results(path) == Results((row, *others))
     assert parse_results(path.read_bytes(), "x") == read_results(path)
     assert row.typed_settings() == SETTINGS["vit"]
 
@@ -86,8 +103,6 @@ def test_a_row_of_text_has_no_accuracy_and_only_learned_has_an_a() -> None:
 
 
 def test_long_runs_have_at_most_200_training_losses() -> None:
-    from dr_transformer.training.history import History
-
     history = History([float(i) for i in range(1001)])
     averaged = history.averaged()
     assert averaged["every"] == 6
@@ -105,10 +120,10 @@ def test_a_torn_last_line_is_left_out_and_then_cut_off(row: Row, tmp_path: Path,
     whole = path.read_bytes()
     torn = whole[: cut if cut > 0 else len(whole) - 1]  # −1: only its end is missing
     path.write_bytes(whole + torn)
-    assert read_results(path) == results.Results((row,), len(torn))
+    assert read_results(path) == Results((row,), len(torn))
     other = dataclasses.replace(row, seed=9)
     append(path, other)
-    assert read_results(path) == results.Results((row, other))
+    assert read_results(path) == Results((row, other))
     assert path.read_bytes().startswith(whole)
 
 
@@ -123,6 +138,34 @@ def test_a_full_disk_leaves_the_file_as_it_was(row: Row, tmp_path: Path) -> None
     ):
         append(path, row)
     assert path.read_bytes() == before
+
+
+def test_rows_that_are_written_at_the_same_time_are_all_whole(row: Row, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    check_writable(path)
+    rows = [dataclasses.replace(row, seed=seed) for seed in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: append(path, one), rows))
+    assert sorted(read_results(path).rows, key=lambda one: one.seed) == rows
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_process_has_a_lock_and_a_dead_one_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    code = "import sys, pathlib; from dr_transformer.training.results import claimed\n"
+    code += "with claimed(pathlib.Path(sys.argv[1]), wait=False) as ours: print(ours, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"True"
+        with claimed(path, wait=False) as ours:
+            assert not ours
+        assert path.exists()
+        process.kill()
+    assert path.exists()
+    with claimed(path, wait=False) as ours, claimed(path, wait=False) as again:
+        assert (ours, again) == (True, False)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -166,3 +209,67 @@ def test_rows_of_other_settings_seeds_and_variants_have_other_keys(row: Row) -> 
     }
     assert len(keys) == 4
     assert first.key == train(SETTINGS["lm"], "standard", 0, data=content).key
+
+
+def test_rows_of_this_program_pass() -> None:
+    check_results(Results((LM, VIT, LEARNED)), "a.jsonl")
+    check_results(Results(()), "a.jsonl")
+
+
+def curve(base: Row, **changes: Any) -> dict[str, Any]:
+    return base.curve | changes
+
+
+@pytest.mark.parametrize(
+    ("base", "field", "value", "named"),
+    [
+        (LM, "task", "translation", "task"),
+        (LM, "task", ["lm"], ""),
+        (LM, "attention", "mean", "attention"),
+        (LM, "preset", None, "preset"),
+        (LM, "seed", -1, "seed"),
+        (LM, "seed", True, "seed"),
+        (LM, "seed", 1.5, "seed"),
+        (LM, "data", {}, ""),
+        (LM, "data", "words", ""),
+        (LM, "data", LM.data | {"n_train": "many"}, "data"),
+        (LM, "versions", {"torch": 2}, "versions"),
+        (LM, "device", None, "device"),
+        (LM, "settings", [], "settings"),
+        (LM, "settings", LM.settings | {"n_layer": 0}, "n_layer must be at least 1"),
+        (LM, "settings", LM.settings | {"colour": 1}, "unknown setting 'colour'"),
+        (LM, "settings", LM.settings | {"n_layer": 5}, "settings_hash"),
+        (LM, "settings_hash", "0" * 16, "settings_hash"),
+        (LM, "iterations", 0, "iterations"),
+        (LM, "n_parameters", "1", "n_parameters"),
+        (LM, "best_val_loss", "low", "best_val_loss"),
+        (LM, "best_val_loss", None, "best_val_loss"),
+        (LM, "best_val_loss", float("nan"), "best_val_loss"),
+        (LM, "best_val_loss", 10**400, ""),
+        (LM, "best_val_accuracy", 0.5, "best_val_accuracy"),
+        (VIT, "best_val_accuracy", None, "best_val_accuracy"),
+        (VIT, "best_val_accuracy", 26.0, "best_val_accuracy"),
+        (LM, "seconds", -1, "seconds"),
+        (LM, "finished", 2026, "finished"),
+        (LM, "curve", None, ""),
+        (LM, "curve", curve(LM, val_loss=[1.0]), "curve"),
+        (LM, "curve", curve(LM, val_loss=[1.0, None, 2.0]), "curve"),
+        (LM, "curve", curve(LM, a=[0.5, 0.5, 0.5]), "curve"),
+        (LM, "curve", {name: [] for name in LM.curve}, "curve"),
+        (VIT, "curve", {k: v for k, v in VIT.curve.items() if k != "val_accuracy"}, "curve"),
+        (LEARNED, "curve", curve(LEARNED, a_layers=[[0.5], [0.5, 0.5], [0.5]]), "curve"),
+        (LEARNED, "curve", curve(LEARNED, a_layers=[0.5, 0.5, 0.5]), ""),
+        (LM, "train", {}, ""),
+        (LM, "train", {"every": 0, "loss": []}, ""),
+        (LM, "train", {"every": 1, "loss": [2.0] * 39}, "train"),
+        (LM, "train", {"every": 1, "loss": [None] * 40}, "train"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(base: Row, field: str, value: object, named: str) -> None:
+    broken = dataclasses.replace(base, **{field: value})
+    with pytest.raises(InputError) as caught:
+        check_results(Results((LM, broken)), "a.jsonl")
+    said = str(caught.value)
+    assert said.startswith("row 2 of a.jsonl has ")
+    assert named in said
+    assert "\n" not in said

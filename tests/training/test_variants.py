@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from dr_transformer.training.blocks import SelfAttention, initialise, learned_a
 from dr_transformer.training.data import init_generator
 from dr_transformer.training.loop import train
-from dr_transformer.training.presets import PRESETS
-from dr_transformer.training.settings import ATTENTIONS, RunConfig
+from dr_transformer.training.models import SelfAttention, initialise, learned_a
+from dr_transformer.training.settings import ATTENTIONS, PRESETS, RunConfig
 from dr_transformer.training.trainer import cross_entropy, make_model
 from tests.training.tiny import SETTINGS, changed, data, image_data, text_data
 

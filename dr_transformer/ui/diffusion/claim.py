@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dr_transformer.training.conditions import changes
-from dr_transformer.training.outcome import signed, verdict
+from dr_transformer.training.outcome import changes, signed, verdict
 from dr_transformer.training.pairs import Comparison, Group
 
 _CLAIM = (

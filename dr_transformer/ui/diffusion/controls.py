@@ -13,11 +13,10 @@ import streamlit as st
 
 from dr_transformer.data.mnist import cache_folder
 from dr_transformer.errors import InputError
-from dr_transformer.training.conditions import TASK_NAMES
-from dr_transformer.training.outcome import NAMES
-from dr_transformer.training.presets import PRESETS
+from dr_transformer.paths import in_place_of
+from dr_transformer.training.outcome import NAMES, TASK_NAMES
 from dr_transformer.training.runs import Sources
-from dr_transformer.training.settings import ATTENTIONS, Settings
+from dr_transformer.training.settings import ATTENTIONS, PRESETS, Settings
 from dr_transformer.ui.diffusion.source import escaped
 
 PRESET = "minute"
@@ -48,9 +47,8 @@ class Request:
         try:
             place = cache_folder() / "training" / "texts" / hashlib.sha256(content).hexdigest()[:16] / Path(name).name
             place.parent.mkdir(parents=True, exist_ok=True)
-            partial = place.with_name(f"{place.name}.{os.getpid()}")
-            partial.write_bytes(content)
-            partial.replace(place)
+            with in_place_of(place, shared=True) as partial:
+                partial.write_bytes(content)
         except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
             raise InputError(f"the text cannot be kept for the training ({error}); make room on the disk.") from error
         return Sources(text=place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dr_transformer.training.conditions import title
+from dr_transformer.training.outcome import title
 from dr_transformer.ui.diffusion.claim import claim, reported_beside_own
 from dr_transformer.ui.diffusion.source import Source, analysed, shipped, uploaded
 from dr_transformer.ui.diffusion.training import trained_here

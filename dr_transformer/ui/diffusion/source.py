@@ -13,8 +13,7 @@ import streamlit as st
 from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 from dr_transformer.training.pairs import Comparison, Group, compare, group_rows
-from dr_transformer.training.results import Row, parse_results
-from dr_transformer.training.row_checks import check_results
+from dr_transformer.training.results import Row, check_results, parse_results
 from dr_transformer.ui.summary import capitalised
 
 MAX_MEGABYTES = 64

@@ -1,4 +1,4 @@
-"""The parts both models share: attention with its one term that differs, the feed-forward part, the pre-norm block.
+"""The decoder language model, GPT-2 as nanoGPT has it, and the vision transformer, each with one of three attentions.
 
 Names and shapes are nanoGPT's. Shapes in comments: B batch, T tokens, C = n_embd, H = n_head.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dr_transformer.errors import InputError
-from dr_transformer.training.settings import ATTENTIONS, Settings
+from dr_transformer.training.settings import ATTENTIONS, LMSettings, Settings, ViTSettings
 
 INIT_STD = 0.02  # of GPT-2's weights
 
@@ -89,6 +89,67 @@ def make_blocks(settings: Settings, attention: str, *, causal: bool) -> nn.Modul
         return 1.0 if attention == "laplacian" else None
 
     return nn.ModuleList([Block(settings, term(), causal=causal) for _ in range(settings.n_layer)])
+
+
+class LanguageModel(nn.Module):
+    """Tokens (B, T), T ≤ block_size, to logits of the next token (B, T, vocab_size).
+
+    The output shares its matrix with the token embedding, as in GPT-2. Parameters have no values until
+    `initialise` gives them.
+    """
+
+    def __init__(self, settings: LMSettings, vocab_size: int, attention: str) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(vocab_size, settings.n_embd)
+        self.wpe = nn.Embedding(settings.block_size, settings.n_embd)
+        self.drop = nn.Dropout(settings.dropout)
+        self.h = make_blocks(settings, attention, causal=True)
+        self.ln_f = nn.LayerNorm(settings.n_embd, bias=settings.bias)
+
+    def forward(self, idx: Tensor) -> Tensor:
+        """(B, T) → (B, T, vocab_size)."""
+        positions = torch.arange(idx.shape[1], device=idx.device)
+        x = self.drop(self.wte(idx) + self.wpe(positions))
+        for block in self.h:
+            x = block(x)
+        return functional.linear(self.ln_f(x), self.wte.weight)
+
+
+class VisionTransformer(nn.Module):
+    """Images (B, channels, side, side) to logits of the classes (B, n_classes), read from a class token.
+
+    As of Dosovitskiy et al. (2021). Parameters have no values until `initialise` gives them.
+    """
+
+    def __init__(self, settings: ViTSettings, channels: int, side: int, n_classes: int, attention: str) -> None:
+        super().__init__()
+        self.patch_size = settings.patch_size
+        if side % self.patch_size:
+            raise InputError(
+                f"patch_size = {self.patch_size} does not divide the images' side {side}; choose one that does."
+            )
+        self.patches = nn.Linear(channels * self.patch_size**2, settings.n_embd, bias=settings.bias)
+        self.cls = nn.Embedding(1, settings.n_embd)
+        self.wpe = nn.Embedding(1 + (side // self.patch_size) ** 2, settings.n_embd)
+        self.drop = nn.Dropout(settings.dropout)
+        self.h = make_blocks(settings, attention, causal=False)
+        self.ln_f = nn.LayerNorm(settings.n_embd, bias=settings.bias)
+        self.head = nn.Linear(settings.n_embd, n_classes, bias=settings.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, channels, side, side) → (B, n_classes)."""
+        B, channels, side, _ = images.shape
+        p = self.patch_size
+        patches = (
+            images.view(B, channels, side // p, p, side // p, p)
+            .permute(0, 2, 4, 1, 3, 5)
+            .reshape(B, -1, channels * p * p)
+        )
+        tokens = torch.cat([self.cls.weight.expand(B, 1, -1), self.patches(patches)], dim=1)
+        x = self.drop(tokens + self.wpe.weight)
+        for block in self.h:
+            x = block(x)
+        return self.head(self.ln_f(x[:, 0]))
 
 
 def initialise(model: nn.Module, settings: Settings, generator: torch.Generator) -> None:

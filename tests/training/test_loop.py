@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from dr_transformer.errors import InputError
-from dr_transformer.training import checkpoint as checkpoints
-from dr_transformer.training.checkpoint import SaveError, load_checkpoint, save_checkpoint
-from dr_transformer.training.loop import Stopped, train
+from dr_transformer.training import loop
+from dr_transformer.training.loop import SaveError, Stopped, load_checkpoint, resume, save_checkpoint, train
 from dr_transformer.training.parallel import ALONE
 from dr_transformer.training.settings import RunConfig
 from dr_transformer.training.trainer import Trainer
@@ -51,7 +50,7 @@ def test_an_interrupted_run_gives_the_curve_of_one_that_was_not(
         assert stopped.value.saved
     assert stopped.value.iteration == 12
     resumed = Trainer(settings, attention, 1, content, run, ALONE)
-    resumed.load(path)
+    resume(resumed, path)
     resumed.evaluate_if_due()
     assert_equal(resumed.history.to_dict(), whole.history.to_dict(), off)
     assert [e.step for e in whole.history.evaluations] == [0, 5, 10, 12]
@@ -156,7 +155,7 @@ def test_checkpoints_of_another_version_or_run(tmp_path: Path, monkeypatch: pyte
         train(changed("lm"), "learned", 0, data=content, run=RUN, checkpoint=path, should_stop=after(3))
     with pytest.raises(InputError, match="is of another run"):
         train(changed("lm"), "learned", 1, data=content, run=RUN, checkpoint=path)
-    monkeypatch.setattr(checkpoints, "_FORMAT", 2)
+    monkeypatch.setattr(loop, "_FORMAT", 2)
     with pytest.raises(InputError, match="is of another version"):
         train(changed("lm"), "learned", 0, data=content, run=RUN, checkpoint=path)
 
