@@ -6,7 +6,6 @@ import hashlib
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from dr_transformer.data.mnist import FAMILIES, SAMPLE_SIZE, count
 from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
 from dr_transformer.training.data import DataInfo, ImageData
+from dr_transformer.types import Say
 
 SIDE = 16
 IMAGENET_CLASSES = 1000
@@ -26,7 +26,6 @@ IMAGENET_VALIDATION = "val_data.npz"
 DATASETS = (*FAMILIES, "imagenet16")
 _ALL = 70_000
 _TRAIN = 60_000
-Say = Callable[[str], None]
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 

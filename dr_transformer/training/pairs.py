@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dr_transformer.training.results import Row
 from dr_transformer.training.settings import ATTENTIONS
@@ -24,10 +23,9 @@ from dr_transformer.training.statistics import (
     needed_pairs,
     paired_statistics,
 )
+from dr_transformer.types import Floats
 
 BASELINE = "standard"
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -120,8 +118,8 @@ class Comparison:
     metric: Metric
     attention: str
     seeds: tuple[int, ...]
-    values: Array
-    baseline: Array
+    values: Floats
+    baseline: Floats
     statistics: PairedStatistics
     p: float
     n_tests: int
@@ -132,7 +130,7 @@ class Comparison:
     compilation, or version of a library."""
 
     @property
-    def differences(self) -> Array:
+    def differences(self) -> Floats:
         """Variant minus standard, (n,)."""
         return self.values - self.baseline
 
@@ -230,7 +228,7 @@ def loss_difference(group: Group, attention: str, window: int = 1) -> LossDiffer
     return LossDifference(attention, tuple(a.seed for a, _ in same), band, every)
 
 
-def curves(rows: Sequence[Row], name: str) -> tuple[Array, Array]:
+def curves(rows: Sequence[Row], name: str) -> tuple[Floats, Floats]:
     """Steps (k,) and one part of the curves, (n, k) or (n, k, layers), of runs that were evaluated at the same steps.
 
     Rows without it, or with other steps than the first, are left out.

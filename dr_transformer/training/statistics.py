@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from dr_transformer.types import Floats
+
 ALPHA = 0.05
 POWER = 0.8
 CONFIDENCE = 0.95
@@ -21,7 +23,6 @@ MOST_PAIRS = 1_000_000
 _RESAMPLED_AT_ONCE = 2_000_000  # numbers
 _ROUNDING = 64 * np.finfo(np.float64).eps
 
-Array = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 
@@ -97,7 +98,7 @@ def bootstrap_interval(differences: npt.ArrayLike, random_state: int = 0) -> Int
     return low, high
 
 
-def _canonical(differences: Array) -> tuple[int, Array]:
+def _canonical(differences: Floats) -> tuple[int, Floats]:
     """A sign, and sign · differences, ascending: the same array for differences, −differences, and any order."""
     ascending = np.sort(differences)
     turned = np.sort(-differences)
@@ -149,10 +150,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 class Band:
     """A mean over n curves (k,), and its 95 % interval at each place by itself (Student's); None of one curve."""
 
-    x: Array
-    mean: Array
-    low: Array | None
-    high: Array | None
+    x: Floats
+    mean: Floats
+    low: Floats | None
+    high: Floats | None
     n: int
 
 
@@ -170,7 +171,7 @@ def mean_band(x: npt.ArrayLike, curves: npt.ArrayLike, window: int = 1) -> Band:
     return Band(at, mean, mean - half, mean + half, n)
 
 
-def _running_mean(curve: Array, window: int) -> Array:
+def _running_mean(curve: Floats, window: int) -> Floats:
     half = window // 2
     sums = np.concatenate([[0.0], np.cumsum(curve)])
     at = np.arange(len(curve))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from dr_transformer.data.user_files import brief
 from dr_transformer.errors import InputError
 from dr_transformer.paths import in_place_of
 from dr_transformer.training.data import DataInfo, TextData
+from dr_transformer.types import Say
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -24,7 +24,6 @@ TRAIN_SHARE = 0.9  # nanoGPT, data/shakespeare_char/prepare.py
 MAX_TEXT_BYTES = 2**30
 _EDGE = 2**20
 GPT2_TOKENS = 50257
-Say = Callable[[str], None]
 
 
 def load_text(path: Path | None, say: Say) -> TextData:
