@@ -1,4 +1,4 @@
-"""Packs a JSON header and arrays into the one bytes blob that the browser's canvas reads (`assets/canvas/blob.js`).
+"""Packs a JSON header and arrays into the one bytes blob that `assets/canvas/transport/blob.js` reads.
 
 Layout: header length (u32, little-endian), header (UTF-8 JSON), zeros up to a multiple of 4, then the arrays, each
 padded to a multiple of 4. The header refers to an array by its place, {"start", "length"}: bytes after the header, and

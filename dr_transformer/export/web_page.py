@@ -27,7 +27,7 @@ from dr_transformer.canvas.canvas_blob import compress_images, pack_canvas, pack
 from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.canvas.source import CANVAS_JS, STYLE, source
 from dr_transformer.palette import PETROFF10
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 _KEY = "page"  # of canvas and tokens: there is one of each
 _HEIGHT = 440
@@ -73,13 +73,13 @@ def web_page(
         blobs["attended"] = _packed(pack_attended(attended))
     if images is not None:
         blobs["images"] = compress_images(images, _KEY, level=9)  # compressed within
-    script = "\n".join([source(CANVAS_JS), _asset("page.js")])
-    style = "\n".join([source([STYLE]), _asset("page.css")])
+    script = "\n".join([source(CANVAS_JS), asset_text("web_page/page.js")])
+    style = "\n".join([source([STYLE]), asset_text("web_page/page.css")])
     _check_inlined(script, style)
     block = max(0, min(int(depth), len(descriptions) - 1))
     page = {"key": _KEY, "descriptions": list(descriptions)}
     return (
-        Template(_asset("page.html"))
+        Template(asset_text("web_page/page.html"))
         .substitute(
             title=html.escape(title),
             lead=html.escape(lead),
@@ -132,10 +132,6 @@ def pack_attended(table: AttendedTable) -> bytes:
 
 def _packed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)  # no date, so that the same settings give the same file
-
-
-def _asset(name: str) -> str:
-    return asset(f"web_page/{name}").read_text(encoding="utf-8")
 
 
 def _check_inlined(script: str, style: str) -> None:

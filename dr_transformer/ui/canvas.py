@@ -39,9 +39,9 @@ __all__ = [
     "pinned_token",
 ]
 
-_ENTRY_JS = ("sending.js", "entry.js")
-_EXTRAS_JS = ("blob.js", "extras.js", "extras_entry.js")
-_SPRITES_JS = ("blob.js", "sprites.js", "sprites_entry.js")
+_ENTRY_JS = ("transport/sending.js", "transport/entry.js")
+_EXTRAS_JS = ("transport/blob.js", "transport/extras.js", "transport/extras_entry.js")
+_SPRITES_JS = ("transport/blob.js", "drawing/sprites.js", "transport/sprites_entry.js")
 
 
 def latent_canvas(

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 from dr_transformer.ui.chart_table import tables_behind
 
 
@@ -76,6 +76,5 @@ def mark_depth(
 
 @functools.cache
 def _component() -> Any:
-    names = ("canvas/dom.js", "canvas/shared_depth.js", "steady_charts.js", "depth_marks.js")
-    source = "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
-    return st.components.v2.component("depth_marks", js=source)
+    js = asset_text("canvas/dom.js", "canvas/transport/shared_depth.js", "steady_charts.js", "depth_marks.js")
+    return st.components.v2.component("depth_marks", js=js)
