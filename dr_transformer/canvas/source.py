@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dr_transformer.paths import asset_text
 
-STYLE = "canvas.css"
+STYLE = ("canvas.css", "panel/panel.css", "panel/controls.css", "panel/side.css")
 # In this order they make one module: each file uses only what stands before it, or is called later.
 CANVAS_JS = (
     "dom.js",
@@ -16,27 +16,17 @@ CANVAS_JS = (
     "input/clock.js",
     "transport/shared_depth.js",
     "drawing/track.js",
-    "input/region.js",
     "input/selection.js",
     "drawing/colouring.js",
-    "drawing/paint.js",
     "drawing/view.js",
     "drawing/webgl.js",
     "drawing/canvas2d.js",
-    "drawing/overlay.js",
     "panel/panel.js",
     "input/gestures.js",
     "panel/scrubber.js",
-    "panel/legend.js",
-    "panel/toolbar.js",
-    "panel/look.js",
-    "panel/search.js",
-    "panel/tooltip.js",
-    "panel/thumbnails.js",
+    "panel/controls.js",
     "panel/side.js",
     "panel/table.js",
-    "input/keys.js",
-    "transport/memory.js",
     "transport/report.js",
     "transport/handle.js",
     "input/actions.js",

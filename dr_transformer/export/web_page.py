@@ -74,7 +74,7 @@ def web_page(
     if images is not None:
         blobs["images"] = compress_images(images, _KEY, level=9)  # compressed within
     script = "\n".join([source(CANVAS_JS), asset_text("web_page/page.js")])
-    style = "\n".join([source([STYLE]), asset_text("web_page/page.css")])
+    style = "\n".join([source(STYLE), asset_text("web_page/page.css")])
     _check_inlined(script, style)
     block = max(0, min(int(depth), len(descriptions) - 1))
     page = {"key": _KEY, "descriptions": list(descriptions)}

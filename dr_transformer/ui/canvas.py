@@ -171,7 +171,7 @@ def _ignore() -> None:
 
 @functools.cache
 def _canvas_component() -> Callable[..., Any]:
-    return st.components.v2.component("latent_canvas", css=source([STYLE]), js=source([*CANVAS_JS, *_ENTRY_JS]))
+    return st.components.v2.component("latent_canvas", css=source(STYLE), js=source([*CANVAS_JS, *_ENTRY_JS]))
 
 
 @functools.cache
