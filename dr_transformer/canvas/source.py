@@ -32,6 +32,10 @@ CANVAS_JS = (
     "input/actions.js",
     "latent_canvas.js",
 )
+# The components' own modules; the first goes with `CANVAS_JS`, which a page without a server has alone.
+ENTRY_JS = ("transport/sending.js", "transport/entry.js")
+EXTRAS_JS = ("transport/blob.js", "transport/extras.js", "transport/extras_entry.js")
+SPRITES_JS = ("transport/blob.js", "drawing/sprites.js", "transport/sprites_entry.js")
 
 
 def source(names: Iterable[str]) -> str:

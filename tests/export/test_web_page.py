@@ -3,7 +3,6 @@
 import base64
 import gzip
 import hashlib
-import io
 import json
 import re
 import zlib
@@ -16,8 +15,8 @@ import torch
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.canvas.attended import AttendedTable, attended_table
-from dr_transformer.canvas.parts import Colouring, Panel
-from dr_transformer.export.web_page import save, web_page
+from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
+from dr_transformer.export.web_page import web_page
 from dr_transformer.model.attention import attention_rows
 from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas.canvas_page import quantisation
@@ -58,17 +57,16 @@ class Page(HTMLParser):
         return unpack(gzip.decompress(content) if packed else content)
 
 
-def small_page(**changed: object) -> bytes:
+def small_page(**changed: Any) -> bytes:
     frames = np.random.RandomState(0).randn(3, 8, 2)
+    images = changed.pop("images", None)
+    shown = CanvasSpec([Panel("One", frames, (0.0, 1.0, 2.0))], np.arange(8) % 4, EVIL, "test", 2, images=images)
     arguments: dict[str, Any] = {
         "title": "A page",
-        "labels": np.arange(8) % 4,
-        "class_names": EVIL,
-        "n_blocks": 2,
         "settings": {"config": {"alpha": 30.0}},
         "descriptions": ["first", "second", "third"],
     }
-    return web_page([Panel("One", frames, (0.0, 1.0, 2.0))], **(arguments | changed))
+    return web_page(shown, **(arguments | changed))
 
 
 def test_whatever_a_users_file_says_is_text() -> None:
@@ -103,22 +101,17 @@ def test_no_request_and_no_other_script_is_allowed() -> None:
 def test_frames_colourings_and_images_are_what_was_given() -> None:
     frames = np.random.RandomState(1).randn(2, 6, 2)
     images = np.random.RandomState(2).randint(0, 256, (6, 5, 4)).astype(np.uint8)
-    out = io.BytesIO()
-    size = save(
-        out,
+    shown = CanvasSpec(
         [Panel("One", frames, (0.0, 1.0))],
-        title="t",
         labels=np.arange(6) % 2,
         class_names=["a", "b"],
+        dataset_key="test",
         n_blocks=1,
         depth=0.5,
-        settings={},
-        descriptions=["x", "y"],
         images=images,
         colourings=[Colouring("share", np.linspace(0, 1, 6))],
     )
-    page = Page(out.getvalue())
-    assert size == len(out.getvalue())
+    page = Page(web_page(shown, title="t", settings={}, descriptions=["x", "y"]))
     header, arrays = page.blob("frames")
     assert header["depth"] == 0.5
     for stored, frame in zip(header["panels"][0]["frames"], frames, strict=True):
@@ -141,18 +134,9 @@ def test_whom_tokens_attend_to_comes_back(n: int) -> None:
     random = np.random.RandomState(0)
     indices = random.randint(0, n, (2, n, 3))
     weights = -np.sort(-(random.rand(2, n, 3) ** 4), axis=2).astype(np.float32)
-    page = Page(
-        web_page(
-            [Panel("One", random.randn(1, n, 2), (0.0,))],
-            title="t",
-            labels=np.zeros(n, int),
-            class_names=["a"],
-            n_blocks=1,
-            settings={},
-            descriptions=[""],
-            attended=AttendedTable(indices, weights),
-        )
-    )
+    shown = CanvasSpec([Panel("One", random.randn(1, n, 2), (0.0,))], np.zeros(n, int), ["a"], "test", 1)
+    table = AttendedTable(indices, weights)
+    page = Page(web_page(shown, title="t", settings={}, descriptions=[""], attended=table))
     header, arrays = page.blob("attended")
     assert (header["n"], header["k"], header["depths"], header["wide"]) == (n, 3, [0.0, 1.0], n > 65_536)
     stored = read(header["indices"], arrays, "<u4" if header["wide"] else "<u2").reshape(3, 2, n)

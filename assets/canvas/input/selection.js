@@ -73,11 +73,6 @@ class Selection {
     this.#changed();
   }
 
-  clear() {
-    this.mask.fill(0);
-    this.#changed();
-  }
-
   #changed() {
     this.count = 0;
     for (let i = 0; i < this.mask.length; i++) this.count += this.mask[i];

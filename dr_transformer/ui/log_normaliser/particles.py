@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.parts import Attended, CanvasSpec, Panel
 from dr_transformer.charts.depth import depth_curve
 from dr_transformer.charts.particles import field_chart
 from dr_transformer.errors import InputError
@@ -13,7 +14,7 @@ from dr_transformer.palette import PETROFF10
 from dr_transformer.theory.exponential_family import Array, log_normaliser
 from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
 from dr_transformer.theory.particles import field, grid, start
-from dr_transformer.ui.canvas import Attended, Panel, latent_canvas, pinned_token
+from dr_transformer.ui.canvas import latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser.particle_controls import Chosen, controls
@@ -118,20 +119,19 @@ def _canvas(chosen: Chosen, found: Trajectory, labels: npt.NDArray[np.intp], nam
         frame_names=found.names,
         extent=_extent(found.frames) if chosen.common_scale else None,
     )
-    state = latent_canvas(
+    shown = CanvasSpec(
         [panel],
         labels=labels,
         class_names=names,
         dataset_key=key,
         n_blocks=found.n_steps,
-        depth=0.0,
         depth_unit="step",
         height=_HEIGHT,
         attended=attended,
         content_key=key,
         key=CANVAS,
     )
-    return min(state.depth, float(found.n_steps))
+    return min(latent_canvas(shown).depth, float(found.n_steps))
 
 
 def _extent(frames: Array) -> tuple[float, float, float, float]:
