@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dr_transformer.canvas.parts import Attended, Colouring, Panel
+from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.engine.run import Run, Trajectory
 from dr_transformer.model import views
-from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.view_frames import Projector, in_view
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
-N_ATTENDED = 8  # most attended tokens shown of a clicked one
 
 Array = npt.NDArray[np.floating]
 
@@ -176,22 +173,3 @@ def colourings(run: Run) -> list[Colouring]:
         values = np.stack(analysis.preservation)
         found.append(Colouring(KEPT, values, low=0.0, high=1.0))
     return found
-
-
-def attended(run: Run, token: int | None) -> Attended | None:
-    """The tokens that `token` attends to most, at the latents of each block computed so far."""
-    latents = list(run.full.latents)
-    if token is None or not latents or token >= len(latents[0]):
-        return None
-    config, k = run.config, min(N_ATTENDED, len(latents[0]) - 1)
-    rows = torch.tensor([token])
-    top = [
-        torch.topk(
-            attention_rows(
-                torch.from_numpy(X), rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self
-            )[0],
-            k,
-        )
-        for X in latents
-    ]
-    return Attended(token, np.stack([t.indices.numpy() for t in top]), np.stack([t.values.numpy() for t in top]))

@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from dr_transformer import Config, load, unroll
-from dr_transformer.canvas.attended import AttendedTable, attended_table
+from dr_transformer.canvas.attended import AttendedTable
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.export.web_page import web_page
-from dr_transformer.model.attention import attention_rows
 from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas.canvas_page import quantisation
 
@@ -144,18 +141,3 @@ def test_whom_tokens_attend_to_comes_back(n: int) -> None:
     most = read(header["most"], arrays, "<f2").reshape(2, n, 1).astype(float)
     shares = np.moveaxis(read(header["shares"], arrays, "u1").reshape(3, 2, n), 0, 2)
     assert np.abs(most * shares / 255 - weights).max() <= weights.max() * (1 / 510 + 1 / 2000)
-
-
-def test_the_table_of_attention_is_attention() -> None:
-    config = Config(n_components=16, n_blocks=2, n_heads=2)
-    latents = [step.X for step in unroll(load("mnist", 200).Y, config) if step.ends_block]
-    shares: list[float] = []
-    table = attended_table([X.numpy() for X in latents], config, 4, shares.append)
-    assert table.indices.shape == table.weights.shape == (3, 200, 4)
-    for block, X in enumerate(latents):
-        A = attention_rows(X, torch.arange(200), alpha=30, n_heads=2).numpy()
-        np.testing.assert_allclose(table.weights[block], -np.sort(-A, axis=1)[:, :4], rtol=1e-5)
-        np.testing.assert_allclose(np.take_along_axis(A, table.indices[block], 1), table.weights[block], rtol=1e-5)
-    assert shares[0] == 0
-    assert sorted(shares) == shares
-    assert shares[-1] < 1

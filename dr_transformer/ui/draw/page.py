@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.drawn import DrawnRun, check_drawable
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Pin, classes
-from dr_transformer.canvas.picture import attended, colourings
+from dr_transformer.canvas.picture import colourings
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.drawing import MAX_BYTES, Pixels, token_from_ink, token_from_png
 from dr_transformer.engine.run import Run

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.parts import classes
-from dr_transformer.canvas.picture import attended, colourings, explained, in_three_dimensions, picture, reachable
+from dr_transformer.canvas.picture import colourings, explained, in_three_dimensions, picture, reachable
 from dr_transformer.charts.depth import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run

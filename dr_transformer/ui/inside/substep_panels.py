@@ -7,8 +7,9 @@ from itertools import islice
 
 import streamlit as st
 
+from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.parts import Attended
-from dr_transformer.canvas.picture import Picture, attended
+from dr_transformer.canvas.picture import Picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import InsideRun, Place, sub_steps
 from dr_transformer.engine.run import Run

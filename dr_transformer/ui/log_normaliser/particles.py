@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.attended import N_ATTENDED
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Panel
 from dr_transformer.charts.depth import depth_curve
 from dr_transformer.charts.particles import field_chart
@@ -23,7 +24,6 @@ from dr_transformer.ui.sources import SHIM
 from dr_transformer.ui.summary import capitalised
 
 CANVAS = "particles"
-N_ATTENDED = 8
 _HEIGHT = 400
 _N_SECTORS = 6
 _EXPLAINED = {
