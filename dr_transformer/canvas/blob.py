@@ -47,7 +47,7 @@ class Blob:
         return place
 
     def pack(self, header: dict[str, Any]) -> bytes:
-        """The blob: `header`, then every array added so far."""
+        """Return the blob: `header`, then every array added so far."""
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         return b"".join([struct.pack("<I", len(text)), text, bytes(-(4 + len(text)) % 4), *self._chunks])
 
@@ -58,7 +58,7 @@ class Blob:
 
 
 def digest(array: NDArray[Any]) -> str:
-    """A short fingerprint of an array's content, by which the browser knows what it has already."""
+    """Return a short fingerprint of an array's content, by which the browser knows what it has already."""
     return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=8).hexdigest()
 
 
@@ -188,7 +188,7 @@ def _pack_attended(blob: Blob, attended: Attended, n: int) -> dict[str, Any]:
 
 
 def selection_bits(selection: NDArray[np.integer[Any]], n: int) -> NDArray[np.uint8]:
-    """One bit per token, the first in the lowest bit of the first byte."""
+    """Return one bit per token, the first in the lowest bit of the first byte."""
     assert selection.size == 0 or 0 <= selection.min() <= selection.max() < n, "a selection holds indices of tokens"
     chosen = np.zeros(n, dtype=bool)
     chosen[selection.astype(np.intp)] = True
@@ -196,7 +196,7 @@ def selection_bits(selection: NDArray[np.integer[Any]], n: int) -> NDArray[np.ui
 
 
 def selection_from_text(text: str, n: int) -> NDArray[np.intp]:
-    """Indices of the tokens whose bit is set in base64 `text`, increasing."""
+    """Return the indices of the tokens whose bit is set in base64 `text`, increasing."""
     bits = np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), bitorder="little")
     return np.flatnonzero(bits[:n])
 
@@ -207,7 +207,7 @@ _PACKED_IMAGES = threading.Lock()
 
 
 def pack_images(images: NDArray[np.uint8], dataset_key: str) -> bytes:
-    """The blob of a data set's images: (n, h, w) uint8, compressed.
+    """Pack a data set's images (n, h, w), uint8, compressed.
 
     Compressing takes a tenth of a second per 10 000 digits, so the four newest results are kept, by the data set's key.
     """
@@ -226,7 +226,7 @@ def pack_images(images: NDArray[np.uint8], dataset_key: str) -> bytes:
 
 
 def compress_images(images: NDArray[np.uint8], dataset_key: str, level: int) -> bytes:
-    """`pack_images` at any of zlib's levels, 1 … 9, and without keeping the result."""
+    """Do as `pack_images` at any of zlib's levels, 1 … 9, and without keeping the result."""
     blob = Blob()
     compressed = np.frombuffer(zlib.compress(np.ascontiguousarray(images).data, level), dtype=np.uint8)
     n, rows, columns = images.shape
@@ -235,10 +235,10 @@ def compress_images(images: NDArray[np.uint8], dataset_key: str, level: int) -> 
 
 
 def default_point_size(n: int) -> float:
-    """Diameter in CSS pixels: 7 for a few hundred points, 3.5 for 10 000, 2.5 for 70 000."""
+    """Return a diameter in CSS pixels: 7 for a few hundred points, 3.5 for 10 000, 2.5 for 70 000."""
     return round(float(np.clip(7 - 3.5 * np.log10(max(n, 1) / 500) / np.log10(20), 2.5, 7)), 2)
 
 
 def default_opacity(n: int) -> float:
-    """Opacity of one point: many points are shown as density."""
+    """Return the opacity of one point: many points are shown as density."""
     return round(float(np.clip(0.9 - 0.25 * np.log10(max(n, 1) / 500) / np.log10(20), 0.5, 0.9)), 2)

@@ -88,14 +88,14 @@ class Colouring:
 
     @property
     def panels(self) -> list[tuple[NDArray[Any], tuple[float, ...]]]:
-        """Rows (F, n) and their depths (F,), for each panel or once for all; F = 1 for values that do not change."""
+        """Return rows (F, n) and depths (F,), for each panel or once for all; F = 1 for values that do not change."""
         each = self.values if isinstance(self.values, tuple) else (self.values,)
         rows = [np.atleast_2d(values) for values in each]
         return [(r, tuple(map(float, range(len(r)))) if self.depths is None else self.depths) for r in rows]
 
     @property
     def span(self) -> tuple[float, float]:
-        """The numbers at the two ends of the colour bar."""
+        """Return the numbers at the two ends of the colour bar."""
         if self.low is not None and self.high is not None:
             return float(self.low), float(self.high)
         everything = np.concatenate([rows.ravel() for rows, _ in self.panels])
@@ -126,7 +126,7 @@ class Attended:
 
     @property
     def row_depths(self) -> tuple[float, ...]:
-        """The depth of each row."""
+        """Return the depth of each row."""
         return tuple(map(float, range(len(self.indices)))) if self.depths is None else self.depths
 
 
@@ -200,7 +200,7 @@ class CanvasSpec:
 
     @property
     def n_samples(self) -> int:
-        """Number of tokens."""
+        """Count the tokens."""
         return len(self.labels)
 
 

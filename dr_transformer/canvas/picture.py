@@ -31,12 +31,12 @@ class Picture:
 
     @property
     def is_preview(self) -> bool:
-        """Whether only the preview's tokens are drawn."""
+        """Tell whether only the preview's tokens are drawn."""
         return self.visible is not None
 
 
 def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
-    """What can be drawn now: the full run once it has reached `depth`, before that the preview; None if nothing."""
+    """Return what can be drawn now: the full run once it has reached `depth`, before that the preview, or None."""
     n_blocks, so_far = run.config.n_blocks, len(run.full.latents)  # more blocks may arrive meanwhile
     reached = so_far - 1 >= min(depth, n_blocks)
     if run.preview is not None and run.preview_index is not None and not reached:
@@ -91,7 +91,7 @@ def _with_blocks(
 
 
 def reachable(shown: Picture) -> str:
-    """Under a preview: where all tokens can be seen already; nothing where they are, or cannot."""
+    """Say, under a preview, where all tokens can be seen already; nothing where they are, or cannot."""
     if shown.complete is None:
         return ""
     blocks = f"Blocks 0–{shown.complete}" if shown.complete else "Block 0"
@@ -100,7 +100,7 @@ def reachable(shown: Picture) -> str:
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
-    """Share of the variance that the plane on screen holds at the block passed last; None where it is not its own."""
+    """Measure the variance's share in the plane on screen, at the block passed last; None where it is not its own."""
     latents = list(run.full.latents)
     if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
         return None
@@ -108,7 +108,7 @@ def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
 
 
 def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
-    """One block's latents (n, q) as (n, 3), and the names of the three axes."""
+    """Return one block's latents (n, q) as (n, 3), and the names of the three axes."""
     if view.view != "axes":
         return views.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
     q = X.shape[1]
@@ -132,7 +132,7 @@ def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
 def labelled_panels(
     config: Config, view: ViewConfig, start: Array, moving: Array, depths: tuple[float, ...], names: tuple[str, ...]
 ) -> list[Panel]:
-    """The two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
+    """Make the two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
     projection = "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
         last = config.n_components - 1
@@ -154,7 +154,7 @@ def labelled_panels(
 
 
 def clusters(run: Run) -> list[Colouring]:
-    """The k-means clusters as a colouring, once there are any."""
+    """Return the k-means clusters as a colouring, once there are any."""
     found = run.analysis.clusters
     if found is None:
         return []
@@ -163,7 +163,7 @@ def clusters(run: Run) -> list[Colouring]:
 
 
 def colourings(run: Run) -> list[Colouring]:
-    """What there is so far to colour by, besides the classes."""
+    """Return what there is so far to colour by, besides the classes."""
     analysis, found = run.analysis, clusters(run)
     complete = len(run.full.latents)
     if len(analysis.neighbours) == complete > 0:

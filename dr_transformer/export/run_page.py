@@ -39,7 +39,7 @@ def run_page(
     baselines: BaselineRun | None = None,
     report: Report | None = None,
 ) -> bytes:
-    """The page of a finished run in this view, opened at `depth` (by default the last block).
+    """Make the page of a finished run in this view, opened at `depth` (by default the last block).
 
     With the maps of `baselines`, as far as computed, beside it. Frames are those of whole blocks. `report` is
     called often, with the share that is done, and may raise to stop. Raises `InputError` for a run that is not done.

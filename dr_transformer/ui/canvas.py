@@ -49,7 +49,7 @@ def latent_canvas(shown: CanvasSpec) -> CanvasState:
 
 
 def pinned_token(dataset_key: str, key: str = MAIN_CANVAS, given: Pin | None = None) -> int | None:
-    """The token that is pinned in this run, before `latent_canvas` is called: the one whose `attended` it wants.
+    """Return the pinned token before `latent_canvas` is called: the one whose `attended` it wants.
 
     `given` is the `pinned` that Python passes to `latent_canvas`, if it does.
     """

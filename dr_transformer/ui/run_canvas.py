@@ -71,7 +71,7 @@ def at_shared_depth(shown: CanvasSpec) -> CanvasState:
 
 
 def last_selection(dataset_key: str) -> npt.NDArray[np.intp]:
-    """The tokens of this data set that were selected at last, on whichever page; none if they were of another."""
+    """Return this data set's tokens that were selected at last, on whichever page; none if they were of another."""
     key, selection = st.session_state.get("last_selection", (None, None))
     return selection if key == dataset_key else np.empty(0, dtype=np.intp)
 
@@ -83,6 +83,6 @@ def _given_selection(dataset_key: str) -> tuple[npt.NDArray[np.intp] | None, int
 
 
 def last_depth() -> float:
-    """Where the user was at last, on whichever page."""
+    """Return where the user was at last, on whichever page."""
     depth: float = st.session_state.get("last_depth", LAST_BLOCK)
     return depth
