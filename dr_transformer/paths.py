@@ -22,6 +22,11 @@ def asset(name: str) -> Path:
     return app_root() / "assets" / name
 
 
+def asset_text(*names: str) -> str:
+    """Return the text of these assets, joined: what a component's or a page's JavaScript and style are made of."""
+    return "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
+
+
 def module_command(module: str) -> list[str]:
     """The command that runs a module of this package as a process of its own; with `module_environment`."""
     # -P: what lies in the working directory is not imported; -W: warnings are no users' business

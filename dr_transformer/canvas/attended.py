@@ -1,4 +1,4 @@
-"""Whom every token attends to most, at every block: for a page that cannot ask while it is being looked at."""
+"""Whom a token attends to most, at every block: one token's, and for a page that cannot ask that, everyone's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from dr_transformer.canvas.parts import Attended
 from dr_transformer.config import Config
+from dr_transformer.engine.run import Run
 from dr_transformer.model.attention import attention_rows
 
+N_ATTENDED = 8  # shown of a clicked token
 _ROW_BYTES = 16 * 2**20
+
+
+def attended(run: Run, token: int | None) -> Attended | None:
+    """Return the tokens that `token` attends to most, at the latents of each block computed so far."""
+    latents = list(run.full.latents)
+    if token is None or not latents or token >= len(latents[0]):
+        return None
+    k, rows = min(N_ATTENDED, len(latents[0]) - 1), torch.tensor([token])
+    indices, weights = zip(*(_most_attended(X, rows, run.config, k) for X in latents), strict=True)
+    return Attended(token, np.concatenate(indices), np.concatenate(weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +43,7 @@ class AttendedTable:
 def attended_table(
     latents: Sequence[npt.NDArray[np.floating]], config: Config, k: int, report: Callable[[float], object] | None = None
 ) -> AttendedTable:
-    """The k tokens that each of n attends to most, at the latents (n, q) of each block. O(F n² q) time, O(n) memory.
+    """Return the k tokens that each of n attends to most, at each block's latents (n, q). O(F n² q) time, O(n) memory.
 
     `report` is called often, with the share that is done, and may raise to stop.
     """
@@ -39,12 +52,20 @@ def attended_table(
     indices, weights = np.empty((len(latents), n, k), np.int64), np.empty((len(latents), n, k), latents[0].dtype)
     step = max(1, _ROW_BYTES // (n * latents[0].itemsize))
     for block, each in enumerate(latents):
-        X = torch.from_numpy(each)
         for start in range(0, n, step):
             if report is not None:
                 report((block + start / n) / len(latents))
             rows = torch.arange(start, min(start + step, n))
-            A = attention_rows(X, rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self)
-            top = torch.topk(A, k)
-            indices[block, rows], weights[block, rows] = top.indices.numpy(), top.values.numpy()
+            indices[block, rows], weights[block, rows] = _most_attended(each, rows, config, k)
     return AttendedTable(indices, weights)
+
+
+def _most_attended(
+    X: npt.NDArray[np.floating], rows: torch.Tensor, config: Config, k: int
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.floating]]:
+    """Return indices and weights (r, k), most first, of what r `rows` of the latents X (n, q) attend to."""
+    A = attention_rows(
+        torch.from_numpy(X), rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self
+    )
+    top = torch.topk(A, k)
+    return top.indices.numpy(), top.values.numpy()

@@ -21,10 +21,9 @@ from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import NewToken, find_twin, majority, new_token
 from dr_transformer.model.planes import planes
 from dr_transformer.model.projection import fit_projection
+from dr_transformer.types import Floats
 
 N_SHOWN = 5  # attended tokens in a row of the table
-
-Array = npt.NDArray[np.floating]
 
 
 def check_drawable(dataset: Dataset) -> None:
@@ -51,7 +50,7 @@ class DrawnRun(Background):
 
     @property
     def n_bytes(self) -> int:
-        """Memory held."""
+        """Count the memory held."""
         return sum(panel.frames.nbytes for panel in self.panels or ())
 
     def _work(self) -> None:
@@ -77,13 +76,13 @@ class DrawnRun(Background):
         self.complete = True
 
     def attended(self) -> Attended | None:
-        """Whom the drawing attends to, for the canvas, where it is the last token."""
+        """Return whom the drawing attends to, for the canvas, where it is the last token."""
         if self.found is None:
             return None
         return Attended(self.run.dataset.n_samples, self.found.attended, self.found.weights)
 
     def verdicts(self) -> list[tuple[str, int, int]]:
-        """Block by block: the class of most of the nearest tokens, how many have it, and of how many."""
+        """Tell, block by block, the class of most of the nearest tokens, how many have it, and of how many."""
         labels, names = self.run.dataset.labels, self.run.dataset.class_names
         if self.found is None or labels is None:
             return []
@@ -91,7 +90,7 @@ class DrawnRun(Background):
         return [(names[label], votes, self.found.neighbours.shape[1]) for label, votes in told]
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a block: the nearest class, and whom the drawing attends to, by row of the data, and how much."""
+        """Return a row a block: the nearest class, whom the drawing attends to, by row of the data, and how much."""
         if self.found is None:
             return []
         labels, names = self.run.dataset.labels, self.run.dataset.class_names
@@ -109,5 +108,5 @@ class DrawnRun(Background):
         return rows
 
 
-def _drawn(X: Array, x: Array, plane: Any) -> Array:
+def _drawn(X: Floats, x: Floats, plane: Any) -> Floats:
     return plane(np.concatenate([X, x[None].astype(X.dtype)]))

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.rows import MAX_CLASSES
+from dr_transformer.palette import PETROFF10
+
+MAIN_CANVAS = "latent_canvas"
+"""The key of a canvas that is given none."""
 
 
 def _increase(depths: Sequence[float]) -> bool:
@@ -83,14 +88,14 @@ class Colouring:
 
     @property
     def panels(self) -> list[tuple[NDArray[Any], tuple[float, ...]]]:
-        """Rows (F, n) and their depths (F,), for each panel or once for all; F = 1 for values that do not change."""
+        """Return rows (F, n) and depths (F,), for each panel or once for all; F = 1 for values that do not change."""
         each = self.values if isinstance(self.values, tuple) else (self.values,)
         rows = [np.atleast_2d(values) for values in each]
         return [(r, tuple(map(float, range(len(r)))) if self.depths is None else self.depths) for r in rows]
 
     @property
     def span(self) -> tuple[float, float]:
-        """The numbers at the two ends of the colour bar."""
+        """Return the numbers at the two ends of the colour bar."""
         if self.low is not None and self.high is not None:
             return float(self.low), float(self.high)
         everything = np.concatenate([rows.ravel() for rows, _ in self.panels])
@@ -121,7 +126,7 @@ class Attended:
 
     @property
     def row_depths(self) -> tuple[float, ...]:
-        """The depth of each row."""
+        """Return the depth of each row."""
         return tuple(map(float, range(len(self.indices)))) if self.depths is None else self.depths
 
 
@@ -131,6 +136,79 @@ class Pin:
 
     index: int
     revision: int
+
+
+@dataclass(frozen=True, eq=False)
+class CanvasSpec:
+    """What a canvas shows: `panels` on one depth axis, the tokens in them, and what Python says of the user's state.
+
+    `labels` (n,) are indices into `class_names`; with fewer than two names there is no legend. `dataset_key` names the
+    tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or those of
+    the first tokens alone. `n_blocks` is the planned length of the axis, in `depth_unit`; frames may arrive later.
+    `depth` is where to start: a value other than in the last run moves the user there, and so does another `revision`
+    even if the value is the same. `selection` likewise: indices or `selection_revision` other than in the last run
+    replace the user's selection, None leaves it alone; and so does `pinned`, a `Pin` other than in the last run, with
+    the pinned token. `attended` belongs to the token that `ui.canvas.pinned_token` names before the canvas is drawn;
+    that of another token is not shown. It is drawn in the panel `attention_panel`; and so is, if `shows_way`, the way
+    of the pinned token through all frames. `content_key` names what the colourings and attended tokens are about: those
+    of another key, of the settings before, are not shown on these frames. `visible` (n,) marks the tokens that are part
+    of the picture; the others are as if they were not there. `height` is that of one panel's plot and `point_size` a
+    diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette` and `colourings` are what
+    "Colour by" starts with and offers. What the user did is kept by `key` and `dataset_key`.
+    """
+
+    panels: Sequence[Panel]
+    labels: NDArray[Any]
+    class_names: Sequence[str]
+    dataset_key: str
+    n_blocks: int
+    depth: float = 0.0
+    depth_unit: str = "block"
+    palette: Sequence[str] = PETROFF10
+    images: NDArray[np.uint8] | None = None
+    key: str = MAIN_CANVAS
+    height: int = 440
+    point_size: float | None = None
+    opacity: float | None = None
+    revision: int = 0
+    colourings: Sequence[Colouring] = ()
+    selection: NDArray[np.integer[Any]] | None = None
+    selection_revision: int = 0
+    pinned: Pin | None = None
+    attended: Attended | None = None
+    visible: NDArray[np.bool_] | None = None
+    attention_panel: int = -1
+    shows_way: bool = False
+    content_key: str = ""
+
+    def __post_init__(self) -> None:
+        n, n_classes = self.n_samples, max(1, len(self.class_names))
+        assert self.panels, "at least one panel"
+        assert all(panel.frames.shape[1] == n for panel in self.panels), f"frames must have {n} points, one per label"
+        assert n > 0, "at least one point"
+        assert n_classes <= MAX_CLASSES, f"at most {MAX_CLASSES} classes, but there are {n_classes}"
+        assert self.labels.min() >= 0, "labels are indices into class_names"
+        assert self.labels.max() < n_classes, "labels are indices into class_names"
+        assert self.pinned is None or 0 <= self.pinned.index < n, "the pinned token is one of those drawn"
+        assert self.images is None or len(self.images) <= n, f"more images than the {n} labels"
+
+    @classmethod
+    def of(cls, dataset: Dataset, panels: Sequence[Panel], n_blocks: int) -> CanvasSpec:
+        """Show a data set's tokens, in the colours of their classes, with their images."""
+        labels, class_names = classes(dataset)
+        return cls(panels, labels, class_names, dataset.key, n_blocks, images=dataset.images)
+
+    @property
+    def n_samples(self) -> int:
+        """Count the tokens."""
+        return len(self.labels)
+
+
+def classes(dataset: Dataset) -> tuple[NDArray[np.integer[Any]], tuple[str, ...]]:
+    """Return labels and their names; one class for all where there are none."""
+    if dataset.labels is None:
+        return np.zeros(dataset.n_samples, dtype=np.intp), ("token",)
+    return dataset.labels, dataset.class_names
 
 
 def _nothing() -> NDArray[np.intp]:

@@ -6,19 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dr_transformer.canvas.parts import Attended, Colouring, Panel
+from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.engine.run import Run, Trajectory
 from dr_transformer.model import views
-from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.view_frames import Projector, in_view
+from dr_transformer.types import Floats
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
-N_ATTENDED = 8  # most attended tokens shown of a clicked one
-
-Array = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +30,12 @@ class Picture:
 
     @property
     def is_preview(self) -> bool:
-        """Whether only the preview's tokens are drawn."""
+        """Tell whether only the preview's tokens are drawn."""
         return self.visible is not None
 
 
 def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
-    """What can be drawn now: the full run once it has reached `depth`, before that the preview; None if nothing."""
+    """Return what can be drawn now: the full run once it has reached `depth`, before that the preview, or None."""
     n_blocks, so_far = run.config.n_blocks, len(run.full.latents)  # more blocks may arrive meanwhile
     reached = so_far - 1 >= min(depth, n_blocks)
     if run.preview is not None and run.preview_index is not None and not reached:
@@ -58,8 +54,8 @@ def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
 class _Drawn:
     """A trajectory in a view: `start` (1, n, 2) of the first panel, `moving` (F, n, 2) of the second."""
 
-    start: Array
-    moving: Array
+    start: Floats
+    moving: Floats
     depths: tuple[float, ...]
     names: tuple[str, ...]
     n_blocks: int  # block 0 is one
@@ -79,7 +75,7 @@ def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
 
 
 def _with_blocks(
-    before: _Drawn | None, trajectory: Trajectory, config: Config, view: ViewConfig, n_blocks: int, fixed: Array
+    before: _Drawn | None, trajectory: Trajectory, config: Config, view: ViewConfig, n_blocks: int, fixed: Floats
 ) -> _Drawn:
     """The first `n_blocks` blocks drawn, of which `before` holds some; one frame's latents are held at a time."""
     assert trajectory.start is not None
@@ -94,7 +90,7 @@ def _with_blocks(
 
 
 def reachable(shown: Picture) -> str:
-    """Under a preview: where all tokens can be seen already; nothing where they are, or cannot."""
+    """Say, under a preview, where all tokens can be seen already; nothing where they are, or cannot."""
     if shown.complete is None:
         return ""
     blocks = f"Blocks 0–{shown.complete}" if shown.complete else "Block 0"
@@ -103,15 +99,15 @@ def reachable(shown: Picture) -> str:
 
 
 def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
-    """Share of the variance that the plane on screen holds at the block passed last; None where it is not its own."""
+    """Measure the variance's share in the plane on screen, at the block passed last; None where it is not its own."""
     latents = list(run.full.latents)
     if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
         return None
     return views.explained_variance(latents[int(depth)])
 
 
-def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
-    """One block's latents (n, q) as (n, 3), and the names of the three axes."""
+def in_three_dimensions(X: Floats, view: ViewConfig) -> tuple[Floats, list[str]]:
+    """Return one block's latents (n, q) as (n, 3), and the names of the three axes."""
     if view.view != "axes":
         return views.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
     q = X.shape[1]
@@ -121,7 +117,7 @@ def in_three_dimensions(X: Array, view: ViewConfig) -> tuple[Array, list[str]]:
     return views.three_dimensions(X, first, second, principal=False), names
 
 
-def _spread(frames: Array, index: npt.NDArray[np.intp], n: int) -> Array:
+def _spread(frames: Floats, index: npt.NDArray[np.intp], n: int) -> Floats:
     """Frames of some tokens (F, m, 2) as frames of all (F, n, 2); those that are not drawn lie on one that is."""
     everyone = np.repeat(frames[:, :1], n, axis=1)
     everyone[:, index] = frames
@@ -133,9 +129,9 @@ def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
 
 
 def labelled_panels(
-    config: Config, view: ViewConfig, start: Array, moving: Array, depths: tuple[float, ...], names: tuple[str, ...]
+    config: Config, view: ViewConfig, start: Floats, moving: Floats, depths: tuple[float, ...], names: tuple[str, ...]
 ) -> list[Panel]:
-    """The two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
+    """Make the two panels of a run: `start` (1, n, 2) of Y W_proj; `moving` (F, n, 2), its frames' depths and names."""
     projection = "Random projection of the pixels, Y W" if config.projection == "gaussian" else "PCA of the pixels"
     if view.view == "axes":
         last = config.n_components - 1
@@ -157,7 +153,7 @@ def labelled_panels(
 
 
 def clusters(run: Run) -> list[Colouring]:
-    """The k-means clusters as a colouring, once there are any."""
+    """Return the k-means clusters as a colouring, once there are any."""
     found = run.analysis.clusters
     if found is None:
         return []
@@ -166,7 +162,7 @@ def clusters(run: Run) -> list[Colouring]:
 
 
 def colourings(run: Run) -> list[Colouring]:
-    """What there is so far to colour by, besides the classes."""
+    """Return what there is so far to colour by, besides the classes."""
     analysis, found = run.analysis, clusters(run)
     complete = len(run.full.latents)
     if len(analysis.neighbours) == complete > 0:
@@ -176,22 +172,3 @@ def colourings(run: Run) -> list[Colouring]:
         values = np.stack(analysis.preservation)
         found.append(Colouring(KEPT, values, low=0.0, high=1.0))
     return found
-
-
-def attended(run: Run, token: int | None) -> Attended | None:
-    """The tokens that `token` attends to most, at the latents of each block computed so far."""
-    latents = list(run.full.latents)
-    if token is None or not latents or token >= len(latents[0]):
-        return None
-    config, k = run.config, min(N_ATTENDED, len(latents[0]) - 1)
-    rows = torch.tensor([token])
-    top = [
-        torch.topk(
-            attention_rows(
-                torch.from_numpy(X), rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self
-            )[0],
-            k,
-        )
-        for X in latents
-    ]
-    return Attended(token, np.stack([t.indices.numpy() for t in top]), np.stack([t.values.numpy() for t in top]))

@@ -1,49 +1,43 @@
-"""The source of the latent canvas in `assets/canvas/`: short files that are joined, without a build step."""
+"""The source of the latent canvas: the files of `assets/canvas/`, in folders by role, joined without a build step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
-STYLE = "canvas.css"
+STYLE = ("canvas.css", "panel/panel.css", "panel/controls.css", "panel/side.css")
 # In this order they make one module: each file uses only what stands before it, or is called later.
 CANVAS_JS = (
     "dom.js",
-    "blob.js",
-    "sprites.js",
-    "extras.js",
-    "clock.js",
-    "shared_depth.js",
-    "track.js",
-    "region.js",
-    "selection.js",
-    "colouring.js",
-    "paint.js",
-    "view.js",
-    "webgl.js",
-    "canvas2d.js",
-    "overlay.js",
-    "panel.js",
-    "gestures.js",
-    "scrubber.js",
-    "legend.js",
-    "toolbar.js",
-    "look.js",
-    "search.js",
-    "tooltip.js",
-    "thumbnails.js",
-    "side.js",
-    "table.js",
-    "keys.js",
-    "memory.js",
-    "report.js",
-    "handle.js",
-    "actions.js",
+    "transport/blob.js",
+    "drawing/sprites.js",
+    "transport/extras.js",
+    "input/clock.js",
+    "transport/shared_depth.js",
+    "drawing/track.js",
+    "input/selection.js",
+    "drawing/colouring.js",
+    "drawing/view.js",
+    "drawing/webgl.js",
+    "drawing/canvas2d.js",
+    "panel/panel.js",
+    "input/gestures.js",
+    "panel/scrubber.js",
+    "panel/controls.js",
+    "panel/side.js",
+    "panel/table.js",
+    "transport/report.js",
+    "transport/handle.js",
+    "input/actions.js",
     "latent_canvas.js",
 )
+# The components' own modules; the first goes with `CANVAS_JS`, which a page without a server has alone.
+ENTRY_JS = ("transport/sending.js", "transport/entry.js")
+EXTRAS_JS = ("transport/blob.js", "transport/extras.js", "transport/extras_entry.js")
+SPRITES_JS = ("transport/blob.js", "drawing/sprites.js", "transport/sprites_entry.js")
 
 
 def source(names: Iterable[str]) -> str:
     """The files `names` of `assets/canvas/`, joined in this order."""
-    return "\n".join(asset(f"canvas/{name}").read_text(encoding="utf-8") for name in names)
+    return asset_text(*(f"canvas/{name}" for name in names))

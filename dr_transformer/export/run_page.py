@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dr_transformer.canvas.attended import AttendedTable, attended_table
-from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.canvas.picture import KEPT, colourings, picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.mnist import FAMILIES, count
@@ -39,7 +39,7 @@ def run_page(
     baselines: BaselineRun | None = None,
     report: Report | None = None,
 ) -> bytes:
-    """The page of a finished run in this view, opened at `depth` (by default the last block).
+    """Make the page of a finished run in this view, opened at `depth` (by default the last block).
 
     With the maps of `baselines`, as far as computed, beside it. Frames are those of whole blocks. `report` is
     called often, with the share that is done, and may raise to stop. Raises `InputError` for a run that is not done.
@@ -49,21 +49,20 @@ def run_page(
     dataset, config, latents = run.dataset, run.config, list(run.full.latents)
     shown = picture(run, view, float(config.n_blocks))
     assert shown is not None
-    labels = np.zeros(dataset.n_samples, dtype=np.intp) if dataset.labels is None else dataset.labels
     parts = {"view": view} if baselines is None else {"view": view, "baselines": baselines.baselines}
     names = dataset.class_names
     methods = [each for each in baselines.methods.values() if each.embedding is not None] if baselines else []
+    panels = [whole_blocks(panel) for panel in shown.panels] + [_baseline_panel(method, view) for method in methods]
     return web_page(
-        [whole_blocks(panel) for panel in shown.panels] + [_baseline_panel(method, view) for method in methods],
+        replace(
+            CanvasSpec.of(dataset, panels, config.n_blocks),
+            depth=float(config.n_blocks) if depth is None else min(depth, float(config.n_blocks)),
+            colourings=[_for_panels(colouring, methods) for colouring in colourings(run)],
+            attention_panel=1,
+        ),
         title=f"{_title(dataset.name)}: {count(dataset.n_samples)} tokens in a transformer that was never trained",
         lead=f"Each point is a token. Drag the depth, or press play: {config.n_blocks} blocks of attention, nothing "
         "of which was learned.",
-        labels=labels,
-        class_names=names if dataset.labels is not None else ("token",),
-        n_blocks=config.n_blocks,
-        depth=float(config.n_blocks) if depth is None else min(depth, float(config.n_blocks)),
-        images=dataset.images,
-        colourings=[_for_panels(colouring, methods) for colouring in colourings(run)],
         attended=_attended(run, report),
         descriptions=[
             describe(latents, dataset.labels, names, block, config.random_state) for block in range(len(latents))

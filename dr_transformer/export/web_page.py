@@ -13,73 +13,51 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from string import Template
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dr_transformer import __version__
 from dr_transformer.canvas.attended import AttendedTable
-from dr_transformer.canvas.blob import Blob
-from dr_transformer.canvas.canvas_blob import compress_images, pack_canvas, pack_extras
-from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.blob import Blob, compress_images, pack_canvas, pack_extras
+from dr_transformer.canvas.parts import CanvasSpec
 from dr_transformer.canvas.source import CANVAS_JS, STYLE, source
-from dr_transformer.palette import PETROFF10
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 _KEY = "page"  # of canvas and tokens: there is one of each
-_HEIGHT = 440
 
 
 def web_page(
-    panels: Sequence[Panel],
+    shown: CanvasSpec,
     *,
     title: str,
-    labels: NDArray[Any],
-    class_names: Sequence[str],
-    n_blocks: float,
     settings: Mapping[str, Any],
     descriptions: Sequence[str],
-    depth: float = 0.0,
     lead: str = "",
     notes: Sequence[str] = (),
-    palette: Sequence[str] = PETROFF10,
-    images: NDArray[np.uint8] | None = None,
-    colourings: Sequence[Colouring] = (),
     attended: AttendedTable | None = None,
 ) -> bytes:
-    """The page, UTF-8. Panels, labels, class names, images and colourings are as of `ui.canvas.latent_canvas`.
+    """Return the page, UTF-8, whose canvas shows what the app's would.
 
     `settings`, ready for JSON, stand in the page twice: as text, and whole in `<script id="settings">`. `descriptions`
     say in words what is to be seen at block 0, 1, …; the one of the block passed last is shown. `lead` stands under the
     title, and each of the `notes` at the foot. `attended` answers for the token that is pinned.
     """
-    frames = pack_canvas(
-        panels,
-        labels=labels,
-        class_names=class_names,
-        dataset_key=_KEY,
-        n_blocks=n_blocks,
-        depth=depth,
-        palette=palette,
-        height=_HEIGHT,
-        attention_panel=min(1, len(panels) - 1),
-        key=_KEY,
-    )
-    blobs = {"frames": _packed(frames), "extras": _packed(pack_extras(colourings, None, len(labels), key=_KEY))}
+    shown = replace(shown, dataset_key=_KEY, key=_KEY)
+    blobs = {"frames": _packed(pack_canvas(shown)), "extras": _packed(pack_extras(shown))}
     if attended is not None:
         blobs["attended"] = _packed(pack_attended(attended))
-    if images is not None:
-        blobs["images"] = compress_images(images, _KEY, level=9)  # compressed within
-    script = "\n".join([source(CANVAS_JS), _asset("page.js")])
-    style = "\n".join([source([STYLE]), _asset("page.css")])
+    if shown.images is not None:
+        blobs["images"] = compress_images(shown.images, _KEY, level=9)  # compressed within
+    script = "\n".join([source(CANVAS_JS), asset_text("web_page/page.js")])
+    style = "\n".join([source(STYLE), asset_text("web_page/page.css")])
     _check_inlined(script, style)
-    block = max(0, min(int(depth), len(descriptions) - 1))
+    block = max(0, min(int(shown.depth), len(descriptions) - 1))
     page = {"key": _KEY, "descriptions": list(descriptions)}
     return (
-        Template(_asset("page.html"))
+        Template(asset_text("web_page/page.html"))
         .substitute(
             title=html.escape(title),
             lead=html.escape(lead),
@@ -98,16 +76,8 @@ def web_page(
     )
 
 
-def save(target: Path | BinaryIO, panels: Sequence[Panel], **page: Any) -> int:
-    """Write `web_page(panels, **page)` to a path or a file open for bytes; returns its size in bytes."""
-    content = web_page(panels, **page)
-    if isinstance(target, Path):
-        return target.write_bytes(content)
-    return target.write(content)
-
-
 def pack_attended(table: AttendedTable) -> bytes:
-    """The blob of whom each token attends to.
+    """Pack whom each token attends to.
 
     Slot by slot, block by block, token by token, which compresses best: indices as uint16 (uint32 from 65 536 tokens
     on), the greatest weight in half precision (right to 0.05 %), and all weights in shares of it, in steps of 1/255.
@@ -132,10 +102,6 @@ def pack_attended(table: AttendedTable) -> bytes:
 
 def _packed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)  # no date, so that the same settings give the same file
-
-
-def _asset(name: str) -> str:
-    return asset(f"web_page/{name}").read_text(encoding="utf-8")
 
 
 def _check_inlined(script: str, style: str) -> None:

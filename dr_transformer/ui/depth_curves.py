@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from dr_transformer.canvas.parts import MAIN_CANVAS
 from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 from dr_transformer.ui.chart_table import tables_behind
 
 
@@ -18,7 +19,7 @@ def show_depth_curves(
     *,
     n_blocks: int,
     levels: Mapping[str, Mapping[str, float | None]] | None = None,
-    canvas: str = "latent_canvas",
+    canvas: str = MAIN_CANVAS,
     key: str = "depth_curves",
 ) -> None:
     """Draw `curves` (one figure a block each, by name) over 0 … n_blocks, marked at the depth of the canvas `canvas`.
@@ -46,7 +47,7 @@ def mark_depth(
     *,
     n_blocks: int,
     depths: Sequence[float] | None = None,
-    canvas: str = "latent_canvas",
+    canvas: str = MAIN_CANVAS,
     container: str,
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
@@ -76,6 +77,5 @@ def mark_depth(
 
 @functools.cache
 def _component() -> Any:
-    names = ("canvas/dom.js", "canvas/shared_depth.js", "steady_charts.js", "depth_marks.js")
-    source = "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
-    return st.components.v2.component("depth_marks", js=source)
+    js = asset_text("canvas/dom.js", "canvas/transport/shared_depth.js", "steady_charts.js", "depth_marks.js")
+    return st.components.v2.component("depth_marks", js=js)

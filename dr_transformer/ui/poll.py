@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 
 def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
@@ -27,5 +27,4 @@ def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
 
 @functools.cache
 def _component() -> Any:
-    source = "".join(asset(name).read_text(encoding="utf-8") for name in ("canvas/sending.js", "poll.js"))
-    return st.components.v2.component("poll", js=source)
+    return st.components.v2.component("poll", js=asset_text("canvas/transport/sending.js", "poll.js"))

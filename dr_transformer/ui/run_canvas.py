@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.parts import MAIN_CANVAS, Attended, CanvasSpec, CanvasState, Colouring, Pin
 from dr_transformer.canvas.picture import Picture
 from dr_transformer.engine.run import Run
-from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas
+from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.data_words import fitting
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 
@@ -29,7 +30,7 @@ def run_canvas(
     attention_panel: int = -1,
     pinned: Pin | None = None,
     about: str = "",
-    key: str = "latent_canvas",
+    key: str = MAIN_CANVAS,
 ) -> float:
     """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar.
 
@@ -40,20 +41,10 @@ def run_canvas(
     if dataset.image_shape is None:
         panels = [replace(panel, title=fitting(panel.title, images=False)) for panel in panels]
         colourings = [replace(colouring, name=fitting(colouring.name, images=False)) for colouring in colourings]
-    labels, class_names = classes(run)
-    # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
-    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     given, times = _given_selection(dataset.key)
-    state = latent_canvas(
-        panels,
-        labels=labels,
-        class_names=class_names,
-        dataset_key=dataset.key,
-        n_blocks=n_blocks,
-        depth=start,
-        images=dataset.images,
+    spec = replace(
+        CanvasSpec.of(dataset, panels, n_blocks),
         height=height,
-        revision=st.session_state.get("resets", 0),
         colourings=colourings,
         attended=attended,
         selection=given,
@@ -64,14 +55,23 @@ def run_canvas(
         content_key=f"{dataset.key} {run.config} {about}",
         key=key,
     )
-    st.session_state["last_depth"] = state.depth
+    state = at_shared_depth(spec)
     st.session_state["last_selection"] = (dataset.key, state.selection)
-    write_depth(state.depth, n_blocks)
     return min(state.depth, float(n_blocks))
 
 
+def at_shared_depth(shown: CanvasSpec) -> CanvasState:
+    """Draw the canvas at the depth that all pages share; where the user rests goes into the address bar."""
+    # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
+    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
+    state = latent_canvas(replace(shown, depth=start, revision=st.session_state.get("resets", 0)))
+    st.session_state["last_depth"] = state.depth
+    write_depth(state.depth, shown.n_blocks)
+    return state
+
+
 def last_selection(dataset_key: str) -> npt.NDArray[np.intp]:
-    """The tokens of this data set that were selected at last, on whichever page; none if they were of another."""
+    """Return this data set's tokens that were selected at last, on whichever page; none if they were of another."""
     key, selection = st.session_state.get("last_selection", (None, None))
     return selection if key == dataset_key else np.empty(0, dtype=np.intp)
 
@@ -83,14 +83,6 @@ def _given_selection(dataset_key: str) -> tuple[npt.NDArray[np.intp] | None, int
 
 
 def last_depth() -> float:
-    """Where the user was at last, on whichever page."""
+    """Return where the user was at last, on whichever page."""
     depth: float = st.session_state.get("last_depth", LAST_BLOCK)
     return depth
-
-
-def classes(run: Run) -> tuple[npt.NDArray[np.integer], tuple[str, ...]]:
-    """Labels and their names; one class for all where there are none."""
-    labels = run.dataset.labels
-    if labels is None:
-        return np.zeros(run.dataset.n_samples, dtype=np.intp), ("token",)
-    return labels, run.dataset.class_names

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 
 def steady_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
@@ -22,5 +22,4 @@ def steady_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
 
 @functools.cache
 def _component() -> Any:
-    source = "\n".join(asset(name).read_text(encoding="utf-8") for name in ("steady_charts.js", "steady_chart.js"))
-    return st.components.v2.component("steady_chart", js=source)
+    return st.components.v2.component("steady_chart", js=asset_text("steady_charts.js", "steady_chart.js"))

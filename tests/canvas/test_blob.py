@@ -6,25 +6,27 @@ import struct
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dr_transformer.canvas.blob import Blob, digest
-from dr_transformer.canvas.canvas_blob import selection_bits, selection_from_text
-from dr_transformer.data.rows import MAX_CLASSES
-from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
-from dr_transformer.ui.canvas import (
-    Attended,
-    Colouring,
-    Panel,
+from dr_transformer.canvas.blob import (
+    Blob,
     default_opacity,
     default_point_size,
+    digest,
     pack_canvas,
     pack_extras,
     pack_images,
+    selection_bits,
+    selection_from_text,
 )
+from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Panel, Pin, classes
+from dr_transformer.data.dataset import load
+from dr_transformer.data.rows import MAX_CLASSES
+from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 
 def unpack(blob: bytes) -> tuple[dict[str, Any], bytes]:
@@ -43,21 +45,23 @@ def decode(frame: dict[str, Any], arrays: bytes) -> np.ndarray:
     return stored * np.array(frame["step"]) + np.array(frame["offset"])
 
 
-def canvas_blob(frames: np.ndarray, labels: np.ndarray | None = None, **settings: Any) -> tuple[dict[str, Any], bytes]:
+def spec(frames: np.ndarray, labels: np.ndarray | None = None, **settings: Any) -> CanvasSpec:
     depths = tuple(float(i) for i in range(len(frames)))
-    n = frames.shape[1]
     arguments: dict[str, Any] = {
-        "labels": np.arange(n) % 2 if labels is None else labels,
+        "labels": np.arange(frames.shape[1]) % 2 if labels is None else labels,
         "class_names": ["even", "odd"],
         "dataset_key": "test",
         "n_blocks": len(frames) - 1,
-        "depth": 0,
     }
-    return unpack(pack_canvas([Panel("panel", frames, depths, "x", "y")], **(arguments | settings)))
+    return CanvasSpec([Panel("panel", frames, depths, "x", "y")], **(arguments | settings))
+
+
+def canvas_blob(frames: np.ndarray, labels: np.ndarray | None = None, **settings: Any) -> tuple[dict[str, Any], bytes]:
+    return unpack(pack_canvas(spec(frames, labels, **settings)))
 
 
 def extras_blob(n: int, *colourings: Colouring, attended: Attended | None = None) -> tuple[dict[str, Any], bytes]:
-    return unpack(pack_extras(colourings, attended, n))
+    return unpack(pack_extras(spec(np.zeros((1, n, 2)), colourings=colourings, attended=attended)))
 
 
 def test_arrays_come_back_from_aligned_places() -> None:
@@ -126,6 +130,34 @@ def test_classes_and_colours_reach_the_blob() -> None:
 def test_labels_without_a_name_are_refused() -> None:
     with pytest.raises(AssertionError, match="class_names"):
         canvas_blob(np.zeros((1, 3, 2)), np.array([0, 1, 2]))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"panels": []},
+        {"labels": np.zeros(4, int)},
+        {"labels": np.array([0, 1, -1])},
+        {"pinned": Pin(3, 0)},
+        {"images": np.zeros((4, 2, 2), np.uint8)},
+    ],
+)
+def test_a_canvas_that_cannot_be_drawn_is_refused(settings: dict[str, Any]) -> None:
+    good = spec(np.zeros((1, 3, 2)))
+    with pytest.raises(AssertionError):
+        replace(good, **settings)
+
+
+def test_a_data_sets_tokens_bring_their_classes_and_images() -> None:
+    digits = load("digits", 50)
+    panel = Panel("panel", np.zeros((1, 50, 2)), (0.0,))
+    shown = CanvasSpec.of(digits, [panel], 8)
+    assert (shown.n_samples, shown.n_blocks, shown.dataset_key) == (50, 8, digits.key)
+    assert shown.class_names == digits.class_names
+    np.testing.assert_array_equal(shown.labels, digits.labels)
+    np.testing.assert_array_equal(shown.images, digits.images)
+    labels, names = classes(replace(digits, labels=None, class_names=()))
+    assert (labels.tolist(), names) == ([0] * 50, ("token",))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import base64
 import gzip
 import hashlib
-import io
 import json
 import re
 import zlib
@@ -12,13 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from dr_transformer import Config, load, unroll
-from dr_transformer.canvas.attended import AttendedTable, attended_table
-from dr_transformer.canvas.parts import Colouring, Panel
-from dr_transformer.export.web_page import save, web_page
-from dr_transformer.model.attention import attention_rows
+from dr_transformer.canvas.attended import AttendedTable
+from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
+from dr_transformer.export.web_page import web_page
 from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas.canvas_page import quantisation
 
@@ -58,17 +54,16 @@ class Page(HTMLParser):
         return unpack(gzip.decompress(content) if packed else content)
 
 
-def small_page(**changed: object) -> bytes:
+def small_page(**changed: Any) -> bytes:
     frames = np.random.RandomState(0).randn(3, 8, 2)
+    images = changed.pop("images", None)
+    shown = CanvasSpec([Panel("One", frames, (0.0, 1.0, 2.0))], np.arange(8) % 4, EVIL, "test", 2, images=images)
     arguments: dict[str, Any] = {
         "title": "A page",
-        "labels": np.arange(8) % 4,
-        "class_names": EVIL,
-        "n_blocks": 2,
         "settings": {"config": {"alpha": 30.0}},
         "descriptions": ["first", "second", "third"],
     }
-    return web_page([Panel("One", frames, (0.0, 1.0, 2.0))], **(arguments | changed))
+    return web_page(shown, **(arguments | changed))
 
 
 def test_whatever_a_users_file_says_is_text() -> None:
@@ -103,22 +98,17 @@ def test_no_request_and_no_other_script_is_allowed() -> None:
 def test_frames_colourings_and_images_are_what_was_given() -> None:
     frames = np.random.RandomState(1).randn(2, 6, 2)
     images = np.random.RandomState(2).randint(0, 256, (6, 5, 4)).astype(np.uint8)
-    out = io.BytesIO()
-    size = save(
-        out,
+    shown = CanvasSpec(
         [Panel("One", frames, (0.0, 1.0))],
-        title="t",
         labels=np.arange(6) % 2,
         class_names=["a", "b"],
+        dataset_key="test",
         n_blocks=1,
         depth=0.5,
-        settings={},
-        descriptions=["x", "y"],
         images=images,
         colourings=[Colouring("share", np.linspace(0, 1, 6))],
     )
-    page = Page(out.getvalue())
-    assert size == len(out.getvalue())
+    page = Page(web_page(shown, title="t", settings={}, descriptions=["x", "y"]))
     header, arrays = page.blob("frames")
     assert header["depth"] == 0.5
     for stored, frame in zip(header["panels"][0]["frames"], frames, strict=True):
@@ -141,18 +131,9 @@ def test_whom_tokens_attend_to_comes_back(n: int) -> None:
     random = np.random.RandomState(0)
     indices = random.randint(0, n, (2, n, 3))
     weights = -np.sort(-(random.rand(2, n, 3) ** 4), axis=2).astype(np.float32)
-    page = Page(
-        web_page(
-            [Panel("One", random.randn(1, n, 2), (0.0,))],
-            title="t",
-            labels=np.zeros(n, int),
-            class_names=["a"],
-            n_blocks=1,
-            settings={},
-            descriptions=[""],
-            attended=AttendedTable(indices, weights),
-        )
-    )
+    shown = CanvasSpec([Panel("One", random.randn(1, n, 2), (0.0,))], np.zeros(n, int), ["a"], "test", 1)
+    table = AttendedTable(indices, weights)
+    page = Page(web_page(shown, title="t", settings={}, descriptions=[""], attended=table))
     header, arrays = page.blob("attended")
     assert (header["n"], header["k"], header["depths"], header["wide"]) == (n, 3, [0.0, 1.0], n > 65_536)
     stored = read(header["indices"], arrays, "<u4" if header["wide"] else "<u2").reshape(3, 2, n)
@@ -160,18 +141,3 @@ def test_whom_tokens_attend_to_comes_back(n: int) -> None:
     most = read(header["most"], arrays, "<f2").reshape(2, n, 1).astype(float)
     shares = np.moveaxis(read(header["shares"], arrays, "u1").reshape(3, 2, n), 0, 2)
     assert np.abs(most * shares / 255 - weights).max() <= weights.max() * (1 / 510 + 1 / 2000)
-
-
-def test_the_table_of_attention_is_attention() -> None:
-    config = Config(n_components=16, n_blocks=2, n_heads=2)
-    latents = [step.X for step in unroll(load("mnist", 200).Y, config) if step.ends_block]
-    shares: list[float] = []
-    table = attended_table([X.numpy() for X in latents], config, 4, shares.append)
-    assert table.indices.shape == table.weights.shape == (3, 200, 4)
-    for block, X in enumerate(latents):
-        A = attention_rows(X, torch.arange(200), alpha=30, n_heads=2).numpy()
-        np.testing.assert_allclose(table.weights[block], -np.sort(-A, axis=1)[:, :4], rtol=1e-5)
-        np.testing.assert_allclose(np.take_along_axis(A, table.indices[block], 1), table.weights[block], rtol=1e-5)
-    assert shares[0] == 0
-    assert sorted(shares) == shares
-    assert shares[-1] < 1

@@ -81,9 +81,9 @@ def test_the_canvas_is_drawn_in_these_words(monkeypatch: pytest.MonkeyPatch) -> 
     """Panels and colourings, which AppTest does not see."""
     drawn: list[tuple[list[str], list[str]]] = []
 
-    def recording(panels, **settings):
-        drawn.append(([panel.title for panel in panels], [each.name for each in settings["colourings"]]))
-        return latent_canvas(panels, **settings)
+    def recording(shown):
+        drawn.append(([panel.title for panel in shown.panels], [each.name for each in shown.colourings]))
+        return latent_canvas(shown)
 
     monkeypatch.setattr(run_canvas, "latent_canvas", recording)
     app = opened("app.py", np.random.default_rng(0).normal(size=(60, 5)))

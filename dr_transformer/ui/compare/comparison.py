@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.canvas.picture import Picture, clusters, picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun
@@ -17,7 +18,6 @@ from dr_transformer.hardware.devices import spoken
 from dr_transformer.model import views
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
-from dr_transformer.ui.canvas import Colouring, Panel
 from dr_transformer.ui.summary import capitalised, depth_line
 
 ORDER = ("transformer", *BASELINES)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dr_transformer.canvas.picture import attended
+from dr_transformer.canvas.attended import attended
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.engine.measurement import Measurement

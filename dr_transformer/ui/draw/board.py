@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.canvas.source import source
 from dr_transformer.data.drawing import Pixels, ink_from_strokes
 from dr_transformer.errors import InputError
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 _MAX_POINTS = 100_000  # a person draws some hundreds
 
@@ -58,7 +57,5 @@ def _places(stroke: list[float]) -> npt.NDArray[np.float64]:
 
 @functools.cache
 def _component() -> Any:
-    shared = source(["dom.js", "sprites.js", "sending.js"])
-    board = asset("draw.js").read_text(encoding="utf-8")
-    style = asset("draw.css").read_text(encoding="utf-8")
-    return st.components.v2.component("drawing_board", css=style, js=f"{shared}\n{board}")
+    js = asset_text("canvas/dom.js", "canvas/drawing/sprites.js", "canvas/transport/sending.js", "draw.js")
+    return st.components.v2.component("drawing_board", css=asset_text("draw.css"), js=js)

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.drawn import DrawnRun, check_drawable
-from dr_transformer.canvas.picture import attended, colourings
+from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Pin, classes
+from dr_transformer.canvas.picture import colourings
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.drawing import MAX_BYTES, Pixels, token_from_ink, token_from_png
 from dr_transformer.engine.run import Run
@@ -18,13 +20,12 @@ from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10, class_colours
 from dr_transformer.quality.words import last_passed
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import Attended, Colouring, Pin, latent_canvas, pinned_token
+from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.draw.board import drawing_board, drawn_ink
 from dr_transformer.ui.draw.table import drawn_table
 from dr_transformer.ui.last_good import last_good
-from dr_transformer.ui.link import read_depth, write_depth
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import classes
+from dr_transformer.ui.run_canvas import at_shared_depth
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, status_line
 from dr_transformer.ui.words import picture_in_words
@@ -120,24 +121,21 @@ def _tokens_key(run: Run) -> str:
 
 def _canvas(run: Run, shown: DrawnRun) -> float:
     n, n_blocks = run.dataset.n_samples, run.config.n_blocks
-    labels, names = classes(run)
+    labels, names = classes(run.dataset)
     drawn = shown.found is not None
     pin = Pin(n, st.session_state["drawn_serial"]) if drawn else None
     pinned = pinned_token(_tokens_key(run), key=_CANVAS, given=pin)
-    start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
     visible = np.ones(n + 1, dtype=bool)
     visible[-1] = drawn
-    state = latent_canvas(
+    spec = CanvasSpec(
         shown.panels or [],
         labels=np.append(labels, len(names)),
         class_names=[*names, "your drawing"],
         palette=[*class_colours(len(names), PETROFF10), _COLOUR],
         dataset_key=_tokens_key(run),
         n_blocks=n_blocks,
-        depth=start,
         images=run.dataset.images,
         height=_HEIGHT,
-        revision=st.session_state.get("resets", 0),
         colourings=[_with_drawing(colouring) for colouring in colourings(run)],
         attended=_attended(run, shown, pinned),
         pinned=pin,
@@ -146,9 +144,7 @@ def _canvas(run: Run, shown: DrawnRun) -> float:
         content_key=f"{run.dataset.key} {run.config} {st.session_state['drawn_serial']}",
         key=_CANVAS,
     )
-    st.session_state["last_depth"] = state.depth
-    write_depth(state.depth, n_blocks)
-    return min(state.depth, float(n_blocks))
+    return min(at_shared_depth(spec).depth, float(n_blocks))
 
 
 def drawing_in_words(shown: DrawnRun, depth: float) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dr_transformer.canvas.picture import attended, colourings, explained, in_three_dimensions, picture, reachable
+from dr_transformer.canvas.attended import attended
+from dr_transformer.canvas.parts import classes
+from dr_transformer.canvas.picture import colourings, explained, in_three_dimensions, picture, reachable
 from dr_transformer.charts.depth import scatter_3d
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
@@ -16,7 +18,7 @@ from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import show_depth_curves
 from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
+from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
 from dr_transformer.ui.words import picture_in_words
@@ -68,7 +70,7 @@ def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
     if not latents:
         return
     block = min(int(depth), len(latents) - 1)
-    labels, class_names = classes(run)
+    labels, class_names = classes(run.dataset)
     st.subheader(f"Block {block} in three dimensions", anchor=False)
     points, axes = in_three_dimensions(latents[block], view)
     chart = scatter_3d(points, labels, class_names, PETROFF10, axes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from dr_transformer.canvas.parts import classes
 from dr_transformer.canvas.picture import colourings, picture
 from dr_transformer.charts.attention import (
     HISTOGRAM_HEIGHT,
@@ -37,7 +38,7 @@ from dr_transformer.ui.inside.neighbours import (
 from dr_transformer.ui.inside.section_run import section_run
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.run_canvas import classes, last_depth, run_canvas
+from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.sources import HILL
 from dr_transformer.ui.steady_chart import steady_chart
@@ -195,7 +196,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
         "mass on true neighbours": [b and float(b.mass.mean()) for b in in_order],
         "true among most attended": [b and float(b.overlap.mean()) for b in in_order],
     }
-    if run.dataset.labels is not None and len(classes(run)[1]) > 1:
+    if run.dataset.labels is not None and len(classes(run.dataset)[1]) > 1:
         curves["mass inside the class"] = [b and b.within for b in in_order]
     show_depth_curves(curves, n_blocks=run.config.n_blocks, canvas=CANVAS)
     st.caption(
@@ -216,7 +217,7 @@ def figures_sentence(run: Run, adjacency: AdjacencyRun, block: int) -> str:
         f"{percent(here.overlap.mean())} are among the {k} most attended."
     )
     if here.within is not None:
-        labels = classes(run)[0]
+        labels = classes(run.dataset)[0]
         by_chance = float(np.square(np.bincount(labels) / len(labels)).sum())
         said += f" {here.within:.0%} stays inside the class, by chance {by_chance:.0%}."
     return said

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dr_transformer.config import Config
 from dr_transformer.model.unroll import SUB_STEPS
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset_text
 
 LABELS = dict(zip(SUB_STEPS, ("Attention", "LayerNorm", "Feed-forward", "LayerNorm"), strict=True))
 
@@ -59,7 +59,5 @@ def _steps(config: Config) -> list[_Step]:
 
 @functools.cache
 def _component() -> Callable[..., Any]:
-    names = ("canvas/dom.js", "canvas/sending.js", "block_diagram.js")
-    source = "\n".join(asset(name).read_text(encoding="utf-8") for name in names)
-    css = asset("block_diagram.css").read_text(encoding="utf-8")
-    return st.components.v2.component("block_diagram", css=css, js=source)
+    js = asset_text("canvas/dom.js", "canvas/transport/sending.js", "block_diagram.js")
+    return st.components.v2.component("block_diagram", css=asset_text("block_diagram.css"), js=js)

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 import torch
 
-from dr_transformer.canvas.parts import Attended, Pin
+from dr_transformer.canvas.parts import Attended, Pin, classes
 from dr_transformer.charts.attention import rounded
 from dr_transformer.config import PARAMETERS
 from dr_transformer.data.dataset import Dataset
@@ -18,7 +18,6 @@ from dr_transformer.engine.adjacency import TokenAttention, attention_settings, 
 from dr_transformer.engine.run import Run
 from dr_transformer.theory.attention_graph import most_attended
 from dr_transformer.ui.canvas import pinned_token
-from dr_transformer.ui.run_canvas import classes
 from dr_transformer.ui.sidebar import Settings
 
 CANVAS = "adjacency_canvas"
@@ -55,7 +54,7 @@ def _keep_neighbors() -> None:
 def chosen_token(run: Run) -> tuple[int | None, Pin]:
     """Draw the controls; returns the chosen token, None if the user has let go of it, and what the canvas is to pin."""
     state, dataset = st.session_state, run.dataset
-    labels, names = classes(run)
+    labels, names = classes(run.dataset)
     if state.get("token_of") != dataset.key:
         state["token_of"] = dataset.key
         _give(0)
@@ -115,7 +114,7 @@ def show_neighbours(run: Run, token: int, block: int, nearest: Indices | None) -
     """The images that `token` attends to at the latents after `block`, and its `nearest` in the pixels (None: yet)."""
     near = np.empty(0, dtype=np.intp) if nearest is None else nearest[:N_SHOWN]
     found = token_attention(torch.from_numpy(run.full.latents[block]), token, N_SHOWN, near, run.config)
-    labels, names = classes(run)
+    labels, names = classes(run.dataset)
     st.markdown(sentence(run.dataset, token, block, found, nearest is not None))
     _strip("Most attended, with its weight", run.dataset, labels, names, found.neighbours, found.weights)
     if nearest is not None:

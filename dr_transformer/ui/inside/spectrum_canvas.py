@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
-from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
 from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.types import Floats
@@ -38,23 +40,16 @@ def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> float:
 
     Returns the depth at which the user rests.
     """
-    n, dataset = run.dataset.n_samples, run.dataset
-    done = len(run.blocks)
-    labels = np.zeros(n, dtype=np.intp) if dataset.labels is None else dataset.labels
-    state = latent_canvas(
-        panels(run, done, first),
-        labels=labels,
-        class_names=("token",) if dataset.labels is None else dataset.class_names,
-        dataset_key=dataset.key,
-        n_blocks=run.config.n_blocks,
+    dataset, done = run.dataset, len(run.blocks)
+    shown = replace(
+        CanvasSpec.of(dataset, panels(run, done, first), run.config.n_blocks),
         depth=start,
-        images=dataset.images,
         height=_HEIGHT,
         colourings=colourings(run, done),
         content_key=f"{dataset.key} {run.config} {run.n_components} {run.n_neighbors}",
         key=CANVAS,
     )
-    return state.depth
+    return latent_canvas(shown).depth
 
 
 def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:

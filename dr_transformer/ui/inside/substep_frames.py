@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dr_transformer.canvas.parts import Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import sub_steps
 from dr_transformer.engine.run import Run
@@ -13,7 +14,6 @@ from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.model.view_frames import axis_names
 from dr_transformer.model.views import principal_axes
 from dr_transformer.types import Floats
-from dr_transformer.ui.canvas import Panel
 from dr_transformer.ui.inside.block_diagram import LABELS
 
 

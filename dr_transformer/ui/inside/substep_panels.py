@@ -7,13 +7,15 @@ from itertools import islice
 
 import streamlit as st
 
-from dr_transformer.canvas.picture import Picture, attended
+from dr_transformer.canvas.attended import attended
+from dr_transformer.canvas.parts import Attended
+from dr_transformer.canvas.picture import Picture
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import InsideRun, Place, sub_steps
 from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.words import changed, has_classes, overlaps
-from dr_transformer.ui.canvas import Attended, pinned_token
+from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.inside.block_diagram import LABELS, block_diagram, chosen_sub_step
 from dr_transformer.ui.inside.jobs import inside_run
 from dr_transformer.ui.inside.substep_frames import SubStepFrames

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dr_transformer.canvas.parts import CanvasSpec, Panel
 from dr_transformer.charts.blocks import LOOKS, variants_curve
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
@@ -15,7 +17,7 @@ from dr_transformer.data.subset import subset, subset_sentence
 from dr_transformer.engine.variants import SUBSAMPLE, VariantRun
 from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
-from dr_transformer.ui.canvas import Panel, latent_canvas
+from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.inside.jobs import SLOTS, variant_runs
@@ -160,19 +162,8 @@ def _panels(dataset: Dataset, config: Config, view: ViewConfig, chosen: list[Cho
         panels.append(
             Panel(f"{title}, {{frame}}", frames, depths, x_label, y_label, scale=view.scale, frame_names=names)
         )
-    labels = dataset.labels
-    state = latent_canvas(
-        panels,
-        labels=np.zeros(dataset.n_samples, dtype=np.intp) if labels is None else labels,
-        class_names=("token",) if labels is None else dataset.class_names,
-        dataset_key=dataset.key,
-        n_blocks=config.n_blocks,
-        depth=LAST_BLOCK,
-        images=dataset.images,
-        height=_HEIGHT,
-        key=CANVAS,
-    )
-    return state.depth
+    shown = CanvasSpec.of(dataset, panels, config.n_blocks)
+    return latent_canvas(replace(shown, depth=LAST_BLOCK, height=_HEIGHT, key=CANVAS)).depth
 
 
 def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: float) -> None:

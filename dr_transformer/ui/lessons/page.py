@@ -11,7 +11,7 @@ import streamlit as st
 
 from dr_transformer.errors import InputError
 from dr_transformer.lessons.format import Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
-from dr_transformer.paths import asset
+from dr_transformer.paths import asset, asset_text
 from dr_transformer.ui import session
 from dr_transformer.ui.compare.page import compare
 from dr_transformer.ui.explorer.page import explorer
@@ -220,8 +220,7 @@ def _panel(step: Step, settings: Settings) -> None:
 
 @functools.cache
 def _component() -> Any:
-    source = "".join(asset(name).read_text(encoding="utf-8") for name in ("canvas/sending.js", "presenter.js"))
-    return st.components.v2.component("presenter", js=source)
+    return st.components.v2.component("presenter", js=asset_text("canvas/transport/sending.js", "presenter.js"))
 
 
 def _keys(n_steps: int) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from dr_transformer.canvas.attended import N_ATTENDED
+from dr_transformer.canvas.parts import Attended, CanvasSpec, Panel
 from dr_transformer.charts.depth import depth_curve
 from dr_transformer.charts.particles import field_chart
 from dr_transformer.errors import InputError
@@ -14,7 +16,7 @@ from dr_transformer.theory.exponential_family import log_normaliser
 from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
 from dr_transformer.theory.particles import field, grid, start
 from dr_transformer.types import Floats
-from dr_transformer.ui.canvas import Attended, Panel, latent_canvas, pinned_token
+from dr_transformer.ui.canvas import latent_canvas, pinned_token
 from dr_transformer.ui.depth_curves import mark_depth
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser.particle_controls import Chosen, controls
@@ -23,7 +25,6 @@ from dr_transformer.ui.sources import SHIM
 from dr_transformer.ui.summary import capitalised
 
 CANVAS = "particles"
-N_ATTENDED = 8
 _HEIGHT = 400
 _N_SECTORS = 6
 _EXPLAINED = {
@@ -119,20 +120,19 @@ def _canvas(chosen: Chosen, found: Trajectory, labels: npt.NDArray[np.intp], nam
         frame_names=found.names,
         extent=_extent(found.frames) if chosen.common_scale else None,
     )
-    state = latent_canvas(
+    shown = CanvasSpec(
         [panel],
         labels=labels,
         class_names=names,
         dataset_key=key,
         n_blocks=found.n_steps,
-        depth=0.0,
         depth_unit="step",
         height=_HEIGHT,
         attended=attended,
         content_key=key,
         key=CANVAS,
     )
-    return min(state.depth, float(found.n_steps))
+    return min(latent_canvas(shown).depth, float(found.n_steps))
 
 
 def _extent(frames: Floats) -> tuple[float, float, float, float]:

@@ -55,7 +55,8 @@ def make_attended(n: int, blocks: int, index: int) -> tuple[np.ndarray, np.ndarr
 def main() -> None:
     import streamlit as st
 
-    from dr_transformer.ui.canvas import Attended, Colouring, Panel, latent_canvas, pinned_token
+    from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Panel
+    from dr_transformer.ui.canvas import latent_canvas, pinned_token
 
     st.set_page_config(layout="wide")
     query = st.query_params
@@ -89,7 +90,7 @@ def main() -> None:
     dataset_key = f"synthetic-{n}-{state.seed}"
     pinned = pinned_token(dataset_key)
     attended = None if pinned is None else Attended(pinned, *make_attended(n, blocks, pinned))
-    result = latent_canvas(
+    shown = CanvasSpec(
         [
             Panel("Random projection, Y W", frames[:1], (0.0,), "latent axis 0", "latent axis 1"),
             Panel("Block {depth}", frames, tuple(map(float, range(state.computed))), "latent axis 0", "latent axis 1"),
@@ -110,6 +111,7 @@ def main() -> None:
         selection=state.get("selection"),
         attended=attended,
     )
+    result = latent_canvas(shown)
     st.text(f"Python has depth {result.depth!r}")
     st.text(f"Python has selection {result.selection.tolist()}"[:400])
     st.text(f"Python has pinned {result.pinned!r}")

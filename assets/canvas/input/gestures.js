@@ -1,8 +1,9 @@
-// Mouse, touch and keys on one panel: hover, click to pin, wheel and pinch to zoom, drag to pan or to select.
+// Mouse, touch and keys on one panel; and the keyboard, wherever the focus is within the canvas.
 
 const CLICK_SLOP = 4; // pixels a click may wander before it is a drag
 
 /**
+ * Hover, click to pin, wheel and pinch to zoom, drag to pan or to select.
  * @param act {hover(), pin(), changed()}: called after the panel's pointer or view has changed; {tool()}: "pan",
  * "lasso" or "box"; {select(region, event)}: a region was drawn, begun with `event`; {centre()}: pin what is in the middle
  */
@@ -107,4 +108,37 @@ function attachGestures(panel, act) {
     event.stopPropagation();
     act.changed();
   });
+}
+
+/** The shortcuts. @param app the LatentCanvas */
+function handleKey(app, event) {
+  const target = event.composedPath()[0];
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, summary")) return;
+  const { clock } = app;
+  const pause = () => (clock.playing = false);
+  const onButtonToo = {
+    p: () => app.setTool("pan"),
+    l: () => app.setTool("lasso"),
+    b: () => app.setTool("box"),
+    n: () => app.stepPinned(1),
+    N: () => app.stepPinned(-1),
+    "]": () => app.stepPinned(1),
+    "[": () => app.stepPinned(-1),
+    Escape: () => app.escape(),
+  };
+  const moves = {
+    ArrowRight: () => (pause(), clock.step(1)),
+    ArrowUp: () => (pause(), clock.step(1)),
+    ArrowLeft: () => (pause(), clock.step(-1)),
+    ArrowDown: () => (pause(), clock.step(-1)),
+    Home: () => (pause(), clock.choose(clock.first)),
+    End: () => (pause(), clock.choose(clock.computed)),
+    " ": () => app.toggle(),
+  };
+  const isMove = Object.hasOwn(moves, event.key);
+  if (isMove ? target.closest("button, .table") : !Object.hasOwn(onButtonToo, event.key)) return;
+  event.preventDefault();
+  event.stopPropagation(); // Streamlit has shortcuts of its own
+  (moves[event.key] ?? onButtonToo[event.key])();
+  if (isMove) app.depthMoved();
 }

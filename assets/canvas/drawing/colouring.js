@@ -1,4 +1,4 @@
-// What the points are coloured by: the class labels or one of Python's colourings, each one byte per point.
+// What the points are coloured by, and the codes and colours that a renderer takes for it.
 
 const MISSING = 255; // the byte of a point without a value
 const NO_VALUE = [128, 128, 128]; // and its colour
@@ -7,6 +7,7 @@ const MARKED = 256; // added to a byte: not selected while others are
 const ABSENT = 512; // instead of a byte: the point is not part of the picture
 const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense clusters become faint too
 
+/** The class labels or one of Python's colourings, each one byte per point. */
 class Colours {
   list = []; // {name, class_names | low, high, unit, colours, panels: [[{depth, digest, codes}, …]]}; the labels come first
   wanted = null; // name of the colouring that the user chose; it may not be there yet, or again
@@ -158,5 +159,38 @@ class Colours {
     if (code === MISSING) return `${name}: none`;
     const value = formatNumber(low + ((high - low) * code) / LEVELS, (high - low) / 10 || 1);
     return `${name} ${value} ${unit}`.trim();
+  }
+}
+
+/** From colouring and selection to a code per point and the table of their colours. */
+class Paint {
+  #byPanel = []; // Uint16Arrays, one per point: other objects whenever their content is another
+  table = null; // Uint8Array, likewise
+  #version = null; // of the selection, and of which points there are
+  #state = ""; // of the table
+
+  bring(colours, selection, depth, ground) {
+    const moved = colours.moveTo(depth);
+    const version = `${selection.version} ${colours.visibleState}`;
+    if (moved || this.#version !== version) {
+      this.#version = version;
+      this.#byPanel = colours.byPanel.map((bytes) => this.#marked(bytes, colours, selection));
+    }
+    const state = `${colours.tableState} ${ground}`;
+    if (state === this.#state) return;
+    this.#state = state;
+    this.table = colours.table(ground);
+  }
+
+  /** The codes that the renderer of this panel takes. */
+  codesOf(panel) {
+    return this.#byPanel[panel] ?? this.#byPanel[0];
+  }
+
+  #marked(bytes, colours, { mask, count }) {
+    const codes = new Uint16Array(bytes);
+    if (count) for (let i = 0; i < mask.length; i++) if (!mask[i]) codes[i] += MARKED;
+    if (colours.visible) for (let i = 0; i < codes.length; i++) if (colours.isAbsent(i)) codes[i] = ABSENT;
+    return codes;
   }
 }

@@ -1,8 +1,95 @@
-// The side panel: what is selected, and the pinned token with those that it attends to most.
+// Tokens one by one: beside the panels the selected and the pinned ones, and a card at the one under the mouse.
+
+/** The card beside the token under the mouse, or beside the pinned one: its image, label and index. */
+class Tooltip {
+  #shown = "";
+
+  constructor() {
+    this.image = element("canvas", { "aria-hidden": "true" });
+    this.text = element("div", { class: "text" });
+    this.index = element("div", { class: "index" });
+    this.value = element("div", { class: "index" });
+    this.root = element("div", { class: "tooltip", hidden: "" }, this.image, this.text, this.index, this.value);
+  }
+
+  hide() {
+    this.root.hidden = true;
+  }
+
+  /** (x, y): the place in `frame`, the positioned ancestor, beside which the card stands; `repaint` after a change of theme or images. */
+  show(datasetKey, { index, label, value }, x, y, frame, repaint) {
+    const state = `${datasetKey} ${index} ${label}`;
+    this.root.hidden = false;
+    setText(this.value, value);
+    if (repaint || state !== this.#shown) {
+      this.#shown = state;
+      this.image.hidden = !digitSprites.paint(this.image, datasetKey, index, computedColour(this.root));
+      setText(this.text, label);
+      setText(this.index, `index ${index}`);
+    }
+    const { offsetWidth: width, offsetHeight: height } = this.root;
+    const left = x + 14 + width > frame.clientWidth ? x - 14 - width : x + 14;
+    const top = Math.max(0, Math.min(y - height / 2, frame.clientHeight - height));
+    this.root.style.transform = `translate(${Math.max(0, left)}px, ${top}px)`;
+  }
+}
+
+const CELL = 26; // CSS pixels
+const LINE = 2;
+
+/** A grid of digits on one <canvas>, each underlined in its label's colour; hover and click name the digit. */
+class Thumbnails {
+  #indices = [];
+  #columns = 1;
+  #scratch = document.createElement("canvas");
+
+  /** @param act {point(index or −1), pin(index)} */
+  constructor(act) {
+    this.root = element("canvas", { class: "thumbnails", role: "img" });
+    this.root.addEventListener("pointermove", (event) => act.point(this.#at(event)));
+    this.root.addEventListener("pointerleave", () => act.point(-1));
+    this.root.addEventListener("click", (event) => this.#at(event) >= 0 && act.pin(this.#at(event)));
+  }
+
+  #at(event) {
+    const box = this.root.getBoundingClientRect();
+    const column = Math.floor((event.clientX - box.left) / CELL);
+    const row = Math.floor((event.clientY - box.top) / CELL);
+    return column < this.#columns ? (this.#indices[row * this.#columns + column] ?? -1) : -1;
+  }
+
+  /** Draw as many of `indices` as fit into `columns` × `rows`; how many that are (0 without images). */
+  draw(datasetKey, indices, columns, rows, colourOf) {
+    this.#columns = columns;
+    this.#indices = indices.slice(0, columns * rows);
+    const ratio = window.devicePixelRatio || 1;
+    const lines = Math.ceil(this.#indices.length / columns);
+    this.root.width = columns * CELL * ratio;
+    this.root.height = lines * CELL * ratio;
+    this.root.style.width = `${columns * CELL}px`;
+    this.root.style.height = `${lines * CELL}px`;
+    const context = this.root.getContext("2d");
+    const ink = computedColour(this.root);
+    context.scale(ratio, ratio);
+    let drawn = 0;
+    this.#indices.forEach((index, i) => {
+      const [x, y] = [(i % columns) * CELL, Math.floor(i / columns) * CELL];
+      if (!digitSprites.paint(this.#scratch, datasetKey, index, ink)) return;
+      context.drawImage(this.#scratch, x + 1, y, CELL - LINE - 2, CELL - LINE - 2);
+      context.fillStyle = colourOf(index);
+      context.fillRect(x + 1, y + CELL - LINE - 2, CELL - LINE - 2, LINE);
+      drawn++;
+    });
+    this.root.hidden = drawn === 0;
+    setAttribute(this.root, "aria-label", `Images of ${drawn} selected tokens`);
+    return drawn;
+  }
+}
 
 const MOST_THUMBNAILS = 63;
 const HOW_TO = "Drag with the lasso or the box to select tokens. Click a token to pin it.";
 
+/** The side panel: what is selected, and the pinned token with those that it attends to most. */
 class Side {
   #selectionShown = "";
   #pinShown = "";
