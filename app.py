@@ -5,7 +5,7 @@ import streamlit as st
 from dr_transformer.ui.explorer.page import explorer
 from dr_transformer.ui.exports.panel import export_panel
 from dr_transformer.ui.page import begin_page
-from dr_transformer.ui.wording import shows_images
+from dr_transformer.ui.session import shows_images
 
 settings = begin_page("A transformer that was never trained")
 images = shows_images(settings)

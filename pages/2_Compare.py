@@ -5,7 +5,7 @@ import streamlit as st
 from dr_transformer.ui.compare.page import compare
 from dr_transformer.ui.exports.panel import export_comparison
 from dr_transformer.ui.page import begin_page
-from dr_transformer.ui.wording import shows_images
+from dr_transformer.ui.session import shows_images
 
 settings = begin_page("Compare", baselines=True)
 st.title(f"The same {'digits' if shows_images(settings) else 'tokens'}, four ways", anchor=False)

@@ -8,9 +8,8 @@ import streamlit as st
 
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
-from dr_transformer.ui.kept_messages import follow_kept_messages
-from dr_transformer.ui.left_pages import drop_requests_of_left_pages
 from dr_transformer.ui.sidebar import Settings, sidebar
+from dr_transformer.ui.streamlit_requests import drop_requests_of_left_pages, follow_kept_messages
 
 BEFORE_LESSON = "before_lesson"
 """In the session: the settings that a lesson replaced, for the page after it."""

@@ -11,7 +11,7 @@ from dr_transformer.bench.transformer import left_out
 from dr_transformer.hardware.machine import machine
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.text import capitalised, grouped
 
 _EXPLAINED = (
     "What this computer does, measured now: each method of this app and the plain implementation that it replaces, in "
@@ -29,7 +29,7 @@ def performance() -> None:
             "Tokens n",
             [1000, 2000, 5000, 10_000],
             value=2000,
-            format_func=counted,
+            format_func=grouped,
             key="bench_n",
             width=280,
             help="More tokens take longer: about five minutes in all for 10 000 on two AVX-512 cores.",

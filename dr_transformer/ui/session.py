@@ -1,4 +1,4 @@
-"""What the sessions of the app share, and what one session is called."""
+"""What the sessions of the app share, what one session is called, and whether it is still there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import atexit
 import functools
 import hashlib
 import os
+import uuid
+from collections.abc import Hashable
 from dataclasses import replace
+from typing import NamedTuple
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dr_transformer.bench.job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
@@ -24,8 +29,37 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.ui.link import UPLOAD
-from dr_transformer.ui.presence import SessionName, connected
 from dr_transformer.ui.sidebar import Settings
+
+
+class SessionName(NamedTuple):
+    """The owner of a session's jobs. `connection` is Streamlit's id of the session, None outside of its server."""
+
+    own: str
+    connection: str | None
+
+    @classmethod
+    def new(cls) -> SessionName:
+        """One that no other session has, for the session whose script this thread runs."""
+        context = get_script_run_ctx(suppress_warning=True)
+        return cls(uuid.uuid4().hex, context.session_id if context else None)
+
+
+def connected(owner: Hashable) -> bool:
+    """Whether the session of an owner (its name first, then what it waits with) has a browser at the other end.
+
+    Streamlit has no event for the end of a session, but says which of them are connected, from any thread. A session
+    whose tab was closed or reloaded is not from that moment on, one whose connection is lost from when the server
+    notices; it is again once the browser has renewed it. Where no server runs there is nobody to lose.
+    """
+    name = owner[0] if isinstance(owner, tuple) and owner else None
+    if not isinstance(name, SessionName) or name.connection is None:
+        return True
+    try:
+        return bool(runtime.get_instance().is_active_session(name.connection))
+    except RuntimeError:  # there is no server
+        return True
+
 
 _FIRST_PICTURE_SECONDS = 5.0
 
@@ -170,6 +204,17 @@ def dataset(settings: Settings) -> Dataset:
             return whole
         return _uploaded(name, _Content(content), chosen.n_samples, seed)
     return _named(chosen.dataset, chosen.n_samples, seed, os.environ.get("DR_TRANSFORMER_DATA"))
+
+
+def shows_images(settings: Settings) -> bool:
+    """Say whether tokens are images; True as well where the data cannot be had, for the paper's are images.
+
+    All data sets that are known by name are; only a file is looked at, so that a title does not wait for a download.
+    """
+    try:
+        return settings.values["dataset"] != UPLOAD or dataset(settings).image_shape is not None
+    except InputError:
+        return True
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the images …")

@@ -9,7 +9,7 @@ from streamlit import runtime
 
 from dr_transformer.engine import jobs
 from dr_transformer.engine.jobs import Background, Runner
-from dr_transformer.ui.presence import SessionName, connected
+from dr_transformer.ui.session import SessionName, connected
 
 
 class Endless(Background):

@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import Block
 
 from dr_transformer import ui
 from dr_transformer.ui.log_normaliser.limits import limits_text
-from dr_transformer.ui.sources import SHIM
+from dr_transformer.ui.text import SHIM
 
 PAGES = Path(__file__).parents[2] / "pages"
 INSIDE, LOG_NORMALISER, DIFFUSION = "4_Inside_a_block.py", "5_Log_normaliser.py", "6_Graph_diffusion.py"

@@ -3,7 +3,7 @@
 from streamlit.runtime.scriptrunner import RerunData
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
-from dr_transformer.ui.left_pages import PageRequests
+from dr_transformer.ui.streamlit_requests import PageRequests
 
 
 def test_a_request_of_the_page_that_is_left_does_not_undo_the_click() -> None:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dr_transformer import Config, DataConfig
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.ui.link import DEFAULTS
-from dr_transformer.ui.presets import PRESETS
+from dr_transformer.ui.sidebar import PRESETS
 from tests.machine import has_bfloat16, pretend
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.run import Run, Trajectory
 from dr_transformer.engine.run_cost import time_note
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.ui.summary import notes
+from dr_transformer.ui.text import notes
 
 
 @pytest.mark.parametrize(("n_classes", "expected"), [(10, 0), (12, 1)])

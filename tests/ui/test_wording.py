@@ -10,9 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer.quality.metrics import METRICS
-from dr_transformer.ui import run_canvas
-from dr_transformer.ui.canvas import latent_canvas
-from dr_transformer.ui.data_words import fitting
+from dr_transformer.ui import canvas
+from dr_transformer.ui.text import fitting
 
 ROOT = Path(__file__).parents[2]
 BASE = {"dataset": "your own file", "n_samples": "60", "n_components": "4", "n_blocks": "2"}
@@ -79,13 +78,14 @@ def test_images_of_a_file_are_images(page: str, title: str) -> None:
 
 def test_the_canvas_is_drawn_in_these_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Panels and colourings, which AppTest does not see."""
+    drawing = canvas.latent_canvas
     drawn: list[tuple[list[str], list[str]]] = []
 
     def recording(shown):
         drawn.append(([panel.title for panel in shown.panels], [each.name for each in shown.colourings]))
-        return latent_canvas(shown)
+        return drawing(shown)
 
-    monkeypatch.setattr(run_canvas, "latent_canvas", recording)
+    monkeypatch.setattr(canvas, "latent_canvas", recording)
     app = opened("app.py", np.random.default_rng(0).normal(size=(60, 5)))
     for _ in range(200):
         if app.session_state["last_run"].finished:

@@ -11,7 +11,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.words import NO_CLASSES, changed, describe, meaning, overlap, overlaps, told
 from dr_transformer.theory.variants import Variant, unroll_variant
-from dr_transformer.ui import words
+from dr_transformer.ui import text
 from dr_transformer.ui.inside.spectrum_canvas import panels
 from tests.ui.draw import test_page
 from tests.ui.inside.test_adjacency import PAGE
@@ -127,7 +127,7 @@ def many_blocks() -> None:
     import streamlit as st
 
     from dr_transformer import load
-    from dr_transformer.ui.words import panels_in_words
+    from dr_transformer.ui.text import panels_in_words
 
     data = load("mnist", 60)
     if st.session_state.get("plain"):
@@ -149,7 +149,7 @@ def test_much_is_measured_in_several_runs_and_once() -> None:
     app.run()
     assert app.session_state["many_overlaps"]["A, {frame}"][1][0] is before
     assert section(app)[0].startswith("**A, block 69**: ")
-    assert words._AT_ONCE == 50
+    assert text._AT_ONCE == 50
 
 
 def test_without_classes_it_says_so() -> None:

@@ -18,7 +18,7 @@ from dr_transformer.hardware.devices import spoken
 from dr_transformer.model import views
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
-from dr_transformer.ui.summary import capitalised, depth_line
+from dr_transformer.ui.text import capitalised, depth_line
 
 ORDER = ("transformer", *BASELINES)
 _FROM_ORIGIN = ("effective_rank", "mean_cosine")

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.quality.metrics import METRICS
-from dr_transformer.ui.data_words import fitting
+from dr_transformer.ui.text import fitting
 
 
 def figure_columns(*, images: bool, as_text: bool = False) -> dict[str, Any]:

@@ -15,17 +15,15 @@ from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import pinned_token
+from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
+from dr_transformer.ui.charts import show_depth_curves
 from dr_transformer.ui.compare.comparison import CURVES, colourings, curves, levels, panels, sentences, table
 from dr_transformer.ui.compare.figure_columns import figure_columns
 from dr_transformer.ui.compare.reality import reality_section
-from dr_transformer.ui.depth_curves import show_depth_curves
-from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised, status_line
-from dr_transformer.ui.words import picture_in_words
+from dr_transformer.ui.state import last_good
+from dr_transformer.ui.text import capitalised, picture_in_words, status_line
 
 _HEIGHT = 225  # of a panel: two rows and the depth stand on one screen of 1440 × 900
 

@@ -13,9 +13,8 @@ from dr_transformer.quality.replicates import DATA, Row, what_varies
 from dr_transformer.quality.scores import SUBSAMPLE
 from dr_transformer.ui import session
 from dr_transformer.ui.compare.figure_columns import figure_columns
-from dr_transformer.ui.data_words import fitting
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.text import capitalised, fitting, grouped
 
 _EXPLAINED = (
     "Every method again with other seeds, and on two data sets without structure: the same rows with their **values "
@@ -36,7 +35,7 @@ def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig)
             "Seeds k", 1, 50, 3, key="reality_seeds", width=140, help="How many seeds: the more, the surer the s.d."
         )
         with_umap = st.toggle("UMAP too", key="reality_umap", help="Slower: a layout for every seed and data set.")
-        run = st.button("Run", key="reality_run", help=f"On {counted(min(SUBSAMPLE, dataset.n_samples))} tokens each.")
+        run = st.button("Run", key="reality_run", help=f"On {grouped(min(SUBSAMPLE, dataset.n_samples))} tokens each.")
         stop = st.button("Cancel", key="reality_stop", help="Stops within a second or two; what there is stays.")
     asked = (dataset.key, config, baselines, n_seeds, with_umap)
     if run:
@@ -75,7 +74,7 @@ def _results(check: RealityCheck, *, running: bool) -> None:
     st.dataframe(frame, hide_index=True, column_config=columns, key="reality_table", height=height)
     c, q = check.config, check.baselines.baseline_components
     st.caption(
-        f"{counted(check.dataset.n_samples)} tokens, α = {c.alpha:g}, η = {c.eta:g}, L = {c.n_blocks}, q = "
+        f"{grouped(check.dataset.n_samples)} tokens, α = {c.alpha:g}, η = {c.eta:g}, L = {c.n_blocks}, q = "
         f"{c.n_components}; baselines: {q} dimensions, k = {check.baselines.n_neighbors}. "
         + capitalised(what_varies(check.dataset.n_samples, list(check.seeds)))
     )

@@ -14,7 +14,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 from dr_transformer.training.pairs import Comparison, Group, compare, group_rows
 from dr_transformer.training.results import Row, check_results, parse_results
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 MAX_MEGABYTES = 64
 _FILES = "diffusion_files"

@@ -14,12 +14,11 @@ from dr_transformer.errors import InputError
 from dr_transformer.training.outcome import NAMES
 from dr_transformer.training.results import Row
 from dr_transformer.ui import session
-from dr_transformer.ui.chart_table import tables_behind
+from dr_transformer.ui.charts import steady_chart, tables_behind
 from dr_transformer.ui.diffusion.controls import PRESET, Request, controls
 from dr_transformer.ui.diffusion.source import Source, escaped
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.steady_chart import steady_chart
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 _OWNER = "training"
 _ASKED, _JOB, _ROWS = "diffusion_asked", "diffusion_job", "diffusion_rows"

@@ -20,15 +20,13 @@ from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10, class_colours
 from dr_transformer.quality.words import last_passed
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import pinned_token
+from dr_transformer.ui.canvas import at_shared_depth, pinned_token
 from dr_transformer.ui.draw.board import drawing_board, drawn_ink
 from dr_transformer.ui.draw.table import drawn_table
-from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import at_shared_depth
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised, status_line
-from dr_transformer.ui.words import picture_in_words
+from dr_transformer.ui.state import last_good
+from dr_transformer.ui.text import capitalised, picture_in_words, status_line
 
 _CANVAS = "draw_canvas"
 _COLOUR = "#ff2fb3"  # of the drawing: like no class's, and seen on white and on black

@@ -13,15 +13,12 @@ from dr_transformer.engine.run import Run
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality.curves import CURVES
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import pinned_token
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.depth_curves import show_depth_curves
-from dr_transformer.ui.last_good import last_good
+from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
+from dr_transformer.ui.charts import show_depth_curves, tables_behind
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised, curves_line, notes, status_line
-from dr_transformer.ui.words import picture_in_words
+from dr_transformer.ui.state import last_good
+from dr_transformer.ui.text import capitalised, curves_line, notes, picture_in_words, status_line
 
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
 

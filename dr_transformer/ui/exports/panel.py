@@ -17,13 +17,13 @@ from dr_transformer.export import animation, session_file, tables
 from dr_transformer.export.figure_config import TEMPLATES, AnimationConfig, FigureConfig
 from dr_transformer.export.job import Charts, Measured, TableJob
 from dr_transformer.export.script import script
+from dr_transformer.ui.canvas import last_depth
 from dr_transformer.ui.compare.comparison import CURVES, curves, levels
 from dr_transformer.ui.exports import jobs
 from dr_transformer.ui.exports.session import session_section
 from dr_transformer.ui.exports.widgets import choice, declared_widgets, file_row
-from dr_transformer.ui.run_canvas import last_depth
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 MIME = {
     ".csv": "text/csv",

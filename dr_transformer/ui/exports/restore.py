@@ -13,11 +13,11 @@ from dr_transformer.errors import InputError
 from dr_transformer.export.metadata import read_settings
 from dr_transformer.export.session_file import Session, load
 from dr_transformer.export.settings import SavedSettings
+from dr_transformer.ui.canvas import GIVEN_SELECTION
 from dr_transformer.ui.exports.widgets import set_widgets
 from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device, missing_precision
-from dr_transformer.ui.loading import load_settings
-from dr_transformer.ui.run_canvas import GIVEN_SELECTION
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.state import load_settings
+from dr_transformer.ui.text import capitalised
 
 NOTES = "notes"
 """In the session: what the user has written."""

@@ -10,8 +10,8 @@ from dr_transformer.config import PARAMETERS
 from dr_transformer.engine.run import Run
 from dr_transformer.export import session_file
 from dr_transformer.export.files import settings as settings_of
+from dr_transformer.ui.canvas import last_depth, last_selection
 from dr_transformer.ui.exports.restore import NOTES, restore_section
-from dr_transformer.ui.run_canvas import last_depth, last_selection
 from dr_transformer.ui.sidebar import Settings
 
 

@@ -11,7 +11,7 @@ from dr_transformer.engine.jobs import Job
 from dr_transformer.parameters import Declared, Parameter
 from dr_transformer.ui.exports import jobs
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 _OWN: dict[str, bool | None] = {"automatic": None, "yes": True, "no": False}
 

@@ -22,8 +22,8 @@ from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage
 from dr_transformer.engine.run import Run
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.canvas import last_depth, run_canvas
+from dr_transformer.ui.charts import show_depth_curves, steady_chart, tables_behind
 from dr_transformer.ui.inside.alpha import alpha_section
 from dr_transformer.ui.inside.attention_jobs import adjacency_run, matrix_image
 from dr_transformer.ui.inside.matrix_table import matrix_table
@@ -37,13 +37,9 @@ from dr_transformer.ui.inside.neighbours import (
 )
 from dr_transformer.ui.inside.section_run import section_run
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.run_canvas import last_depth, run_canvas
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.sources import HILL
-from dr_transformer.ui.steady_chart import steady_chart
-from dr_transformer.ui.summary import capitalised, counted, status_line
-from dr_transformer.ui.words import picture_in_words
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import HILL, capitalised, grouped, picture_in_words, status_line
 
 _HEIGHT = 330
 
@@ -149,7 +145,7 @@ def _draw_matrix(run: Run, made: MatrixImage) -> None:
         with st.container(width="stretch"):
             side = n / len(image)
             pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""
-            size = f"{counted(n)} × {counted(n)}"
+            size = f"{grouped(n)} × {grouped(n)}"
             st.markdown(f"**A at block {made.block}**, {size}, rows and columns {ORDERS[made.order]}{pooled}.")
             st.markdown(
                 f"Its weight lies on average {distance_from_diagonal(image):.2f} of the side away from the diagonal; "

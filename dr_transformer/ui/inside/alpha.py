@@ -10,12 +10,11 @@ from dr_transformer.charts.attention import alpha_chart, mass_chart
 from dr_transformer.config import PARAMETERS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.alpha import AlphaTuning, relevant
-from dr_transformer.ui.chart_table import tables_behind
+from dr_transformer.ui.charts import steady_chart, tables_behind
 from dr_transformer.ui.inside import attention_jobs
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.steady_chart import steady_chart
-from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import capitalised, grouped
 
 _GRAPHS = {True: "symmetrised", False: "each token's own"}
 
@@ -103,7 +102,7 @@ def sentences(tuning: AlphaTuning, alpha: float) -> list[str]:
         if tuning.symmetric
         else f"the graph of each token's own {k} nearest"
     )
-    tokens = f"{counted(tuning.dataset.n_samples)} tokens"
+    tokens = f"{grouped(tuning.dataset.n_samples)} tokens"
     if not curve.inside:
         end = "above" if curve.best == curve.alphas[-1] else "below"
         return [f"For {where} of {tokens} the optimum lies {end} α = {curve.best:g}, where this curve ends."]

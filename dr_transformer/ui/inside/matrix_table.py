@@ -12,7 +12,7 @@ from dr_transformer.engine.adjacency import MatrixImage
 from dr_transformer.engine.run import Run
 from dr_transformer.quality.words import has_classes
 from dr_transformer.ui.session import runner, session_name
-from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.text import capitalised, grouped
 
 
 def matrix_table(run: Run, made: MatrixImage) -> bool:
@@ -55,10 +55,10 @@ def _cells(run: Run, made: MatrixImage) -> None:
     _table(table, 300)
     side = len(made.image)
     which = (
-        f"All {counted(side**2)} cells"
+        f"All {grouped(side**2)} cells"
         if len(table) == side**2
         else (
-            f"The {counted(len(table))} of {counted(side**2)} cells with the most attention; together they hold "
+            f"The {grouped(len(table))} of {grouped(side**2)} cells with the most attention; together they hold "
             f"{table['attention'].sum() / side:.0%} of it"
         )
     )

@@ -7,15 +7,14 @@ import streamlit as st
 from dr_transformer.charts.blocks import sub_step_curve
 from dr_transformer.engine.inside import InsideRun, depth_of
 from dr_transformer.engine.run import Run
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves
+from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside.block_diagram import LABELS
 from dr_transformer.ui.inside.jobs import inside_run, resume_inside, stop_inside
 from dr_transformer.ui.inside.objective_text import changes_table, gradient_sentence, sentences
 from dr_transformer.ui.inside.substep_panels import CANVAS
 from dr_transformer.ui.inside.substep_texts import PAPER
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.state import remembered
 
 BETAS = tuple(float(f"{10 ** (k / 10):.3g}") for k in range(-40, 11))
 """What the β sliders offer: ten a decade, from 0.0001 to 10."""

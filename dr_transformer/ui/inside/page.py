@@ -7,9 +7,9 @@ import streamlit as st
 from dr_transformer.errors import InputError
 from dr_transformer.ui import session
 from dr_transformer.ui.inside import adjacency, phase, spectrum, substeps
-from dr_transformer.ui.last_good import last_good
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.state import last_good
+from dr_transformer.ui.text import capitalised
 
 SECTIONS = {
     "Sub-steps and objective": substeps,

@@ -15,12 +15,11 @@ from dr_transformer.engine.sweep import Sweep
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import RESOLUTIONS, Grid
 from dr_transformer.ui import session
-from dr_transformer.ui.data_words import fitting
+from dr_transformer.ui.charts import steady_chart
 from dr_transformer.ui.inside.phase_load import clicked, load_a_cell, was_loaded
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.steady_chart import steady_chart
-from dr_transformer.ui.summary import capitalised, counted
+from dr_transformer.ui.text import capitalised, fitting, grouped
 
 _EXPLAINED = (
     "Two numbers rule a block (paper, section 3; its values, α = 30 and η = 0.4, section 4.1). **α** sharpens "
@@ -92,7 +91,7 @@ def _controls(dataset: Dataset, config: Config) -> tuple[Sweep, str]:
     n_samples = st.selectbox(
         "Tokens",
         sizes,
-        format_func=counted,
+        format_func=grouped,
         key="phase_tokens",
         width=120,
         help="On how many tokens each cell is run and measured: a class-balanced subset, with the sidebar's seed.",

@@ -9,8 +9,8 @@ from dr_transformer.charts.phase_reading import SYMBOLS, settings_text
 from dr_transformer.config import Config
 from dr_transformer.engine.sweep import Sweep
 from dr_transformer.quality.sweep_grid import Cell
-from dr_transformer.ui.loading import load_settings
-from dr_transformer.ui.summary import counted
+from dr_transformer.ui.state import load_settings
+from dr_transformer.ui.text import grouped
 
 
 def load_a_cell(job: Sweep, config: Config) -> None:
@@ -77,7 +77,7 @@ def _load(job: Sweep, cell: Cell) -> None:
     load_settings(values)
     st.session_state.pop("last_depth", None)
     n, n_cell = job.dataset.n_samples, job.n_samples
-    tokens = "" if n == n_cell else f" A run has all {counted(n)} tokens, the cell {counted(n_cell)}."
+    tokens = "" if n == n_cell else f" A run has all {grouped(n)} tokens, the cell {grouped(n_cell)}."
     said = f"Loaded {settings_text(job, cell)}; sidebar, link and pictures follow.{tokens}"
     st.session_state["phase_loaded"] = values, said
     st.session_state["phase_new"] = True

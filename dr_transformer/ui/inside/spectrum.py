@@ -12,18 +12,15 @@ from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.subset import subset, subset_sentence
 from dr_transformer.engine.spectrum import MOST_BLOCKS, N_MAPS, SpectrumRun, overlaps, verdict
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves
+from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside import attention_jobs
 from dr_transformer.ui.inside.neighbours import choose_neighbors
 from dr_transformer.ui.inside.spectrum_canvas import CANVAS, first_drawn, panels, spectrum_canvas
 from dr_transformer.ui.inside.substep_texts import PAPER
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.sources import BJORCK_GOLUB
-from dr_transformer.ui.summary import capitalised, counted
-from dr_transformer.ui.words import panels_in_words
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import BJORCK_GOLUB, capitalised, grouped, panels_in_words
 
 SIZES = (500, 1000, 2000, 4000)
 _NAMES = {
@@ -45,7 +42,7 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
         n_samples = st.selectbox(
             "Tokens",
             sizes,
-            format_func=counted,
+            format_func=grouped,
             key="spectrum_n",
             width=130,
             help="Time grows as their square: 2\u202f000 take about half a minute over 64 blocks.",
@@ -154,7 +151,7 @@ def _progress(run: SpectrumRun, stopped: bool) -> None:
     elif not run.finished:
         st.progress(run.progress, f"{run.progress:.0%}: block {min(done, total - 1)} of {total - 1}")
     else:
-        st.caption(f"{counted(run.dataset.n_samples)} tokens, {total - 1} blocks." if run.complete else "")
+        st.caption(f"{grouped(run.dataset.n_samples)} tokens, {total - 1} blocks." if run.complete else "")
 
 
 def _curves(run: SpectrumRun) -> None:

@@ -12,7 +12,7 @@ from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
 from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas
-from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.state import remembered
 
 CANVAS = "spectrum_canvas"
 _HEIGHT = 280

@@ -15,15 +15,13 @@ from dr_transformer.engine.inside import InsideRun, Place, sub_steps
 from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.words import changed, has_classes, overlaps
-from dr_transformer.ui.canvas import pinned_token
+from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
 from dr_transformer.ui.inside.block_diagram import LABELS, block_diagram, chosen_sub_step
 from dr_transformer.ui.inside.jobs import inside_run
 from dr_transformer.ui.inside.substep_frames import SubStepFrames
 from dr_transformer.ui.inside.substep_texts import PAPER, explained, figures_table
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.run_canvas import last_depth, run_canvas
-from dr_transformer.ui.summary import capitalised, status_line
-from dr_transformer.ui.words import picture_in_words
+from dr_transformer.ui.text import capitalised, picture_in_words, status_line
 
 CANVAS = "inside_canvas"
 _HEIGHT = 300

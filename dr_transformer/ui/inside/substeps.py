@@ -14,7 +14,7 @@ from dr_transformer.ui.inside.section_run import section_run
 from dr_transformer.ui.inside.substep_panels import substep_panels
 from dr_transformer.ui.inside.variants import variants_section
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import counted
+from dr_transformer.ui.text import grouped
 
 
 def show(dataset: Dataset, config: Config, settings: Settings) -> None:
@@ -24,7 +24,7 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
     if not run.keeps_sub_steps:
         n, q, L = run.dataset.n_samples, config.n_components, config.n_blocks
         raise InputError(
-            f"{counted(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take "
+            f"{grouped(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take "
             "fewer of one of them."
         )
     st.markdown(

@@ -18,16 +18,14 @@ from dr_transformer.engine.variants import SUBSAMPLE, VariantRun
 from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import latent_canvas
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.depth_curves import mark_depth
+from dr_transformer.ui.charts import mark_depth, tables_behind
 from dr_transformer.ui.inside.jobs import SLOTS, variant_runs
 from dr_transformer.ui.inside.objective import BETAS, TERMS
 from dr_transformer.ui.inside.substep_texts import PAPER
 from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.summary import capitalised
-from dr_transformer.ui.words import panels_in_words
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import capitalised, panels_in_words
 
 CANVAS = "variants_canvas"
 NAMES = {

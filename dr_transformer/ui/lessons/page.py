@@ -20,7 +20,7 @@ from dr_transformer.ui.lessons.sidebar import lesson_sidebar, load_step
 from dr_transformer.ui.link import put_in_link
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 FOLDER = "DR_TRANSFORMER_LESSONS"
 """Environment variable: a folder with more lessons, as `dr-transformer app --lessons` sets it."""

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dr_transformer.config import PARAMETERS
 from dr_transformer.ui.link import DEFAULTS
-from dr_transformer.ui.loading import load_settings
 from dr_transformer.ui.page import BEFORE_LESSON
 from dr_transformer.ui.sidebar import Settings, page_links, parameter_widget
+from dr_transformer.ui.state import load_settings
 
 
 def lesson_sidebar(

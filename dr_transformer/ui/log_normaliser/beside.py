@@ -7,8 +7,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dr_transformer.paths import asset
-from dr_transformer.ui.chart_table import tables_behind
-from dr_transformer.ui.steady_chart import steady_chart
+from dr_transformer.ui.charts import steady_chart, tables_behind
 
 
 def begin() -> None:

@@ -11,9 +11,8 @@ from dr_transformer.theory.gaussian_keys import Convergence
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser.jobs import corollary_run
 from dr_transformer.ui.log_normaliser.watch import watch
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.sources import SHIM
-from dr_transformer.ui.summary import counted
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import SHIM, grouped
 
 _DEFAULTS = {
     "corollary_tilt": 1.0,
@@ -91,14 +90,14 @@ def sentences(found: Convergence) -> list[str]:
         f"errors over {found.errors.shape[1]} draws). Expected of Monte Carlo: −0.50."
     ).replace("-", "−")
     share = (
-        f"s² = {found.tilt:g}: of {counted(int(n))} keys $N e^{{-s^2}}$ = {counted(round(counting))} count; the "
-        f"weights themselves show {counted(round(seen))} (1/Σp²)."
+        f"s² = {found.tilt:g}: of {grouped(int(n))} keys $N e^{{-s^2}}$ = {grouped(round(counting))} count; the "
+        f"weights themselves show {grouped(round(seen))} (1/Σp²)."
     )
     if found.tilt > 1 + 1e-9:
         ratio = found.rms[-1] / found.expected[-1]
         share += (
             f" Beyond s² = 1 the error falls more slowly, until N is far above $e^{{s^2}}$ = "
-            f"{counted(round(float(np.exp(found.tilt))))}: at the largest N it is {ratio:.2g} times the expected one. "
+            f"{grouped(round(float(np.exp(found.tilt))))}: at the largest N it is {ratio:.2g} times the expected one. "
             "1/Σp² is no warning, for it misses the keys that are not there."
         )
     return [slope, share]
@@ -115,6 +114,6 @@ def _about(job: CorollaryRun) -> str:
     c = job.settings
     return (
         f"Measured with μ = {c.mean:g}, σ² = {c.variance:g}, s² = {c.tilt:g}, {c.n_repeats} draws, seed "
-        f"{c.random_state}; on the right N = {counted(N_OF_DIMENSIONS[-1])}: at the same tilt the "
+        f"{c.random_state}; on the right N = {grouped(N_OF_DIMENSIONS[-1])}: at the same tilt the "
         "dimension adds √(d + s²) and no more."
     )

@@ -10,8 +10,8 @@ from dr_transformer.theory.hermite_modes import growth_factor
 from dr_transformer.ui.log_normaliser.beside import beside, show
 from dr_transformer.ui.log_normaliser.jobs import growth_run
 from dr_transformer.ui.log_normaliser.watch import watch
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.summary import counted
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import grouped
 
 _DEFAULTS = {"growth_variance": 1.0, "growth_mean": 0.0, "growth_n": 2000, "growth_seeds": 20}
 
@@ -53,7 +53,7 @@ def _controls() -> GrowthSettings:
             [1000, 2000, 4000],
             key="growth_n",
             width=150,
-            format_func=counted,
+            format_func=grouped,
             help="More particles: less chance, and time as the square of their number.",
         )
         seeds = st.slider("Samples", 5, 100, step=5, key="growth_seeds", width=150, help="Independent samples a mode.")
@@ -75,7 +75,7 @@ def _results(job: GrowthRun) -> None:
         f"{max(abs(each.quadrature / each.derived - 1) for each in job.found):.0e}."
     )
     st.caption(
-        f"± 2 standard errors over {len(job.found[0].bulk)} samples of {counted(c.n_particles)} particles, σ² = "
+        f"± 2 standard errors over {len(job.found[0].bulk)} samples of {grouped(c.n_particles)} particles, σ² = "
         f"{c.variance:g}, μ = {c.mean:g}. “Near η = 0”: particles within one standard deviation of it. Those far out "
         "have hardly any keys beyond them, respond less, and weigh most in Heₖ: the mode of all particles grows less."
     )

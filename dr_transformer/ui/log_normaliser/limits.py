@@ -8,7 +8,7 @@ import streamlit as st
 from dr_transformer.theory.exponential_family import asymmetry
 from dr_transformer.types import Floats
 from dr_transformer.ui.log_normaliser.beside import beside
-from dr_transformer.ui.sources import SHIM
+from dr_transformer.ui.text import SHIM
 
 _TEXT = """
 Derived in this project from Proposition 1 (SHIM):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dr_transformer.theory.particles import CONTRACTIONS, STARTS, Update
-from dr_transformer.ui.remember import remembered
+from dr_transformer.ui.state import remembered
 
 _STARTS = {"gaussian": "a Gaussian", "mixture": "a mixture of Gaussians", "ring": "a ring"}
 _STEPS = {True: "with residual", False: "without"}

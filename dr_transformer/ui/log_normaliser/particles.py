@@ -17,12 +17,11 @@ from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, 
 from dr_transformer.theory.particles import field, grid, start
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas, pinned_token
-from dr_transformer.ui.depth_curves import mark_depth
+from dr_transformer.ui.charts import mark_depth
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser.particle_controls import Chosen, controls
 from dr_transformer.ui.log_normaliser.particle_text import at_rest, claims, field_line
-from dr_transformer.ui.sources import SHIM
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import SHIM, capitalised
 
 CANVAS = "particles"
 _HEIGHT = 400

@@ -10,8 +10,8 @@ from dr_transformer.theory.exponential_family import Check, check_gradient, chec
 from dr_transformer.theory.particles import STARTS, start
 from dr_transformer.types import Floats
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.sources import SHIM
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import SHIM
 
 TOLERANCE = 1e-6
 AUTOMATIC = "automatic"

@@ -11,9 +11,8 @@ from dr_transformer.theory.renormalisation import RENORMALISATIONS
 from dr_transformer.ui.log_normaliser.beside import beside, pair, show
 from dr_transformer.ui.log_normaliser.jobs import theorem_run
 from dr_transformer.ui.log_normaliser.watch import watch
-from dr_transformer.ui.remember import remembered
-from dr_transformer.ui.sources import SHIM
-from dr_transformer.ui.summary import counted
+from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import SHIM, grouped
 
 _DEFAULTS = {
     "theorem_how": "empirical",
@@ -85,7 +84,7 @@ def _controls() -> TheoremSettings:
                 [300, 1000, 3000],
                 key="theorem_n",
                 width=150,
-                format_func=counted,
+                format_func=grouped,
                 help="More particles are nearer to the population, and are tested more sharply.",
             )
             steps = st.slider(
@@ -119,7 +118,7 @@ def _about(job: TheoremRun) -> str:
     c = job.settings
     level = job.found[False].level
     return (
-        f"Measured on {counted(c.n_particles)} particles in {c.n_dimensions} dimensions, σ² = {c.variance:g}, μ = "
+        f"Measured on {grouped(c.n_particles)} particles in {c.n_dimensions} dimensions, σ² = {c.variance:g}, μ = "
         f"{c.mean:g}, {c.how} renormalisation, seed {c.random_state}. A band is the {level:.0%} quantile of "
         f"{N_DRAWS} draws."
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dr_transformer.engine.jobs import Job
 from dr_transformer.ui.log_normaliser.jobs import stop
-from dr_transformer.ui.summary import capitalised
+from dr_transformer.ui.text import capitalised
 
 
 class Watched(Job, Protocol):

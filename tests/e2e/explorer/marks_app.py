@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dr_transformer.ui.depth_curves import show_depth_curves
+from dr_transformer.ui.charts import show_depth_curves
 
 N_BLOCKS = 4
 CURVES = {

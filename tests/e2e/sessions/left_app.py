@@ -7,9 +7,8 @@ import streamlit as st
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 
-from dr_transformer.ui.kept_messages import follow_kept_messages
-from dr_transformer.ui.left_pages import drop_requests_of_left_pages
 from dr_transformer.ui.poll import poll
+from dr_transformer.ui.streamlit_requests import drop_requests_of_left_pages, follow_kept_messages
 
 LONG = "long enough to be kept by the browser " * 20
 BEGINS_SECONDS = 1.0  # what a page needs that is opened for the first time: its imports

@@ -22,10 +22,10 @@ from dr_transformer.export.session_file import dump
 from dr_transformer.export.session_file import load as load_session
 from dr_transformer.export.settings import SavedSettings
 from dr_transformer.methods.pca import pca
+from dr_transformer.ui.canvas import GIVEN_SELECTION
 from dr_transformer.ui.exports import widgets as export_widgets
 from dr_transformer.ui.exports.panel import METHODS
 from dr_transformer.ui.exports.restore import app_values
-from dr_transformer.ui.run_canvas import GIVEN_SELECTION
 from tests.export.drawings import data
 
 ROOT = Path(__file__).parents[3]

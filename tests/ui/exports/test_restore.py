@@ -14,7 +14,7 @@ from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.files import settings
 from dr_transformer.export.metadata import read_settings
 from dr_transformer.export.session_file import dump
-from dr_transformer.ui.run_canvas import GIVEN_SELECTION
+from dr_transformer.ui.canvas import GIVEN_SELECTION
 from tests.export.drawings import data
 from tests.machine import pretend
 from tests.ui.exports.test_panel import CONFIG, opened, value

@@ -1,4 +1,4 @@
-"""Curves over depth under the picture, on which the browser marks where the canvas is without asking the server."""
+"""Charts on a page: drawn again without blinking, with the table behind them, marked at the canvas's depth."""
 
 from __future__ import annotations
 
@@ -6,12 +6,44 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from dr_transformer.canvas.parts import MAIN_CANVAS
 from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range
+from dr_transformer.charts.table import MOST, chart_table
 from dr_transformer.paths import asset_text
-from dr_transformer.ui.chart_table import tables_behind
+
+
+def steady_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
+    """`st.plotly_chart(chart, key=key, **options)`: the chart before it stays in sight until this one is drawn."""
+    container = f"{key}_steady"
+    with st.container(gap=None):
+        with st.container(key=container, gap=None):
+            st.plotly_chart(chart, key=key, **options)
+        _steady_component()(data={"container": container}, key=f"{key}_guard", height="content")
+
+
+@functools.cache
+def _steady_component() -> Any:
+    return st.components.v2.component("steady_chart", js=asset_text("steady_charts.js", "steady_chart.js"))
+
+
+def tables_behind(charts: Mapping[str, go.Figure], *, key: str, label: str = "Table") -> None:
+    """An expander with the numbers of `charts`, by name. Nothing of it is computed or sent while it is closed."""
+    expander = st.expander(label, key=f"{key}_table", on_change="rerun", type="compact")
+    if not expander.open:
+        return
+    with expander:
+        for number, (name, chart) in enumerate(charts.items()):
+            table = chart_table(chart)
+            st.caption(f"{name}: nothing is drawn yet." if table.empty else name)
+            if not table.empty:
+                st.dataframe(
+                    table, hide_index=True, key=f"{key}_table_{number}", height=min(35 * (len(table) + 1) + 3, 300)
+                )
+            if len(table) == MOST:
+                st.caption(f"The first {MOST} rows.")
 
 
 def show_depth_curves(
@@ -72,10 +104,10 @@ def mark_depth(
             for key, values in curves.items()
         },
     }
-    _component()(data=data, key=f"{container}_marks", height="content")
+    _marks_component()(data=data, key=f"{container}_marks", height="content")
 
 
 @functools.cache
-def _component() -> Any:
+def _marks_component() -> Any:
     js = asset_text("canvas/dom.js", "canvas/transport/shared_depth.js", "steady_charts.js", "depth_marks.js")
     return st.components.v2.component("depth_marks", js=js)

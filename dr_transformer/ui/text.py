@@ -1,16 +1,26 @@
-"""The sentences under the picture: what is shown, how long it took, how exact it is, and what to expect of it."""
+"""What the pages say: lines under the picture, the picture in words, words that fit the data, sources of formulas."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+import streamlit as st
 
 from dr_transformer.config import DATASETS, PARAMETERS
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.run import PREVIEW, Run
 from dr_transformer.engine.run_cost import time_note
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality.scores import SUBSAMPLE
+from dr_transformer.quality.words import NO_CLASSES, has_classes, last_passed, meaning, overlaps, sentences, told
+from dr_transformer.types import Floats
+
+PAPER = "[arXiv 2507.21040](https://arxiv.org/abs/2507.21040), section 3"
+SHIM = "Shim, [arXiv 2205.01080](https://arxiv.org/abs/2205.01080)"
+HILL = "Hill, [Ecology 54 (1973)](https://doi.org/10.2307/1934352)"
+BJORCK_GOLUB = "Björck and Golub, [Math. Comp. 27 (1973)](https://doi.org/10.1090/S0025-5718-1973-0348991-3)"
 
 # A parameter's name where it is one: many are ordinary words too.
 _NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})(?= = | must )")
@@ -22,12 +32,12 @@ def status_line(run: Run, is_preview: bool, explained: float | None = None) -> s
     `explained` is the share of the variance that the plane on screen holds, where it is known.
     """
     config, dataset = run.config, run.dataset
-    tokens, blocks = counted(dataset.n_samples), max(len(run.full.latents) - 1, 0)
+    tokens, blocks = grouped(dataset.n_samples), max(len(run.full.latents) - 1, 0)
     parts = [f"{tokens} tokens", f"{config.n_blocks} blocks in {run.seconds:.1f} s"]
     if not run.done.is_set():
         parts[1] = f"computing block {min(blocks + 1, config.n_blocks)} of {config.n_blocks}"
     if is_preview:
-        parts[0] = f"Preview: {counted(PREVIEW)} of the {tokens} tokens, run as if they were all"
+        parts[0] = f"Preview: {grouped(PREVIEW)} of the {tokens} tokens, run as if they were all"
     if explained is not None:
         parts.append(f"this plane holds {explained:.0%} of the variance")
     parts += [_precision(run), dataset.source.rstrip(".")]
@@ -43,9 +53,9 @@ def curves_line(run: Run) -> str:
         return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1, about the origin."
     which = "the first" if run.dataset.name in DATASETS else "random"
     fitted = int(0.8 * n)
-    said = [f"5-NN: fitted on {which} {counted(fitted)} tokens, scored on the other {counted(n - fitted)}."]
+    said = [f"5-NN: fitted on {which} {grouped(fitted)} tokens, scored on the other {grouped(n - fitted)}."]
     if curves["nmi"]:
-        sample = f"a seeded subsample of {counted(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
+        sample = f"a seeded subsample of {grouped(SUBSAMPLE)}" if n > SUBSAMPLE else "all tokens"
         said.append(f"NMI: {sample}, one cluster a class.")
     if None in curves["nmi"]:
         said.append("It is missing where k-means cannot tell as many points apart, or a class has too few tokens.")
@@ -113,6 +123,97 @@ def _precision(run: Run) -> str:
     return said
 
 
-def counted(number: int) -> str:
+def grouped(number: int) -> str:
     """The number with thin spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+_OTHERWISE = {"pixel": "feature", "image": "token", "digit": "token"}
+_SAID = re.compile(rf"\b(an )?({'|'.join(_OTHERWISE)})(?=s?\b)", re.IGNORECASE)
+
+
+def fitting(text: str, *, images: bool) -> str:
+    """The text as it is where tokens are `images`; otherwise tokens and features instead of images and pixels."""
+    return text if images else _SAID.sub(_for_a_table, text)
+
+
+def _for_a_table(found: re.Match[str]) -> str:
+    article, word = found.groups()
+    instead = _OTHERWISE[word.lower()]
+    instead = instead.capitalize() if word[0].isupper() else instead
+    return f"{'A' if article[0] == 'A' else 'a'} {instead}" if article else instead
+
+
+_IN_WORDS = "The picture in words"
+_AT_ONCE = 50  # blocks measured in one script run: of 2 000 tokens in 128 dimensions each takes 5 ms
+
+
+def picture_in_words(run: Run, depth: float, also: str = "") -> None:
+    """A closed section with the description at `depth`; empty until the run is done. Measured once for each run.
+
+    `also`: what else is to be said of the picture.
+    """
+    with st.expander(_IN_WORDS, key="picture_in_words"):
+        st.markdown(_described(run, depth))
+        if also:
+            st.markdown(also)
+
+
+def panels_in_words(
+    panels: Mapping[str, tuple[Hashable, Sequence[Floats]]],
+    dataset: Dataset,
+    depth: float,
+    *,
+    key: str,
+    dimensions: str = "in all latent dimensions",
+    random_state: int = 42,
+) -> bool:
+    """A closed section with what each of a canvas's `panels` shows at `depth`. Measured only while it is open, once.
+
+    By title, in which {frame} is the block: what the panel follows from, and the latents (n, q) at each block; of a
+    panel that does not move, one. More of these may come, of the same. `dimensions` says in words which q there are.
+    Returns whether there is more to measure: the fragment is then to `poll`.
+    """
+    section = st.expander(_IN_WORDS, key=f"{key}_in_words", on_change="rerun")
+    if not section.open:
+        return False
+    labels, names = dataset.labels, dataset.class_names
+    with section:
+        if labels is None or not has_classes(labels):
+            st.markdown(NO_CLASSES)
+            return False
+        kept = st.session_state.get(f"{key}_overlaps", {})
+        found, left = {}, _AT_ONCE
+        for title, (source, latents) in panels.items():
+            before = kept.get(title, (None, []))
+            known = before[1] if before[0] == source else []
+            new = overlaps(latents[len(known) :][:left], labels, len(names), random_state)
+            left -= len(new)
+            by_block = (known + new)[: len(latents)]
+            found[title] = (source, known + new)
+            if by_block:
+                block = last_passed(by_block, depth)
+                said = told(by_block, names, block, moves="{frame}" in title)
+                st.markdown(f"**{title.replace('{frame}', f'block {block}')}**: {said}")
+        st.session_state[f"{key}_overlaps"] = found
+        st.caption(meaning(dimensions))
+    return any(len(found[title][1]) < len(latents) for title, (_, latents) in panels.items())
+
+
+def _described(run: Run, depth: float) -> str:
+    dataset = run.dataset
+    if not run.done.is_set() or run.error:
+        return "It is described once the last block is computed."
+    if dataset.labels is None or not has_classes(dataset.labels):
+        return NO_CLASSES
+    return sentences(_overlaps(run), dataset.class_names, depth)
+
+
+def _overlaps(run: Run) -> list[Floats]:
+    dataset = run.dataset
+    assert dataset.labels is not None
+    kept: tuple[Run, list[Floats]] | None = st.session_state.get("overlaps")
+    if kept is None or kept[0] is not run:
+        found = overlaps(run.full.latents, dataset.labels, len(dataset.class_names), run.config.random_state)
+        kept = st.session_state["overlaps"] = (run, found)
+    return kept[1]

@@ -1,0 +1,63 @@
+"""What the session keeps: widgets as they were left, the last that could be computed, settings loaded at one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from dr_transformer.errors import InputError
+from dr_transformer.ui.link import LAST_BLOCK, LOADED_DEPTH
+from dr_transformer.ui.text import capitalised
+
+
+@contextmanager
+def remembered(name: str, defaults: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, draw widgets whose keys are those of `defaults`, without values of their own.
+
+    They begin with the default, or with what they had on the last visit, which Streamlit forgets with the page.
+    """
+    kept: dict[str, Any] = st.session_state.setdefault(f"{name}_kept", {})
+    for key, default in defaults.items():
+        st.session_state.setdefault(key, kept.get(key, default))
+    yield
+    kept.update({key: st.session_state[key] for key in defaults})
+
+
+T = TypeVar("T")
+
+
+def last_good(key: str, make: Callable[[], T], *, what: str = "The picture below is") -> T | None:
+    """What `make` returns, kept in the session under `key`; after an `InputError`, said, what it returned last or None.
+
+    The sentence comes and goes in a container of its own: what stands below must keep its place among the page's
+    elements, or the browser would build the canvas anew.
+    """
+    with st.container():
+        try:
+            found = make()
+        except InputError as error:
+            last: T | None = st.session_state.get(key)
+            st.error(capitalised(str(error)) + (f" {what} the last that could be computed." if last else ""))
+            return last
+    st.session_state[key] = found
+    return found
+
+
+REPLACED = "replaced_settings"
+"""In the session: the settings before the last ones that were loaded, which the browser may still have."""
+
+
+def load_settings(changed: Mapping[str, Any], depth: float | None = None) -> None:
+    """Give the parameters `changed` new values, those without a widget on this page too, and go to `depth`.
+
+    None is the last block. To be called before the sidebar is drawn, as in a widget's callback.
+    """
+    state = st.session_state
+    state[REPLACED] = state.get("settings", {})
+    state["settings"] = state[REPLACED] | dict(changed)
+    state.update(changed)
+    state["start_depth"] = state[LOADED_DEPTH] = LAST_BLOCK if depth is None else depth
+    state["resets"] = state.get("resets", 0) + 1
