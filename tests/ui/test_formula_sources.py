@@ -20,7 +20,7 @@ SOURCE = re.compile(r"arxiv\.org/abs/|arXiv \d|doi\.org/|[Dd]erived in this proj
 # Of each page and section, the modules whose formulas it shows, and how many there are.
 SHOWN = {
     (INSIDE, "Sub-steps and objective"): (
-        ("inside/substep_panels", "inside/objective", "inside/variants", "inside/reparametrisation"),
+        ("inside/substeps", "inside/objective", "inside/variants", "inside/reparametrisation"),
         6,
     ),
     (INSIDE, "Attention is a graph"): (("inside/adjacency", "inside/alpha"), 3),

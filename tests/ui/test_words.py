@@ -12,7 +12,7 @@ from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.words import NO_CLASSES, changed, describe, meaning, overlap, overlaps, told
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui import text
-from dr_transformer.ui.inside.spectrum_canvas import panels
+from dr_transformer.ui.inside.spectrum import panels
 from tests.ui.draw import test_page
 from tests.ui.inside.test_adjacency import PAGE
 from tests.ui.inside.test_adjacency import SMALL as QUERY

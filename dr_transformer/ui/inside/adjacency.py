@@ -11,22 +11,18 @@ from dr_transformer.canvas.parts import classes
 from dr_transformer.canvas.picture import colourings, picture
 from dr_transformer.charts.attention import (
     HISTOGRAM_HEIGHT,
-    MATRIX_HEIGHT,
-    brightest,
-    distance_from_diagonal,
-    matrix_chart,
     neighbours_histogram,
     rounded,
 )
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage
+from dr_transformer.engine.adjacency import AdjacencyRun
 from dr_transformer.engine.run import Run
 from dr_transformer.ui.canvas import last_depth, run_canvas
 from dr_transformer.ui.charts import show_depth_curves, steady_chart, tables_behind
 from dr_transformer.ui.inside.alpha import alpha_section
-from dr_transformer.ui.inside.attention_jobs import adjacency_run, matrix_image
-from dr_transformer.ui.inside.matrix_table import matrix_table
+from dr_transformer.ui.inside.jobs import adjacency_run, section_run
+from dr_transformer.ui.inside.matrix import keep_place, matrix_section
 from dr_transformer.ui.inside.neighbours import (
     CANVAS,
     attended,
@@ -35,11 +31,9 @@ from dr_transformer.ui.inside.neighbours import (
     percent,
     show_neighbours,
 )
-from dr_transformer.ui.inside.section_run import section_run
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import HILL, capitalised, grouped, picture_in_words, status_line
+from dr_transformer.ui.text import HILL, capitalised, picture_in_words, status_line
 
 _HEIGHT = 330
 
@@ -98,71 +92,10 @@ def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
             show_neighbours(run, token, block, None if adjacency.graph is None else adjacency.graph.indices[token])
         elif token is None:
             st.caption("No token is chosen: click a point.")
-    pending |= _matrix(run, block, n_neighbors)
+    pending |= matrix_section(run, block, n_neighbors)
     _figures(run, adjacency, block)
     with place:
         poll(pending, seconds=0.25 if not run.done.is_set() else 0.5, key="adjacency_poll")
-
-
-def _matrix(run: Run, block: int, n_neighbors: int) -> bool:
-    """A as an image; while another is computed, the last one of this run stays. Returns whether one is computed."""
-    st.subheader("All rows: A as an image", anchor=False)
-    possible = [order for order in ORDERS if order != "class" or run.dataset.labels is not None]
-    with remembered("matrix", {"matrix_order": possible[0]}):
-        if st.session_state["matrix_order"] not in possible:
-            st.session_state["matrix_order"] = possible[0]
-        order = st.segmented_control(
-            "Order of the tokens",
-            possible,
-            required=True,
-            format_func=ORDERS.__getitem__,
-            key="matrix_order",
-            help="Of rows and columns alike. The Fiedler vector of the pixels' kNN graph puts neighbours together.",
-        )
-    made = matrix_image(run, block, str(order), n_neighbors)
-    pending = not made.finished  # asked first: what is drawn below is then all there is, or is drawn again
-    last: MatrixImage | None = st.session_state.get("matrix_shown")
-    if made.image is not None or last is None or last.run is not run:
-        st.session_state["matrix_shown"] = last = made
-    with st.container():
-        if made.error:
-            st.error(capitalised(made.error))
-        elif last.image is None:
-            _keep_place(MATRIX_HEIGHT)
-        else:
-            _draw_matrix(run, last)
-            pending |= matrix_table(run, last)
-    return pending
-
-
-def _draw_matrix(run: Run, made: MatrixImage) -> None:
-    n, image = run.dataset.n_samples, made.image
-    assert image is not None
-    chart = matrix_chart(image, n, made.labels, run.dataset.class_names)
-    with st.container(horizontal=True):
-        with st.container(width=520):
-            steady_chart(chart, key="matrix", height=int(chart.layout.height))
-        with st.container(width="stretch"):
-            side = n / len(image)
-            pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""
-            size = f"{grouped(n)} × {grouped(n)}"
-            st.markdown(f"**A at block {made.block}**, {size}, rows and columns {ORDERS[made.order]}{pooled}.")
-            st.markdown(
-                f"Its weight lies on average {distance_from_diagonal(image):.2f} of the side away from the diagonal; "
-                "in random order that would be 0.33. The nearer, the more of the graph this order shows."
-            )
-            if made.labels is not None:
-                st.markdown("Lines mark where a class ends; inside a class, tokens are along the Fiedler vector.")
-            st.caption(
-                "Colour, logarithmic: attention over uniform attention, 1/(n − 1); darkest at a tenth of it or less, "
-                f"brightest at {rounded(10 ** brightest(image, n))} times it or more."
-            )
-
-
-def _keep_place(height: int) -> None:
-    """So that nothing moves when a chart comes."""
-    with st.container(height=height, border=False):
-        st.caption("Computing …")
 
 
 def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
@@ -181,7 +114,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
         st.error(capitalised(adjacency.error))
     with st.container():
         if here is None:
-            _keep_place(HISTOGRAM_HEIGHT)
+            keep_place(HISTOGRAM_HEIGHT)
         else:
             chart = neighbours_histogram(here.effective)
             steady_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})

@@ -11,7 +11,7 @@ from dr_transformer.config import PARAMETERS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.alpha import AlphaTuning, relevant
 from dr_transformer.ui.charts import steady_chart, tables_behind
-from dr_transformer.ui.inside import attention_jobs
+from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import capitalised, grouped
@@ -46,11 +46,11 @@ def alpha_section(dataset: Dataset, config: Config, n_neighbors: int) -> None:
     if run:
         st.session_state["alpha_asked"] = asked
     elif stop:
-        attention_jobs.stop("alpha")
+        jobs.stop("alpha")
         st.session_state.pop("alpha_asked", None)
     tuning: AlphaTuning | None = None
     if st.session_state.get("alpha_asked") == asked:
-        tuning = attention_jobs.alpha_tuning(dataset, config, n_neighbors, bool(symmetric))
+        tuning = jobs.alpha_tuning(dataset, config, n_neighbors, bool(symmetric))
         st.session_state["alpha_tuning"] = (asked, tuning)
     last = st.session_state.get("alpha_tuning")
     with st.container(gap=None):

@@ -1,4 +1,4 @@
-"""The session's jobs of the section "Sub-steps and objective"; their owners' names are those `leave_page` knows."""
+"""The run that a section of Inside a block is about, and the session's jobs of all sections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,30 @@ import streamlit as st
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.engine.adjacency import MAX_SAMPLES, AdjacencyRun, MatrixImage
+from dr_transformer.engine.alpha import AlphaTuning, relevant
 from dr_transformer.engine.inside import InsideRun
 from dr_transformer.engine.reparametrisation import Reparametrisation
 from dr_transformer.engine.run import Run
+from dr_transformer.engine.spectrum import SpectrumRun
 from dr_transformer.engine.variants import VariantRun
 from dr_transformer.theory.variants import Variant
-from dr_transformer.ui.session import runner, session_name
+from dr_transformer.ui import session
+from dr_transformer.ui.session import graphs, runner, session_name
+
+
+def section_run(dataset: Dataset, config: Config) -> Run:
+    """The run, begun; of more than `MAX_SAMPLES` tokens a subset as if it were all, and that is said.
+
+    Raises `InputError` for what stopped it.
+    """
+    seed = config.random_state
+    run = session.begun(session.run(subset(dataset, MAX_SAMPLES, seed), config))
+    if run.dataset is not dataset:
+        st.info(f"This section runs on {subset_sentence(dataset, MAX_SAMPLES, seed)}, as if they were all.")
+    return run
+
 
 SLOTS = 4  # variants that are run side by side
 
@@ -60,3 +78,36 @@ def reparametrisation(dataset: Dataset, config: Config, eta: float) -> Reparamet
     same = replace(config, graph_diffusion=False, precision="auto")  # it runs in both precisions
     make = functools.partial(Reparametrisation, dataset, same, eta)
     return runner().submit(("reparametrisation", dataset.key, same, eta), make, (session_name(), "reparametrisation"))
+
+
+def adjacency_run(run: Run, n_neighbors: int) -> AdjacencyRun:
+    """The graph that A is at every block of a run."""
+    key = ("adjacency", id(run), n_neighbors)  # no other can have this id while the job holds the run
+    make = functools.partial(AdjacencyRun, run, n_neighbors, graphs())
+    return runner().submit(key, make, (session_name(), "adjacency"))
+
+
+def matrix_image(run: Run, block: int, order: str, n_neighbors: int) -> MatrixImage:
+    """A as an image at one block."""
+    key = ("matrix", id(run), block, order, n_neighbors)
+    make = functools.partial(MatrixImage, run, block, order, n_neighbors, graphs())
+    return runner().submit(key, make, (session_name(), "matrix"))
+
+
+def alpha_tuning(dataset: Dataset, config: Config, n_neighbors: int, symmetric: bool) -> AlphaTuning:
+    """The best α. Only what it depends on is part of its key: the α of now, η or the depth change nothing."""
+    same = relevant(config)
+    make = functools.partial(AlphaTuning, dataset, same, n_neighbors, symmetric, graphs())
+    return runner().submit(("alpha", dataset.key, same, n_neighbors, symmetric), make, (session_name(), "alpha"))
+
+
+def spectrum_run(dataset: Dataset, config: Config, n_components: int, n_neighbors: int) -> SpectrumRun:
+    """The spectrum over depth."""
+    make = functools.partial(SpectrumRun, dataset, config, n_components, n_neighbors, graphs())
+    key = ("spectrum", dataset.key, config, n_components, n_neighbors)
+    return runner().submit(key, make, (session_name(), "spectrum"))
+
+
+def stop(kind: str) -> None:
+    """Stop the session's job of this kind: "alpha" or "spectrum"."""
+    runner().release((session_name(), kind))

@@ -14,11 +14,10 @@ from dr_transformer.model.unroll import LAYER_NORM_EPS
 from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.charts import tables_behind
 from dr_transformer.ui.inside.jobs import reparametrisation
-from dr_transformer.ui.inside.substep_texts import PAPER
 from dr_transformer.ui.inside.variants import sample_sentence
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import PAPER, capitalised
 
 WITHOUT_EPSILON = (
     f"In float64 it comes from LayerNorm's ε = {LAYER_NORM_EPS:g}: without ε less than 1e-13 stays, which is rounding. "

@@ -16,6 +16,9 @@ from dr_transformer.model.views import principal_axes
 from dr_transformer.types import Floats
 from dr_transformer.ui.inside.block_diagram import LABELS
 
+CANVAS = "inside_canvas"
+"""The canvas that shows them."""
+
 
 class SubStepFrames:
     """Grows with the run. Of the views, "axes" shows two latent axes, the others the principal plane of one block.

@@ -21,11 +21,10 @@ from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.charts import mark_depth, tables_behind
 from dr_transformer.ui.inside.jobs import SLOTS, variant_runs
 from dr_transformer.ui.inside.objective import BETAS, TERMS
-from dr_transformer.ui.inside.substep_texts import PAPER
 from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import capitalised, panels_in_words
+from dr_transformer.ui.text import PAPER, capitalised, panels_in_words
 
 CANVAS = "variants_canvas"
 NAMES = {

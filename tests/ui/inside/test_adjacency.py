@@ -15,7 +15,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.theory.alpha_tuning import tune_alpha
 from dr_transformer.theory.attention_graph import class_order, fiedler_order
-from dr_transformer.ui.inside import attention_jobs
+from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.alpha import usable
 from dr_transformer.ui.inside.neighbours import next_of, percent
 
@@ -184,7 +184,7 @@ def test_a_curve_of_other_settings_says_so() -> None:
 
 def test_the_tuning_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = []
-    monkeypatch.setattr(attention_jobs, "stop", lambda kind: stopped.append(kind))
+    monkeypatch.setattr(jobs, "stop", lambda kind: stopped.append(kind))
     app = open_page()
     app.button(key="alpha_stop").click().run()
     assert stopped == ["alpha"]
@@ -192,7 +192,7 @@ def test_the_tuning_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_tokens_are_a_subset_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dr_transformer.ui.inside.section_run.MAX_SAMPLES", 200)
+    monkeypatch.setattr("dr_transformer.ui.inside.jobs.MAX_SAMPLES", 200)
     app = open_page()
     assert "200 of 300 tokens, class-balanced, drawn with seed 42" in app.info[0].value
     assert any("200 × 200" in m.value for m in app.markdown)

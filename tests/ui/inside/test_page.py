@@ -18,7 +18,7 @@ from dr_transformer.engine import run
 from dr_transformer.engine.inside import Place, depth_of
 from dr_transformer.theory.objective import data_gradients, objective
 from dr_transformer.theory.variants import Variant, unroll_variant
-from dr_transformer.ui.inside import section_run
+from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON
 
 ROOT = Path(__file__).parents[3]
@@ -182,7 +182,7 @@ def test_a_run_that_cannot_be_is_one_sentence() -> None:
 
 
 def test_many_tokens_run_as_a_subset_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(section_run, "MAX_SAMPLES", 200)
+    monkeypatch.setattr(jobs, "MAX_SAMPLES", 200)
     app = opened()
     said = "This section runs on 200 of 300 tokens, class-balanced, drawn with seed 42, as if they were all."
     assert said in [i.value for i in app.info]

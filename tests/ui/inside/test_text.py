@@ -8,8 +8,8 @@ from dr_transformer import Config
 from dr_transformer.engine.inside import Cosines, LatentFigures
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
-from dr_transformer.ui.inside.objective_text import changes_table, gradient_sentence, sentences
-from dr_transformer.ui.inside.substep_texts import explained, figures_table
+from dr_transformer.ui.inside.objective import changes_table, gradient_sentence, sentences
+from dr_transformer.ui.inside.substeps import explained, figures_table
 
 
 def objectives(*terms: tuple[float, float]) -> list[Objective]:
