@@ -10,8 +10,8 @@ from dr_transformer.bench.job import BenchJob
 from dr_transformer.bench.transformer import left_out
 from dr_transformer.hardware.machine import machine
 from dr_transformer.ui import session
-from dr_transformer.ui.poll import poll
-from dr_transformer.ui.text import capitalised, grouped
+from dr_transformer.ui.job_panel import followed, started
+from dr_transformer.ui.text import grouped
 
 _EXPLAINED = (
     "What this computer does, measured now: each method of this app and the plain implementation that it replaces, in "
@@ -34,32 +34,27 @@ def performance() -> None:
             width=280,
             help="More tokens take longer: about five minutes in all for 10 000 on two AVX-512 cores.",
         )
-        run = st.button("Measure", key="bench_run", help="Measures everything; other pages go on meanwhile.")
-        stop = st.button("Cancel", key="bench_stop", help="Stops after the call that is being timed.")
-    if run:
-        st.session_state["bench_asked"] = n_samples
-        session.forget_bench()
-    elif stop:
-        session.stop_bench()
-        st.session_state.pop("bench_asked", None)
-    asked = st.session_state.get("bench_asked")
-    job: BenchJob | None = session.bench(asked) if asked else st.session_state.get("bench_job")
-    st.session_state["bench_job"] = job
-    with st.container(gap=None):
-        poll(asked is not None and job is not None and not job.finished, seconds=1.0, key="bench_poll")
-    if job is not None:
-        _results(job, running=asked is not None)
+        wanted = started(
+            "bench",
+            n_samples,
+            keeps=True,
+            label="Measure",
+            help="Measures everything; other pages go on meanwhile.",
+            stop_help="Stops after the call that is being timed.",
+        )
+    job = followed(
+        "bench",
+        None,
+        lambda: session.bench(st.session_state["bench_asked"]),
+        lambda job: job.current,
+        wanted=wanted,
+        seconds=1.0,
+    )
+    if job is not None and job.results:
+        _results(job)
 
 
-def _results(job: BenchJob, *, running: bool) -> None:
-    if job.error:
-        st.error(capitalised(job.error))
-    elif running and not job.finished:
-        st.progress(job.progress, f"{job.progress:.0%}: {job.current}")
-    elif not job.finished:
-        st.caption(f"Stopped at {job.progress:.0%}.")
-    if not job.results:
-        return
+def _results(job: BenchJob) -> None:
     number = st.column_config.NumberColumn
     columns = {
         "seconds": number(format="%.3f", help="Median time of one call."),

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import os
 import uuid
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from dr_transformer.bench.job import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset, load, load_bytes
 from dr_transformer.engine.baselines import BaselineRun
-from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.jobs import J, Runner
 from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
@@ -73,6 +73,17 @@ def runner() -> Runner:
     return made
 
 
+def submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:
+    """Return the session's job of this kind: found by `key`, made, or taken up again. The one before is given up."""
+    return runner().submit(key, make, (session_name(), kind))
+
+
+def stop(*kinds: str) -> None:
+    """Stop the session's jobs of these kinds at their next step; what they have found stays."""
+    for kind in kinds:
+        runner().release((session_name(), kind))
+
+
 @st.cache_resource(show_spinner=False)
 def graphs() -> GraphStore:
     """The kNN graphs of this server's data sets."""
@@ -86,7 +97,7 @@ def run(dataset: Dataset, config: Config) -> Run:
         check_memory(dataset.n_samples, config, dataset.Y.dtype)  # of a new one alone: others hold theirs already
         return Run(dataset, config, graphs())
 
-    return runner().submit(("run", dataset.key, config), make, (session_name(), "run"))
+    return submit("run", ("run", dataset.key, config), make)
 
 
 def begun(run: Run) -> Run:
@@ -111,7 +122,7 @@ def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) ->
     same = Config(random_state=config.random_state, device=config.device)
     drawn = replace(baselines, align="none")
     make = functools.partial(BaselineRun, dataset, same, drawn, graphs(), umap_worker())
-    return runner().submit(("baselines", dataset.key, same, drawn), make, (session_name(), "baselines"))
+    return submit("baselines", ("baselines", dataset.key, same, drawn), make)
 
 
 def stop_umap(baselines: BaselineRun) -> bool:
@@ -123,7 +134,7 @@ def stop_umap(baselines: BaselineRun) -> bool:
 def measurement(run: Run, baselines: BaselineRun) -> Measurement:
     """The session's quality figures of a run's blocks."""
     key = ("measurement", id(run), id(baselines))  # no other can have these while the measurement holds them
-    return runner().submit(key, functools.partial(Measurement, run, baselines), (session_name(), "measurement"))
+    return submit("measurement", key, functools.partial(Measurement, run, baselines))
 
 
 def reality_check(
@@ -133,40 +144,19 @@ def reality_check(
     worker = umap_worker() if with_umap else None
     make = functools.partial(RealityCheck, dataset, config, baselines, n_seeds, worker)
     key = ("reality check", dataset.key, config, baselines, n_seeds, with_umap)
-    return runner().submit(key, make, (session_name(), "reality check"))
-
-
-def stop_reality_check() -> None:
-    """Stop it within a piece of its work."""
-    runner().release((session_name(), "reality check"))
+    return submit("reality check", key, make)
 
 
 def sweep(made: Sweep) -> Sweep:
     """The session's phase diagram: started, found, or taken up again. One that only reads the disk is not shared."""
     key = ("recall", id(made)) if made.recall_only else made.key  # no other can have it while the runner holds it
-    return runner().submit(key, lambda: made, (session_name(), "sweep"))
-
-
-def stop_sweep() -> None:
-    """Stop it within a cell; those that are computed stay."""
-    runner().release((session_name(), "sweep"))
+    return submit("sweep", key, lambda: made)
 
 
 def bench(n_samples: int) -> BenchJob:
-    """The session's measurement of this machine."""
-    serial = st.session_state.setdefault("bench_serial", 0)
-    key = ("bench", session_name(), serial, n_samples)
-    return runner().submit(key, functools.partial(BenchJob, n_samples), (session_name(), "bench"))
-
-
-def forget_bench() -> None:
-    """Measure anew the next time."""
-    st.session_state["bench_serial"] = st.session_state.get("bench_serial", 0) + 1
-
-
-def stop_bench() -> None:
-    """Stop it after the call that is being measured."""
-    runner().release((session_name(), "bench"))
+    """The session's measurement of this machine, another one at each press of the button."""
+    key = ("bench", session_name(), st.session_state.get("bench_serial", 0), n_samples)
+    return submit("bench", key, functools.partial(BenchJob, n_samples))
 
 
 def leave_page() -> None:
@@ -176,8 +166,7 @@ def leave_page() -> None:
     kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
     kinds += ["drawn", "web page", "figure", "film", "table"]
     kinds += ["training", "class attention"]
-    for kind in kinds:
-        runner().release((session_name(), kind))
+    stop(*kinds)
 
 
 def session_name() -> SessionName:

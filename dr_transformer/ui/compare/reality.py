@@ -13,7 +13,7 @@ from dr_transformer.quality.replicates import DATA, Row, what_varies
 from dr_transformer.quality.scores import SUBSAMPLE
 from dr_transformer.ui import session
 from dr_transformer.ui.compare.figure_columns import figure_columns
-from dr_transformer.ui.poll import poll
+from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.text import capitalised, fitting, grouped
 
 _EXPLAINED = (
@@ -35,36 +35,29 @@ def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig)
             "Seeds k", 1, 50, 3, key="reality_seeds", width=140, help="How many seeds: the more, the surer the s.d."
         )
         with_umap = st.toggle("UMAP too", key="reality_umap", help="Slower: a layout for every seed and data set.")
-        run = st.button("Run", key="reality_run", help=f"On {grouped(min(SUBSAMPLE, dataset.n_samples))} tokens each.")
-        stop = st.button("Cancel", key="reality_stop", help="Stops within a second or two; what there is stays.")
-    asked = (dataset.key, config, baselines, n_seeds, with_umap)
-    if run:
-        st.session_state["reality_asked"] = asked
-    check: RealityCheck | None = None
-    if st.session_state.get("reality_asked") == asked and not stop:
-        check = session.reality_check(dataset, config, baselines, n_seeds, with_umap)
-        st.session_state["reality_check"] = (asked, check)
-    elif stop:
-        session.stop_reality_check()
-        st.session_state.pop("reality_asked", None)
-    last = st.session_state.get("reality_check")
-    with st.container(gap=None):
-        poll(check is not None and not check.finished, seconds=1.0, key="reality_poll")
-    if last is not None:
-        if last[0][:3] != asked[:3]:
-            st.warning("These figures are of other settings than the page has now; press Run for the new ones.")
-        _results(last[1], running=check is not None)
+        asked = (dataset.key, config, baselines, n_seeds, with_umap)
+        wanted = started(
+            "reality check",
+            asked,
+            key="reality",
+            label="Run",
+            help=f"On {grouped(min(SUBSAMPLE, dataset.n_samples))} tokens each.",
+            stop_help="Stops within a second or two; what there is stays.",
+        )
+    check = followed(
+        "reality",
+        asked[:3],
+        lambda: session.reality_check(dataset, config, baselines, n_seeds, with_umap),
+        lambda job: f"seed {_seed(job)} of {job.n_seeds}",
+        wanted=wanted,
+        seconds=1.0,
+        stale="These figures are of other settings than the page has now; press Run for the new ones.",
+    )
+    if check is not None and check.replicates:
+        _results(check)
 
 
-def _results(check: RealityCheck, *, running: bool) -> None:
-    if check.error:
-        st.error(capitalised(check.error))
-    elif running and not check.finished:
-        st.progress(check.progress, f"{check.progress:.0%}: seed {_seed(check)} of {check.n_seeds}")
-    elif not check.finished:
-        st.caption(f"Stopped at {check.progress:.0%}.")
-    if not check.replicates:
-        return
+def _results(check: RealityCheck) -> None:
     images = check.dataset.image_shape is not None
     frame = pd.DataFrame(
         _rows(check.rows, images=images), columns=["method", "data", *(m.title for m in METRICS.values())]

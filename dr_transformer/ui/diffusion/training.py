@@ -17,6 +17,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.charts import steady_chart, tables_behind
 from dr_transformer.ui.diffusion.controls import PRESET, Request, controls
 from dr_transformer.ui.diffusion.source import Source, escaped
+from dr_transformer.ui.job_panel import show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.text import capitalised
 
@@ -46,7 +47,7 @@ def trained_here() -> Source:
     if start and request is not None:
         _ask(request)
     elif stop:
-        session.runner().release((session.session_name(), _OWNER))
+        session.stop(_OWNER)
         st.session_state.pop(_ASKED, None)
     job = _job()
     st.session_state[_JOB] = job
@@ -85,7 +86,7 @@ def _job() -> TrainingJob | None:
     if asked is None:
         return st.session_state.get(_JOB)
     key, make = asked
-    return session.runner().submit(key, make, (session.session_name(), _OWNER))
+    return session.submit(_OWNER, key, make)
 
 
 def _rows(job: TrainingJob) -> tuple[Row, ...]:
@@ -121,14 +122,15 @@ def _live(job: TrainingJob, n_drawn: int, drawn: tuple[Row, ...]) -> None:
 def _state(job: TrainingJob, *, waited: bool) -> None:
     """One line: how far it is, or how it ended."""
     done = f"{len(job.rows)} of {job.n_runs} runs"
-    if job.error:
-        st.error(escaped(capitalised(_for_the_page(job.error))))
-    elif waited:
-        st.progress(job.progress, _progress(job))
-    elif job.finished:
-        st.caption(f"All {job.n_runs} runs are done.")
-    else:
-        st.caption(f"Stopping, after {done} …" if job.working else f"Stopped after {done}; Start goes on from there.")
+    stopping = f"Stopping, after {done} …" if job.working else f"Stopped after {done}; Start goes on from there."
+    show_state(
+        job,
+        _progress(job),
+        running=waited,
+        stopped=stopping,
+        done=f"All {job.n_runs} runs are done.",
+        error=lambda sentence: escaped(capitalised(_for_the_page(sentence))),
+    )
     if job.messages and waited:
         st.caption(escaped(_for_the_page(job.messages[-1])))
 

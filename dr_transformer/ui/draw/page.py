@@ -98,7 +98,7 @@ def _image() -> tuple[Pixels | None, str, str]:
 def _job(run: Run, view: ViewConfig, image: Pixels | None) -> DrawnRun:
     key = ("drawn", id(run), view, None if image is None else image.tobytes())
     make = functools.partial(DrawnRun, run, view, image)
-    return session.runner().submit(key, make, (session.session_name(), "drawn"))
+    return session.submit("drawn", key, make)
 
 
 def _shown(run: Run, view: ViewConfig, job: DrawnRun | None) -> DrawnRun | None:

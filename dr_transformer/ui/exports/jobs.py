@@ -13,7 +13,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, Measured, TableJob
 from dr_transformer.export.run_page import WebPageJob
-from dr_transformer.ui.session import baseline_run, runner, session_name
+from dr_transformer.ui.session import baseline_run, session_name, submit
 
 
 def figure(
@@ -67,14 +67,9 @@ def web_page(run: Run, view: ViewConfig, depth: float, baselines: BaselineRun | 
     return _submit("web page", about, lambda: WebPageJob(run, view, depth, baselines))
 
 
-def stop(kind: str) -> None:
-    """Stop the session's file of this kind."""
-    runner().release((session_name(), kind))
-
-
 def _submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:
     serial = st.session_state.get(f"{kind}_serial", 0)  # each press of the button makes the file anew
-    return runner().submit((session_name(), serial, key), make, (session_name(), kind))
+    return submit(kind, (session_name(), serial, key), make)
 
 
 def _baselines(run: Run, compared: BaselineConfig) -> BaselineRun:

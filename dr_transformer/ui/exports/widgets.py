@@ -9,9 +9,8 @@ import streamlit as st
 
 from dr_transformer.engine.jobs import Job
 from dr_transformer.parameters import Declared, Parameter
-from dr_transformer.ui.exports import jobs
+from dr_transformer.ui.job_panel import show_state, started
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.text import capitalised
 
 _OWN: dict[str, bool | None] = {"automatic": None, "yes": True, "no": False}
 
@@ -100,18 +99,16 @@ def file_row(
     that `session.leave_page` knows.
     """
     with st.container(horizontal=True, vertical_alignment="center", key=f"{kind}_row"):
-        make = st.button("Make the file", key=f"{kind}_make", disabled=not ready, help=f"Makes {name} as set here.")
-        begun = make or st.session_state.get(f"{kind}_asked") == asked
-        stop = st.button(
-            "Cancel", key=f"{kind}_cancel", type="tertiary", disabled=not begun, help="Stops at once; nothing is kept."
+        wanted = started(
+            kind,
+            asked,
+            label="Make the file",
+            help=f"Makes {name} as set here.",
+            stop_help="Stops at once; nothing is kept.",
+            ready=ready,
+            quiet=True,
         )
-        if make:
-            st.session_state[f"{kind}_asked"] = asked
-            st.session_state[f"{kind}_serial"] = st.session_state.get(f"{kind}_serial", 0) + 1
-        if stop:
-            jobs.stop(kind)
-            st.session_state.pop(f"{kind}_asked", None)
-        job = submit() if st.session_state.get(f"{kind}_asked") == asked else None
+        job = submit() if wanted else None
         # Asked first: if it is finished now, what is drawn below is all there is; else it is drawn again.
         pending = not ready or (job is not None and not job.finished)
         if job is not None and job.complete:
@@ -129,22 +126,10 @@ def file_row(
     with st.container(gap=None):
         poll(pending, seconds=0.5, key=f"{kind}_poll")
     if job is not None:
-        _state(job)
-    return job
-
-
-def _state(job: FileJob) -> None:
-    if job.error:
-        st.error(capitalised(job.error))
-    elif job.complete:
-        if note := getattr(job, "note", ""):
-            st.caption(note)
-    else:
         current, progress = getattr(job, "current", ""), getattr(job, "progress", None)
-        if progress is None:
-            st.caption(f"{current.capitalize() or 'Working'} …")
-        else:
-            st.progress(progress, f"{progress:.0%}: {current}")
+        doing = f"{current.capitalize() or 'Working'} …" if progress is None else f"{progress:.0%}: {current}"
+        show_state(job, doing, running=True, done=getattr(job, "note", ""))
+    return job
 
 
 def _size(n_bytes: int) -> str:

@@ -10,11 +10,12 @@ from dr_transformer.charts.attention import alpha_chart, mass_chart
 from dr_transformer.config import PARAMETERS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.alpha import AlphaTuning, relevant
+from dr_transformer.theory.alpha_tuning import AlphaCurve
 from dr_transformer.ui.charts import steady_chart, tables_behind
 from dr_transformer.ui.inside import jobs
-from dr_transformer.ui.poll import poll
+from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import capitalised, grouped
+from dr_transformer.ui.text import grouped
 
 _GRAPHS = {True: "symmetrised", False: "each token's own"}
 
@@ -40,38 +41,24 @@ def alpha_section(dataset: Dataset, config: Config, n_neighbors: int) -> None:
                 help="Symmetrised: i and j are neighbours where either is among the other's k nearest, as for "
                 "Laplacian Eigenmaps. Or each token's own k nearest alone.",
             )
-        run = st.button("Tune α", key="alpha_run", help="Takes some seconds for 10 000 tokens; it can be cancelled.")
-        stop = st.button("Cancel", key="alpha_stop", help="Stops within a moment.")
-    asked = (dataset.key, relevant(config), n_neighbors, bool(symmetric))
-    if run:
-        st.session_state["alpha_asked"] = asked
-    elif stop:
-        jobs.stop("alpha")
-        st.session_state.pop("alpha_asked", None)
-    tuning: AlphaTuning | None = None
-    if st.session_state.get("alpha_asked") == asked:
-        tuning = jobs.alpha_tuning(dataset, config, n_neighbors, bool(symmetric))
-        st.session_state["alpha_tuning"] = (asked, tuning)
-    last = st.session_state.get("alpha_tuning")
-    with st.container(gap=None):
-        poll(tuning is not None and not tuning.finished, seconds=0.5, key="alpha_poll")
-    if last is not None:
-        if last[0] != asked:
-            st.warning("This curve is of other settings than the page has now; press Tune α for the new one.")
-        _result(last[1], config.alpha, running=tuning is not None)
+        asked = (dataset.key, relevant(config), n_neighbors, bool(symmetric))
+        about = "Takes some seconds for 10 000 tokens; it can be cancelled."
+        wanted = started("alpha", asked, label="Tune α", help=about, stop_help="Stops within a moment.")
+    tuning = followed(
+        "alpha",
+        asked,
+        lambda: jobs.alpha_tuning(dataset, config, n_neighbors, bool(symmetric)),
+        lambda job: "the curve" if job.passes == 0 else f"its optimum, step {job.passes}",
+        wanted=wanted,
+        seconds=0.5,
+        stale="This curve is of other settings than the page has now; press Tune α for the new one.",
+    )
+    if tuning is not None and tuning.curve is not None:
+        _result(tuning, tuning.curve, config.alpha)
 
 
-def _result(tuning: AlphaTuning, alpha: float, *, running: bool) -> None:
-    if tuning.error:
-        st.error(capitalised(tuning.error))
-    elif running and not tuning.finished:
-        doing = "the curve" if tuning.passes == 0 else f"its optimum, step {tuning.passes}"
-        st.progress(tuning.progress, f"{tuning.progress:.0%}: {doing}")
-    elif not tuning.finished:
-        st.caption(f"Stopped at {tuning.progress:.0%}.")
-    if tuning.curve is None:
-        return
-    charts = {"cross-entropy": alpha_chart(tuning.curve, alpha), "mass": mass_chart(tuning.curve, alpha)}
+def _result(tuning: AlphaTuning, curve: AlphaCurve, alpha: float) -> None:
+    charts = {"cross-entropy": alpha_chart(curve, alpha), "mass": mass_chart(curve, alpha)}
     with st.container(horizontal=True):
         for key, chart in charts.items():
             with st.container(width=430):
@@ -79,7 +66,7 @@ def _result(tuning: AlphaTuning, alpha: float, *, running: bool) -> None:
     tables_behind(charts, key="alpha", label="Curves as tables")
     for said in sentences(tuning, alpha):
         st.markdown(said)
-    best = usable(tuning.curve.best)
+    best = usable(curve.best)
     used = st.button(
         f"Use α = {best:g}",
         key="alpha_use",

@@ -19,7 +19,8 @@ from dr_transformer.engine.spectrum import SpectrumRun
 from dr_transformer.engine.variants import VariantRun
 from dr_transformer.theory.variants import Variant
 from dr_transformer.ui import session
-from dr_transformer.ui.session import graphs, runner, session_name
+from dr_transformer.ui.job_panel import kept_going
+from dr_transformer.ui.session import graphs, submit
 
 
 def section_run(dataset: Dataset, config: Config) -> Run:
@@ -37,27 +38,10 @@ def section_run(dataset: Dataset, config: Config) -> Run:
 SLOTS = 4  # variants that are run side by side
 
 
-_STOPPED = "inside_stopped"
-
-
 def inside_run(run: Run) -> tuple[InsideRun, bool]:
     """The figures of every sub-step of a run, and whether somebody stopped them: they stay as far as they are."""
-    stopped: InsideRun | None = st.session_state.get(_STOPPED)
-    if stopped is not None and stopped.run is run and not stopped.finished:
-        return stopped, True
-    key = ("inside", id(run))  # no other can have this id while the job holds the run
-    return runner().submit(key, functools.partial(InsideRun, run), (session_name(), "inside")), False
-
-
-def stop_inside(inside: InsideRun) -> None:
-    """Stop these figures within a sub-step."""
-    runner().release((session_name(), "inside"))
-    st.session_state[_STOPPED] = inside
-
-
-def resume_inside() -> None:
-    """Go on with the figures that were stopped."""
-    st.session_state.pop(_STOPPED, None)
+    about = id(run)  # no other can have it while the job holds the run
+    return kept_going("inside", about, lambda: submit("inside", ("inside", about), functools.partial(InsideRun, run)))
 
 
 def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> list[VariantRun]:
@@ -67,9 +51,9 @@ def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> l
     for slot, variant in enumerate(variants):
         key = ("variant", dataset.key, config, variant)
         make = functools.partial(VariantRun, dataset, config, variant)
-        found.append(runner().submit(key, make, (session_name(), f"variant {slot}")))
+        found.append(submit(f"variant {slot}", key, make))
     for slot in range(len(variants), SLOTS):
-        runner().release((session_name(), f"variant {slot}"))
+        session.stop(f"variant {slot}")
     return found
 
 
@@ -77,37 +61,32 @@ def reparametrisation(dataset: Dataset, config: Config, eta: float) -> Reparamet
     """Standard attention with the config's η and graph diffusion with another."""
     same = replace(config, graph_diffusion=False, precision="auto")  # it runs in both precisions
     make = functools.partial(Reparametrisation, dataset, same, eta)
-    return runner().submit(("reparametrisation", dataset.key, same, eta), make, (session_name(), "reparametrisation"))
+    return submit("reparametrisation", ("reparametrisation", dataset.key, same, eta), make)
 
 
 def adjacency_run(run: Run, n_neighbors: int) -> AdjacencyRun:
     """The graph that A is at every block of a run."""
     key = ("adjacency", id(run), n_neighbors)  # no other can have this id while the job holds the run
     make = functools.partial(AdjacencyRun, run, n_neighbors, graphs())
-    return runner().submit(key, make, (session_name(), "adjacency"))
+    return submit("adjacency", key, make)
 
 
 def matrix_image(run: Run, block: int, order: str, n_neighbors: int) -> MatrixImage:
     """A as an image at one block."""
     key = ("matrix", id(run), block, order, n_neighbors)
     make = functools.partial(MatrixImage, run, block, order, n_neighbors, graphs())
-    return runner().submit(key, make, (session_name(), "matrix"))
+    return submit("matrix", key, make)
 
 
 def alpha_tuning(dataset: Dataset, config: Config, n_neighbors: int, symmetric: bool) -> AlphaTuning:
     """The best α. Only what it depends on is part of its key: the α of now, η or the depth change nothing."""
     same = relevant(config)
     make = functools.partial(AlphaTuning, dataset, same, n_neighbors, symmetric, graphs())
-    return runner().submit(("alpha", dataset.key, same, n_neighbors, symmetric), make, (session_name(), "alpha"))
+    return submit("alpha", ("alpha", dataset.key, same, n_neighbors, symmetric), make)
 
 
 def spectrum_run(dataset: Dataset, config: Config, n_components: int, n_neighbors: int) -> SpectrumRun:
     """The spectrum over depth."""
     make = functools.partial(SpectrumRun, dataset, config, n_components, n_neighbors, graphs())
     key = ("spectrum", dataset.key, config, n_components, n_neighbors)
-    return runner().submit(key, make, (session_name(), "spectrum"))
-
-
-def stop(kind: str) -> None:
-    """Stop the session's job of this kind: "alpha" or "spectrum"."""
-    runner().release((session_name(), kind))
+    return submit("spectrum", key, make)

@@ -20,7 +20,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.quality.words import has_classes
 from dr_transformer.ui.charts import steady_chart
 from dr_transformer.ui.inside.jobs import matrix_image
-from dr_transformer.ui.session import runner, session_name
+from dr_transformer.ui.session import submit
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import capitalised, grouped
 
@@ -144,4 +144,4 @@ def _table(frame: pd.DataFrame, most: int) -> None:
 def _class_attention(run: Run, block: int) -> ClassAttention:
     key = ("class attention", id(run), block)  # no other can have this id while the job holds the run
     make = functools.partial(ClassAttention, run, block)
-    return runner().submit(key, make, (session_name(), "class attention"))
+    return submit("class attention", key, make)

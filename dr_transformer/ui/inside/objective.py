@@ -14,8 +14,9 @@ from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
 from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside.block_diagram import LABELS
-from dr_transformer.ui.inside.jobs import inside_run, resume_inside, stop_inside
+from dr_transformer.ui.inside.jobs import inside_run
 from dr_transformer.ui.inside.substep_frames import CANVAS
+from dr_transformer.ui.job_panel import cancel_or_go_on, show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import PAPER
@@ -57,7 +58,7 @@ def objective_section(run: Run) -> None:
         )
     _curves(inside, beta, done=not pending and not stopped)
     if pending or stopped:
-        _progress(inside, stopped)
+        _progress(inside, pending=pending, stopped=stopped)
     if run.config.n_heads > 1:
         st.caption(f"{run.config.n_heads} heads are as many models, each of its slice of the latents: their terms add.")
     _gradient(inside)
@@ -91,18 +92,17 @@ def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
         st.caption("A step that makes all rows longer or shorter moves log det by much; the LayerNorms take that back.")
 
 
-def _progress(inside: InsideRun, stopped: bool) -> None:
+def _progress(inside: InsideRun, *, pending: bool, stopped: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Go on" if stopped else "Cancel", key="inside_stop", help="What there is stays."):
-            if stopped:
-                resume_inside()
-            else:
-                stop_inside(inside)
+        if cancel_or_go_on("inside", id(inside.run), pending=pending, stopped=stopped):
             st.rerun()  # the figures beside the diagram wait for the same
-        if stopped:
-            st.caption(f"Stopped at {inside.progress:.0%} of the objective and its gradients.", width="stretch")
-        else:
-            st.progress(inside.progress, f"Computing the objective and its gradients: {inside.progress:.0%}")
+        with st.container(width="stretch"):
+            show_state(
+                inside,
+                f"Computing the objective and its gradients: {inside.progress:.0%}",
+                running=not stopped,
+                stopped=f"Stopped at {inside.progress:.0%} of the objective and its gradients.",
+            )
 
 
 def _gradient(inside: InsideRun) -> None:

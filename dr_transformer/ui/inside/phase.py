@@ -17,6 +17,7 @@ from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import RESOLUTIONS, Cell, Grid
 from dr_transformer.ui import session
 from dr_transformer.ui.charts import steady_chart
+from dr_transformer.ui.job_panel import show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import load_settings
@@ -175,7 +176,7 @@ def _ask(job: Sweep) -> None:
 
 def _cancel() -> None:
     st.session_state.pop("phase_asked", None)
-    session.stop_sweep()
+    session.stop("sweep")
 
 
 def _folder(sweep: Sweep) -> str:
@@ -187,17 +188,12 @@ def _state(job: Sweep, *, running: bool) -> None:
     """One line: how far it is, what came from the cache, on what it was measured."""
     done, total = int(job.done.sum()), job.done.size
     cached = f"{job.n_cached} of {total} from the cache"
-    if job.error:
-        st.error(capitalised(job.error))
-    elif running:
-        st.progress(job.progress, f"{done} of {total} cells, coarse ones first; {cached}")
-    else:
-        said = (
-            f"All {total} cells" if done == total else f"{done} of {total} cells" if done else "Nothing is computed yet"
-        )
-        c = job.config
-        fixed = f"L = {c.n_blocks}" if job.grid.column == "eta" else f"η = {c.eta:g}"
-        st.caption(f"{said}; {cached}. {capitalised(job.sample)}; {fixed}, q = {c.n_components}.")
+    said = f"All {total} cells" if done == total else f"{done} of {total} cells" if done else "Nothing is computed yet"
+    c = job.config
+    fixed = f"L = {c.n_blocks}" if job.grid.column == "eta" else f"η = {c.eta:g}"
+    line = f"{said}; {cached}. {capitalised(job.sample)}; {fixed}, q = {c.n_components}."
+    doing = f"{done} of {total} cells, coarse ones first; {cached}"
+    show_state(job, doing, running=running, stopped=line, done=line)
 
 
 def _map(job: Sweep, metric: str, config: Config, *, pending: bool) -> None:

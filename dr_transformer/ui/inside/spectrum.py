@@ -19,6 +19,7 @@ from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.neighbours import choose_neighbors
+from dr_transformer.ui.job_panel import cancel_or_go_on, kept_going, show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import remembered
@@ -97,27 +98,14 @@ def _explain() -> None:
 @st.fragment
 def _section(dataset: Dataset, config: Config, n_components: int, n_neighbors: int, start: float) -> None:
     asked = (dataset.key, config, n_components, n_neighbors)
-    last: tuple[object, SpectrumRun] | None = st.session_state.get("spectrum_run")
-    stopped = st.session_state.get("spectrum_stopped") == asked and last is not None and last[0] == asked
-    with st.container(horizontal=True, vertical_alignment="center"):
-        button, progress = st.container(width="content"), st.container(width="stretch")
-    if stopped and last is not None:
-        run = last[1]
-    else:
-        run = jobs.spectrum_run(dataset, config, n_components, n_neighbors)
-        st.session_state["spectrum_run"] = (asked, run)
+    run, stopped = kept_going("spectrum", asked, lambda: jobs.spectrum_run(dataset, config, n_components, n_neighbors))
     pending = not stopped and not run.finished  # asked first: all below is drawn again then
-    with button:
-        st.button(
-            "Go on" if stopped else "Cancel",
-            key="spectrum_stop",
-            on_click=_stop,
-            args=(None if stopped else asked,),
-            disabled=not (stopped or pending),
-            help="What there is stays.",
-        )
-    with progress:
-        _progress(run, stopped)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="content"):
+            cancel_or_go_on("spectrum", asked, pending=pending, stopped=stopped)
+        with st.container(width="stretch"):
+            if not run.error:
+                _progress(run, stopped)
     place, more = st.container(gap=None), False
     if run.error:
         st.error(capitalised(run.error))
@@ -141,19 +129,15 @@ def _in_words(run: SpectrumRun, first: int, depth: float) -> bool:
     return panels_in_words(drawn, run.dataset, depth, key="spectrum", dimensions=where, random_state=seed)
 
 
-def _stop(asked: object) -> None:
-    jobs.stop("spectrum")
-    st.session_state["spectrum_stopped"] = asked
-
-
 def _progress(run: SpectrumRun, stopped: bool) -> None:
     done, total = len(run.blocks), run.config.n_blocks + 1
-    if stopped and not run.finished:
-        st.caption(f"Stopped after {done} of {total} blocks.")
-    elif not run.finished:
-        st.progress(run.progress, f"{run.progress:.0%}: block {min(done, total - 1)} of {total - 1}")
-    else:
-        st.caption(f"{grouped(run.dataset.n_samples)} tokens, {total - 1} blocks." if run.complete else "")
+    show_state(
+        run,
+        f"{run.progress:.0%}: block {min(done, total - 1)} of {total - 1}",
+        running=not stopped,
+        stopped=f"Stopped after {done} of {total} blocks.",
+        done=f"{grouped(run.dataset.n_samples)} tokens, {total - 1} blocks.",
+    )
 
 
 def _curves(run: SpectrumRun) -> None:

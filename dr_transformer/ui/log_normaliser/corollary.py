@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
 from dr_transformer.charts.theorem import dimensions_chart, samples_chart
 from dr_transformer.engine.corollary import N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
 from dr_transformer.theory.gaussian_keys import Convergence
-from dr_transformer.ui.log_normaliser.beside import beside, pair, show
-from dr_transformer.ui.log_normaliser.jobs import corollary_run
-from dr_transformer.ui.log_normaliser.watch import watch
+from dr_transformer.ui.job_panel import measured
+from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
+from dr_transformer.ui.session import submit
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import SHIM, grouped
 
@@ -27,7 +29,7 @@ _DEFAULTS = {
 def corollary_section() -> bool:
     """Formula, controls, charts of the error, and what its slope says. Returns whether to wait for more."""
     st.subheader("3. Over samples of a Gaussian: Corollary 1", anchor=False)
-    left, right = beside("corollary")
+    left, right = two_columns("corollary")
     with left:
         st.latex(
             r"\begin{gathered} x_1 \dots x_N \sim \mathcal N(\mu, \Sigma): \\ "
@@ -42,7 +44,7 @@ def corollary_section() -> bool:
         )
         settings = _controls()
     with right:
-        job, pending = watch("corollary", settings, lambda: corollary_run(settings))
+        job, pending = measured("corollary", settings, lambda: _run(settings))
         if job is not None and job.over_samples is not None:
             with pair("corollary"):
                 show(samples_chart(job.over_samples), "samples_chart")
@@ -51,6 +53,10 @@ def corollary_section() -> bool:
                 st.markdown(sentence)
             st.caption(_about(job))
     return pending
+
+
+def _run(settings: CorollarySettings) -> CorollaryRun:
+    return submit("corollary", settings, partial(CorollaryRun, settings))
 
 
 def _controls() -> CorollarySettings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dr_transformer.charts.theorem import growth_chart
 from dr_transformer.engine.theorem import MODES, Growth, GrowthRun, GrowthSettings
 from dr_transformer.theory.hermite_modes import growth_factor
-from dr_transformer.ui.log_normaliser.beside import beside, show
-from dr_transformer.ui.log_normaliser.jobs import growth_run
-from dr_transformer.ui.log_normaliser.watch import watch
+from dr_transformer.ui.job_panel import measured
+from dr_transformer.ui.log_normaliser.layout import show, two_columns
+from dr_transformer.ui.session import submit
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import grouped
 
@@ -19,7 +21,7 @@ _DEFAULTS = {"growth_variance": 1.0, "growth_mean": 0.0, "growth_n": 2000, "grow
 def growth_section() -> bool:
     """The derivation in steps, controls, chart and table. Returns whether to wait for more."""
     st.subheader("5. The equilibrium is unstable", anchor=False)
-    left, right = beside("growth")
+    left, right = two_columns("growth")
     with left:
         st.markdown(
             "1. In one dimension and standard units $z$, let the density be off by a little of the $k$-th Hermite "
@@ -36,10 +38,14 @@ def growth_section() -> bool:
         )
         settings = _controls()
     with right:
-        job, pending = watch("growth", settings, lambda: growth_run(settings))
+        job, pending = measured("growth", settings, lambda: _run(settings))
         if job is not None and (job.found or not job.error):
             _results(job)
     return pending
+
+
+def _run(settings: GrowthSettings) -> GrowthRun:
+    return submit("growth", settings, partial(GrowthRun, settings))
 
 
 def _controls() -> GrowthSettings:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dr_transformer.theory.exponential_family import asymmetry
 from dr_transformer.types import Floats
-from dr_transformer.ui.log_normaliser.beside import beside
+from dr_transformer.ui.log_normaliser.layout import two_columns
 from dr_transformer.ui.text import SHIM
 
 _TEXT = """
@@ -27,7 +27,7 @@ Derived in this project from Proposition 1 (SHIM):
 def limits_section() -> None:
     """Text, and the asymmetry of attention's Jacobian with and without weights."""
     st.subheader("6. Where the theory stops", anchor=False)
-    left, right = beside("limits", wide=0)
+    left, right = two_columns("limits", wide=0)
     left.markdown(limits_text())
     lines = [f"| {name} | {value:.3f} |" for name, value in asymmetries().items()]
     right.markdown("\n".join(["| keys and values | asymmetry |", "|---|---:|", *lines]))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dr_transformer.ui.log_normaliser.beside import begin
 from dr_transformer.ui.log_normaliser.corollary import corollary_section
 from dr_transformer.ui.log_normaliser.growth import growth_section
+from dr_transformer.ui.log_normaliser.layout import begin
 from dr_transformer.ui.log_normaliser.limits import limits_section
 from dr_transformer.ui.log_normaliser.particles import particle_section
 from dr_transformer.ui.log_normaliser.proposition import proposition_section

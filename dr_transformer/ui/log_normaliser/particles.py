@@ -18,7 +18,7 @@ from dr_transformer.theory.particles import field, grid, start
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas, pinned_token
 from dr_transformer.ui.charts import mark_depth
-from dr_transformer.ui.log_normaliser.beside import beside, pair, show
+from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
 from dr_transformer.ui.log_normaliser.particle_controls import Chosen, controls
 from dr_transformer.ui.log_normaliser.particle_text import at_rest, claims, field_line
 from dr_transformer.ui.text import SHIM, capitalised
@@ -86,7 +86,7 @@ def _start(chosen: Chosen) -> Floats:
 
 def _picture(chosen: Chosen, found: Trajectory) -> None:
     labels, names = _classes(chosen, found)
-    left, right = beside("particles", wide=0)
+    left, right = two_columns("particles", wide=0)
     with left:
         depth = _canvas(chosen, found, labels, names)
         t = int(depth + 1e-9)

@@ -9,7 +9,7 @@ from dr_transformer.charts.particles import difference_chart, gradient_chart
 from dr_transformer.theory.exponential_family import Check, check_gradient, check_hessian
 from dr_transformer.theory.particles import STARTS, start
 from dr_transformer.types import Floats
-from dr_transformer.ui.log_normaliser.beside import beside, pair, show
+from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import SHIM
 
@@ -30,7 +30,7 @@ _DEFAULTS = {
 def proposition_section() -> None:
     """Formula and controls, the two vectors, and two charts; all at once."""
     st.subheader("2. Attention is the gradient: Proposition 1(a)", anchor=False)
-    left, right = beside("proposition")
+    left, right = two_columns("proposition")
     with left:
         st.latex(r"\nabla_\eta \log \sum_n e^{\eta \cdot x_n} = \sum_n \mathrm{softmax}_n(\eta \cdot x_n)\, x_n")
         st.caption(f"{SHIM}: Proposition 1(a).")

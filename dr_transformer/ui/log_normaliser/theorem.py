@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
 from dr_transformer.charts.theorem import displacement_chart, energy_chart
-from dr_transformer.engine.theorem import N_DRAWS, TheoremRun, TheoremSettings
+from dr_transformer.engine.theorem import N_DRAWS, NullBand, TheoremRun, TheoremSettings
 from dr_transformer.theory.renormalisation import RENORMALISATIONS
-from dr_transformer.ui.log_normaliser.beside import beside, pair, show
-from dr_transformer.ui.log_normaliser.jobs import theorem_run
-from dr_transformer.ui.log_normaliser.watch import watch
+from dr_transformer.ui.job_panel import measured
+from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
+from dr_transformer.ui.session import submit
 from dr_transformer.ui.state import remembered
 from dr_transformer.ui.text import SHIM, grouped
 
@@ -26,10 +28,13 @@ _DEFAULTS = {
 _BANDS = {False: "plain draws of the Gaussian", True: "draws given exactly its mean and covariance"}
 
 
+_NULL_BANDS = ("null band", "fitted null band")  # kinds of jobs
+
+
 def theorem_section() -> bool:
     """The operator in steps, controls, charts, and for how many steps it held. Returns whether to wait for more."""
     st.subheader("4. An equilibrium: Theorem 1", anchor=False)
-    left, right = beside("theorem")
+    left, right = two_columns("theorem")
     with left:
         st.markdown("Particles η are queries, the keys are $y_n = \\Sigma\\eta_n$. One step of the operator:")
         st.latex(
@@ -50,7 +55,7 @@ def theorem_section() -> bool:
         )
         settings = _controls()
     with right:
-        job, pending = watch("theorem", settings, lambda: theorem_run(settings))
+        job, pending = measured("theorem", settings, lambda: _run(settings), also=_NULL_BANDS)
         if job is not None and job.found:
             found = job.found
             with pair("theorem"):
@@ -60,6 +65,15 @@ def theorem_section() -> bool:
                 st.markdown(sentence)
             st.caption(_about(job))
     return pending
+
+
+def _run(settings: TheoremSettings) -> TheoremRun:
+    """The measurement of Theorem 1, and of the null bands, which all settings of one size share."""
+    nulls = []
+    for fitted in settings.bands():
+        about = (settings.n_particles, settings.n_dimensions, fitted)
+        nulls.append(submit(_NULL_BANDS[fitted], ("null band", *about), partial(NullBand, *about)))
+    return submit("theorem", settings, partial(TheoremRun, settings, tuple(nulls)))
 
 
 def _controls() -> TheoremSettings:

@@ -58,7 +58,7 @@ def opened(page: str = "app.py", **query: str) -> AppTest:
 def made(app: AppTest, kind: str, downloads: dict[str, Any]) -> tuple[str, bytes]:
     """Press the button, wait, and return the name and the bytes of what would be saved."""
     downloads.clear()
-    app.button(key=f"{kind}_make").click().run()
+    app.button(key=f"{kind}_run").click().run()
     for _ in range(300):
         assert not app.exception
         assert not app.error
@@ -206,8 +206,8 @@ def test_cancel_stops_and_keeps_nothing(downloads: dict[str, Any]) -> None:
     app = opened()
     app.number_input(key="film_fps_0").set_value(60)
     app.number_input(key="film_seconds_per_block_0").set_value(30.0)
-    app.button(key="film_make").click().run()
-    app.button(key="film_cancel").click().run()
+    app.button(key="film_run").click().run()
+    app.button(key="film_stop").click().run()
     assert "film_asked" not in app.session_state
     app.run()
     assert "film_save" not in downloads

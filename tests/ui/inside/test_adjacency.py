@@ -15,7 +15,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.theory.alpha_tuning import tune_alpha
 from dr_transformer.theory.attention_graph import class_order, fiedler_order
-from dr_transformer.ui.inside import jobs
+from dr_transformer.ui import session
 from dr_transformer.ui.inside.alpha import usable
 from dr_transformer.ui.inside.neighbours import next_of, percent
 
@@ -38,7 +38,7 @@ def settled(app: AppTest) -> AppTest:
         said = [c.value for c in app.caption]
         blocks = int(app.session_state["settings"]["n_blocks"]) + 1
         ready = any(f"{blocks} of {blocks} blocks." in line for line in said) and "Computing …" not in said
-        tuning = app.session_state["alpha_tuning"][1] if "alpha_tuning" in app.session_state else None
+        tuning = app.session_state["alpha_job"][1] if "alpha_job" in app.session_state else None
         if ready and (tuning is None or tuning.curve is not None or "alpha_asked" not in app.session_state):
             return app.run()
         time.sleep(0.1)
@@ -184,8 +184,8 @@ def test_a_curve_of_other_settings_says_so() -> None:
 
 def test_the_tuning_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped = []
-    monkeypatch.setattr(jobs, "stop", lambda kind: stopped.append(kind))
     app = open_page()
+    monkeypatch.setattr(session, "stop", stopped.append)
     app.button(key="alpha_stop").click().run()
     assert stopped == ["alpha"]
     assert not app.exception

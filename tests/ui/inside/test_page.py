@@ -208,7 +208,7 @@ def test_the_figures_can_be_stopped_and_go_on() -> None:
     app = opened(n_samples="4000", n_components="64", n_blocks="12")
     app.button(key="inside_stop").click().run()
     (said,) = [c.value for c in app.caption if c.value.startswith("Stopped at")]
-    job = app.session_state["inside_stopped"]
+    job = app.session_state["inside_job"][1]
     for _ in range(100):
         if not job.working:
             break

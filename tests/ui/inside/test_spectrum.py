@@ -28,7 +28,7 @@ def open_page(wait: bool = True, **query: str) -> AppTest:
 
 
 def spectrum(app: AppTest) -> SpectrumRun:
-    return app.session_state["spectrum_run"][1]
+    return app.session_state["spectrum_job"][1]
 
 
 def settled(app: AppTest) -> AppTest:

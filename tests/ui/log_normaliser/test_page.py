@@ -255,13 +255,13 @@ def test_no_variance_is_one_sentence_and_what_was_shown_stays(open_page: Callabl
 def test_work_is_cancelled_and_taken_up_again(open_page: Callable[..., AppTest]) -> None:
     app = open_page(growth_n=4000, growth_seeds=100)
     assert re.search(r"Measuring: \d+%", text(app))
-    app.button(key="growth_cancel").click().run()
+    app.button(key="growth_stop").click().run()
     assert "Stopped. What is shown was measured before." in text(app)
     assert "growth_shown" not in app.session_state
-    app.button(key="growth_run").click().run()
+    app.button(key="growth_stop").click().run()
     assert "Stopped." not in text(app)
-    assert not app.button(key="growth_cancel").disabled
-    app.button(key="growth_cancel").click().run()  # nothing goes on after the test
+    assert not app.button(key="growth_stop").disabled
+    app.button(key="growth_stop").click().run()  # nothing goes on after the test
 
 
 def test_where_the_theory_stops_is_measured(open_page: Callable[..., AppTest]) -> None:

@@ -15,7 +15,7 @@ def begin() -> None:
     st.html(asset("log_normaliser.css"))
 
 
-def beside(name: str, *, wide: int = 1) -> tuple[DeltaGenerator, DeltaGenerator]:
+def two_columns(name: str, *, wide: int = 1) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Two containers beside each other; the first (0) or the second one (1) is up to twice as wide as the other."""
     row = st.container(key=f"beside_{name}")
     first, second = (row.container(key=f"{'wide' if i == wide else 'narrow'}_{name}") for i in range(2))
