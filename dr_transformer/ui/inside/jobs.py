@@ -9,10 +9,8 @@ import streamlit as st
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.inside import InsideRun
-from dr_transformer.engine.reparametrisation import Reparametrisation
+from dr_transformer.engine.inside import InsideRun, Reparametrisation, VariantRun
 from dr_transformer.engine.run import Run
-from dr_transformer.engine.variants import VariantRun
 from dr_transformer.theory.variants import Variant
 from dr_transformer.ui.session import runner, session_name
 

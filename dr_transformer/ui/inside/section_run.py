@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.config import Config
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.adjacency import MAX_SAMPLES
 from dr_transformer.engine.run import Run
 from dr_transformer.ui import session

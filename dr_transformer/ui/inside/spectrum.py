@@ -9,8 +9,7 @@ import streamlit as st
 
 from dr_transformer.charts.attention import angle_chart, eigenvalue_chart
 from dr_transformer.config import Config
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.spectrum import MOST_BLOCKS, N_MAPS, SpectrumRun, overlaps, verdict
 from dr_transformer.ui.chart_table import tables_behind
 from dr_transformer.ui.depth_curves import mark_depth, show_depth_curves

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import functools
 
-from dr_transformer.engine.corollary import CorollaryRun, CorollarySettings
-from dr_transformer.engine.theorem import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
+from dr_transformer.engine.theorem import (
+    CorollaryRun,
+    CorollarySettings,
+    GrowthRun,
+    GrowthSettings,
+    NullBand,
+    TheoremRun,
+    TheoremSettings,
+)
 from dr_transformer.ui.session import runner, session_name
 
 _NULL_BANDS = ("null band", "fitted null band")
