@@ -56,3 +56,8 @@ def in_place_of(path: Path, *, shared: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def launched() -> bool:
+    """Tell whether torchrun, or the like, started this process as one of several that compute together."""
+    return os.environ.keys() >= {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torch.distributed reads

@@ -28,7 +28,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dr_transformer.hardware.machine import machine  # noqa: E402
+from dr_transformer.hardware.devices import machine  # noqa: E402
 from tests.e2e.conftest import FLAGS  # noqa: E402
 from tests.e2e.explorer import measure  # noqa: E402
 from tests.e2e.explorer.explorer_page import APP  # noqa: E402

@@ -10,24 +10,28 @@ from typing import Any
 import numpy as np
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.bench.job import BenchJob
+from dr_transformer.bench.cases import BenchJob
 from dr_transformer.canvas.drawn import DrawnRun
 from dr_transformer.charts.matrix_tables import ClassAttention
-from dr_transformer.cli.baseline import BaselineAlone
+from dr_transformer.cli.transform import BaselineAlone
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning
-from dr_transformer.engine.baselines import BASELINES, BaselineRun
-from dr_transformer.engine.corollary import CorollaryRun, CorollarySettings
-from dr_transformer.engine.inside import InsideRun
-from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement
+from dr_transformer.engine.inside import InsideRun, Reparametrisation, VariantRun
 from dr_transformer.engine.reality import RealityCheck
-from dr_transformer.engine.reparametrisation import Reparametrisation
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.spectrum import SpectrumRun
 from dr_transformer.engine.sweep import Sweep
-from dr_transformer.engine.theorem import GrowthRun, GrowthSettings, NullBand, TheoremRun, TheoremSettings
-from dr_transformer.engine.variants import VariantRun
+from dr_transformer.engine.theorem import (
+    CorollaryRun,
+    CorollarySettings,
+    GrowthRun,
+    GrowthSettings,
+    NullBand,
+    TheoremRun,
+    TheoremSettings,
+)
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, TableJob
 from dr_transformer.export.run_page import WebPageJob

@@ -55,7 +55,6 @@ def test_numerics_import_no_interface() -> None:
             ".estimators.transformer",
             ".data.dataset",
             ".engine.run",
-            ".engine.measurement",
             ".engine.reality",
         )
     ]

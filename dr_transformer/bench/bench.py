@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dr_transformer.bench.peaks import PeakMeter, Side
-from dr_transformer.hardware.machine import machine
+from dr_transformer.hardware.devices import machine
 
 REPEATS = 5
 # What the cases need, imported before memory is measured

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from dr_transformer.bench.bench import Case
+from dr_transformer.bench.cases import by_landmarks, from_pixels, precisions, relative
 from dr_transformer.bench.peaks import Side
-from dr_transformer.bench.transformer import by_landmarks, from_pixels, precisions, relative
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import load
 from dr_transformer.errors import InputError

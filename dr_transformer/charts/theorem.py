@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dr_transformer.charts.particles import ACCENT, FAINT, GREY, blank, logarithmic
 from dr_transformer.engine.theorem import Growth
-from dr_transformer.theory.gaussian_keys import Convergence
+from dr_transformer.theory.gaussian import Convergence
 from dr_transformer.theory.renormalisation import Persistence
 from dr_transformer.types import Floats
 

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dr_transformer.cli import train as training
-from dr_transformer.cli.embed import describe_cost, embed
-from dr_transformer.cli.embed_config import Asked, EmbedConfig, baseline_parameters
+from dr_transformer.cli.embed import Asked, EmbedConfig, baseline_parameters, describe_cost, embed
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
-from dr_transformer.hardware.launch import launched
 from dr_transformer.parameters import Declared, Parameter
-from dr_transformer.paths import app_root
+from dr_transformer.paths import app_root, launched
 
 if TYPE_CHECKING:
     from dr_transformer.data.dataset import Dataset
@@ -202,7 +200,7 @@ def _transform(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from dr_transformer.cli.bench import bench
+    from dr_transformer.cli.train import bench
 
     return bench(options.n_samples, options.json, large=options.large)
 

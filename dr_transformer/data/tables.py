@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dr_transformer.data.rows import MAX_BYTES, Table, factorise, tokens
+from dr_transformer.data.arrays import MAX_BYTES, Table, factorise, tokens
 from dr_transformer.errors import InputError
 
 _LABEL_COLUMNS = ("label", "labels")

@@ -9,8 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePath
 
-from dr_transformer.data.arrays import DATA_NAMES, LABEL_NAMES, read_npy, read_npz
-from dr_transformer.data.rows import MAX_BYTES, MAX_CLASSES, Table, factorise
+from dr_transformer.data.arrays import (
+    DATA_NAMES,
+    LABEL_NAMES,
+    MAX_BYTES,
+    MAX_CLASSES,
+    Table,
+    factorise,
+    read_npy,
+    read_npz,
+)
 from dr_transformer.data.tables import read_csv, read_parquet
 from dr_transformer.errors import InputError
 

@@ -22,18 +22,18 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.power_iterations import power_iterations
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from dr_transformer.methods.umap import UMAPSettings, frame_epochs
-from dr_transformer.methods.umap_gpu import check_torchdr
+from dr_transformer.methods.umap import UMAPSettings, check_torchdr, frame_epochs
 from dr_transformer.model.magnitude import drawable, to_one
 from dr_transformer.model.projection import float64_chunks
-from dr_transformer.quality.device import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.quality.metrics import N_NEIGHBORS
 from dr_transformer.quality.scores import Quality, Reference, quality
+from dr_transformer.quality.words import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.types import Floats
 
 if TYPE_CHECKING:
-    from dr_transformer.methods.umap_run import UMAPRun
-    from dr_transformer.methods.umap_worker import UMAPWorker
+    from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
+from dr_transformer.engine.run import Run
+from dr_transformer.model.views import principal_axes
 
 BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
 
@@ -240,3 +240,36 @@ class BaselineRun(Background):
         k = min(N_NEIGHBORS, self.dataset.n_samples - 1)
         found = knn_graph(method.embedding, k, check=self._check)
         method.preservation = neighbourhood_preservation(self.graph.first(k).indices, found.indices)
+
+
+# Every quality figure of every block of a run, against the same reference as the baselines'.
+
+
+@dataclass(eq=False)
+class Measurement(Background):
+    """`blocks[b]` is the quality of the latents after block b. A job of `jobs.Runner`, which waits for both runs.
+
+    `reduced` is that of the last block in as many principal components as the baselines have dimensions: like for like.
+    """
+
+    run: Run
+    baselines: BaselineRun
+    blocks: list[Quality] = field(default_factory=list)
+    reduced: Quality | None = None
+
+    def _work(self) -> None:
+        for event in (self.run.done, self.baselines.referenced):
+            while not event.wait(0.1):
+                self._check()
+        self.error = self.run.error or self.baselines.error
+        if self.error is not None:
+            return
+        assert self.baselines.reference is not None
+        for X in self.run.full.latents[len(self.blocks) :]:
+            self.blocks.append(quality(X, self.baselines.reference, check=self._check))
+        X = self.run.full.latents[-1]
+        k = self.baselines.baselines.baseline_components
+        if k < X.shape[1]:
+            scores = (X - X.mean(axis=0)) @ principal_axes(X, k)
+            self.reduced = quality(scores, self.baselines.reference, check=self._check)
+        self.complete = True

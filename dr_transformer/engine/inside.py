@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.utils import check_random_state
 
-from dr_transformer.config import Config
+from dr_transformer.config import DATASETS, Config
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import attention_settings
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import STRETCHES, Run, Trajectory
@@ -18,6 +20,8 @@ from dr_transformer.hardware.devices import float64_device
 from dr_transformer.model.unroll import SUB_STEPS, Step, after_attention
 from dr_transformer.quality import metrics
 from dr_transformer.theory.objective import Terms, data_gradients, terms
+from dr_transformer.theory.variants import Variant, unroll_variant
+from dr_transformer.types import Check, Floats
 
 Place = tuple[int, str]  # a block and the name of a sub-step, as in `model.unroll.Step`
 
@@ -140,3 +144,106 @@ class InsideRun(Background):
 def difference(X: npt.NDArray[np.floating], reference: npt.NDArray[np.floating]) -> float:
     """The largest difference of a coordinate, over the largest coordinate of the reference."""
     return float(np.abs(X.astype(np.float64) - reference).max() / np.abs(reference).max())
+
+
+# Standard attention and graph diffusion, two runs to lay on top of each other: the same at η' = η / (1 + 2η).
+
+
+@dataclass(eq=False)
+class Reparametrisation(Background):
+    """Standard attention at the config's η and graph diffusion at `eta`, block by block. A job of `jobs.Runner`.
+
+    `standard` and `diffusion`: the last latents (n, q), in float64. `apart[precision]`: of each block,
+    block 0 first, the largest difference of a coordinate, over the largest coordinate. Where η > ½ the feed-forward
+    step mirrors standard attention's latents at every block, which diffusion's at `eta` < ½ does not; that is undone.
+    """
+
+    dataset: Dataset
+    config: Config
+    eta: float
+    standard: Floats | None = None
+    diffusion: Floats | None = None
+    apart: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return sum(X.nbytes for X in (self.standard, self.diffusion) if X is not None)
+
+    def _work(self) -> None:
+        Y = self.dataset.Y
+        self.apart = {}
+        device = float64_device(self.config.device).type
+        for precision in ("float64", "float32"):
+            config = replace(self.config, precision=precision, device=device)
+            both = both_ways(Y, config, self.eta, self._check)
+            self.apart[precision] = [difference(B, A) for A, B in both]
+            if precision == "float64":
+                self.standard, self.diffusion = both[-1]
+        self.complete = True
+
+
+def both_ways(
+    Y: npt.NDArray[np.generic], config: Config, eta: float, check: Check | None = None
+) -> list[tuple[Floats, Floats]]:
+    """Latents (n, q) after each block, of standard attention at the config's η and of graph diffusion at `eta`.
+
+    With `eta` = `theory.variants.diffusion_eta(config.eta)` they are the same up to LayerNorm's ε.
+    """
+    runs = []
+    for attention, rate in (("standard", config.eta), ("diffusion", eta)):
+        steps = unroll_variant(Y, replace(config, eta=rate), Variant(attention=attention), check=check)
+        runs.append([(step.block, step.X.cpu().numpy()) for step in steps if step.ends_block])
+    mirrored = config.activation == "none" and (config.eta > 0.5) != (eta > 0.5)
+    return [(-A if mirrored and block % 2 else A, B) for (block, A), (_, B) in zip(*runs, strict=True)]
+
+
+# One variant of the block over depth, on a subsample: its latents, the objective and what is left of the classes.
+
+SUBSAMPLE = 2000  # tokens that the variants are run on
+
+
+@dataclass(eq=False)
+class VariantRun(Background):
+    """A job of `jobs.Runner`. Lists grow by one a block, block 0 first.
+
+    `latents`: (n, q). `terms`: those of the objective. `ranks`: `metrics.effective_rank`. `accuracies`:
+    `metrics.knn_accuracy`, empty without labels or for fewer than ten tokens.
+    """
+
+    dataset: Dataset
+    config: Config
+    variant: Variant
+    latents: list[Floats] = field(default_factory=list)
+    terms: list[Terms] = field(default_factory=list)
+    ranks: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return sum(X.nbytes for X in list(self.latents))
+
+    def _work(self) -> None:
+        # Anew: an earlier try may have been cancelled half way.
+        self.latents, self.terms, self.ranks, self.accuracies = [], [], [], []
+        c = replace(self.config, device=float64_device(self.config.device).type)  # which the objective needs
+        for step in unroll_variant(self.dataset.Y, c, self.variant, check=self._check):
+            self._check()
+            if not step.ends_block:
+                continue
+            found = terms(step.X, **attention_settings(c), check=self._check)
+            X = step.X.cpu().numpy()
+            self._measure(X)
+            self.terms.append(found)
+            self.latents.append(X)
+        self.complete = True
+
+    def _measure(self, X: Floats) -> None:
+        self.ranks.append(metrics.effective_rank(X))
+        labels = self.dataset.labels
+        if labels is not None and len(labels) >= 10:
+            order = np.arange(len(X))
+            if self.dataset.name not in DATASETS:  # a user's rows may be sorted by class
+                order = check_random_state(self.config.random_state).permutation(len(X))
+            self.accuracies.append(metrics.knn_accuracy(X[order], labels[order]))

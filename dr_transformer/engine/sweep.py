@@ -31,11 +31,11 @@ from dr_transformer.quality.sweep_cache import SweepCache
 from dr_transformer.quality.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
-    *("data/dataset", "data/arrays", "data/user_files", "data/rows", "data/mnist", "data/tables"),  # which tokens
+    *("data/dataset", "data/arrays", "data/user_files", "data/mnist", "data/tables"),  # which tokens
     *("hardware/devices", "hardware/products", "model/magnitude", "model/projection"),  # what is done to them,
     *("model/kernels", "model/cuda", "model/attention", "model/unroll"),  # block by block
     *(
-        "methods/graph_rows",
+        "methods/graph",
         "methods/nearest",
         "quality/metrics",
         "quality/scores",

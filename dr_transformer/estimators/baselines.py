@@ -19,8 +19,7 @@ from dr_transformer.methods.approximate import shared_graph
 from dr_transformer.methods.graph import KNNGraph
 from dr_transformer.methods.pca import fit_pca
 from dr_transformer.methods.umap import UMAPSettings
-from dr_transformer.methods.umap_run import UMAPRun
-from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
 from dr_transformer.model.projection import float64_chunks
 from dr_transformer.parameters import Parameter
 from dr_transformer.types import Floats

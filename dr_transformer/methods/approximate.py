@@ -18,8 +18,7 @@ import torch
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods import nearest
-from dr_transformer.methods.graph import KNNGraph, knn_graph
-from dr_transformer.methods.graph_rows import floats, in_float32, narrowed, scaled, usual_exponent
+from dr_transformer.methods.graph import KNNGraph, floats, in_float32, knn_graph, narrowed, scaled, usual_exponent
 from dr_transformer.paths import module_command, module_environment
 
 # Tokens; the exact search takes 45 s for as many on two cores (AMD EPYC, AVX-512), four times that for twice as many.

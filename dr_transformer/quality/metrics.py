@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from dr_transformer.methods.graph_rows import floats, scaled
+from dr_transformer.methods.graph import floats, scaled
 from dr_transformer.methods.nearest import centre
 from dr_transformer.types import Check, Floats
 

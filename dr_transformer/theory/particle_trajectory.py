@@ -13,8 +13,7 @@ from scipy.spatial import ConvexHull, QhullError
 from scipy.special import softmax
 
 from dr_transformer.theory.gaussian import moments
-from dr_transformer.theory.particle_measures import Measures, least_stretch, measure, outside_hull
-from dr_transformer.theory.particles import CONTRACTIONS, Update, evolve
+from dr_transformer.theory.particles import CONTRACTIONS, Measures, Update, evolve, least_stretch, measure, outside_hull
 from dr_transformer.types import Floats
 
 CURVES = {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dr_transformer.errors import InputError
-from dr_transformer.hardware.launch import launched
+from dr_transformer.paths import launched
 from dr_transformer.training.reporters import Events, Reporter, Terminal
 from dr_transformer.training.settings import RunConfig, Settings, settings_hash
 

@@ -16,8 +16,7 @@ from torch.nn import functional
 
 from dr_transformer import __version__
 from dr_transformer.errors import InputError
-from dr_transformer.hardware.devices import gpu_name, has_float64
-from dr_transformer.hardware.machine import machine
+from dr_transformer.hardware.devices import gpu_name, has_float64, machine
 from dr_transformer.training.data import TaskData, dropout_seed, init_generator
 from dr_transformer.training.models import initialise, learned_a
 from dr_transformer.training.optimisation import (

@@ -6,9 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dr_transformer.bench.bench import REPEATS, Result, as_json
-from dr_transformer.bench.job import BenchJob
-from dr_transformer.bench.transformer import left_out
-from dr_transformer.hardware.machine import machine
+from dr_transformer.bench.cases import BenchJob, left_out
+from dr_transformer.hardware.devices import machine
 from dr_transformer.ui import session
 from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.text import grouped

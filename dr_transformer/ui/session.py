@@ -15,12 +15,11 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dr_transformer.bench.job import BenchJob
+from dr_transformer.bench.cases import BenchJob
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset, load, load_bytes
-from dr_transformer.engine.baselines import BaselineRun
+from dr_transformer.engine.baselines import BaselineRun, Measurement
 from dr_transformer.engine.jobs import J, Runner
-from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.run_cost import check_memory

@@ -13,15 +13,12 @@ import numpy as np
 import pytest
 
 from dr_transformer import Config, load
-from dr_transformer.bench import bench, transformer
-from dr_transformer.bench import job as bench_job
+from dr_transformer.bench import bench
+from dr_transformer.bench import cases as bench_cases
 from dr_transformer.bench.bench import Case, Result, as_json, run_cases, table
-from dr_transformer.bench.cases import cases
-from dr_transformer.bench.job import BenchJob
+from dr_transformer.bench.cases import BenchJob, blocks, cases, first_latents, plain_transformer
 from dr_transformer.bench.large import large_cases, repeated
-from dr_transformer.bench.memory import PeakMemory
-from dr_transformer.bench.peaks import PeakMeter, Side
-from dr_transformer.bench.transformer import blocks, first_latents, plain_transformer
+from dr_transformer.bench.peaks import PeakMemory, PeakMeter, Side
 from dr_transformer.engine.jobs import Cancelled, Runner
 from dr_transformer.model.unroll import unroll
 from tests.machine import WITH_FLOAT64, has_bfloat16, pretend
@@ -188,7 +185,7 @@ def test_the_large_cases_are_called_once_and_tell_the_growth() -> None:
 def test_with_a_gpu_there_are_more_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both precisions, small and large, each with the peak of the GPU's memory; and how far from the CPU's result."""
     pretend(monkeypatch, "cuda")
-    monkeypatch.setattr(transformer, "multiplies_bfloat16", lambda _: True)
+    monkeypatch.setattr(bench_cases, "multiplies_bfloat16", lambda _: True)
     small, large = list(cases(1000)), list(large_cases(500, (), 50))
     assert [case.name for case in [*small, *large] if case.ours.gpu] == [
         "8 blocks, n = 1000, float32, GPU",
@@ -262,7 +259,7 @@ def test_it_can_be_cancelled_between_calls() -> None:
 
 def test_the_job_of_the_app_ends_with_all_results(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [Case(name, Side.of(np.sqrt, 4.0, measured=False), repeats=1) for name in ("first", "second")]
-    monkeypatch.setattr(bench_job, "cases", lambda n: made if n == 600 else pytest.fail("another n"))
+    monkeypatch.setattr(bench_cases, "cases", lambda n: made if n == 600 else pytest.fail("another n"))
     job = BenchJob(600)
     job.owners.add("me")
     job.work()

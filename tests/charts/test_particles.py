@@ -13,8 +13,7 @@ from dr_transformer.charts.theorem import (
 )
 from dr_transformer.engine.theorem import Growth
 from dr_transformer.theory.exponential_family import check_gradient, log_normaliser
-from dr_transformer.theory.gaussian import Gaussian
-from dr_transformer.theory.gaussian_keys import convergence
+from dr_transformer.theory.gaussian import Gaussian, convergence
 from dr_transformer.theory.particle_trajectory import hull_corners
 from dr_transformer.theory.particles import Update, field, grid, start
 from dr_transformer.theory.renormalisation import persistence

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from dr_transformer import Config, DataConfig, load, unroll
 from dr_transformer.cli.commands import main
-from dr_transformer.cli.embed_config import EmbedConfig, baseline_parameters
+from dr_transformer.cli.embed import EmbedConfig, baseline_parameters
 from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import CHOICES, choose_landmarks, unroll_landmarks
 from dr_transformer.model.projection import fit_projection

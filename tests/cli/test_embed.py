@@ -10,7 +10,7 @@ import pytest
 
 from dr_transformer import Config, Dataset, load
 from dr_transformer.cli.commands import main
-from dr_transformer.cli.embed_config import SUFFIXES, USED_BY, EmbedConfig
+from dr_transformer.cli.embed import SUFFIXES, USED_BY, EmbedConfig
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun
 from dr_transformer.engine.run import Run

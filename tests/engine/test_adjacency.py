@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dr_transformer import Config, Dataset, load
-from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.data.dataset import subset, subset_sentence
 from dr_transformer.engine.adjacency import ORDERS, AdjacencyRun, MatrixImage, latents_of, token_attention
 from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph import knn_graph

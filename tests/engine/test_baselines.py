@@ -10,17 +10,15 @@ import pytest
 
 from dr_transformer import Config, Dataset, load
 from dr_transformer.config import BaselineConfig
-from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement
 from dr_transformer.engine.jobs import Job, Runner
-from dr_transformer.engine.measurement import Measurement
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
 from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap import UMAPSettings
-from dr_transformer.methods.umap_run import UMAPRun
-from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import DATA
 from dr_transformer.quality.scores import Reference, quality

@@ -13,7 +13,7 @@ import torch
 
 import dr_transformer
 from dr_transformer import InputError
-from dr_transformer.bench import job as bench_job
+from dr_transformer.bench import cases as bench_cases
 from dr_transformer.bench.bench import Case as BenchCase
 from dr_transformer.bench.bench import Side
 from dr_transformer.engine.jobs import Background, Runner
@@ -32,7 +32,7 @@ every_job = pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.__
 @pytest.fixture(autouse=True)
 def _small_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     made = [BenchCase(name, Side.of(np.sqrt, 4.0, measured=False), repeats=1) for name in ("first", "second")]
-    monkeypatch.setattr(bench_job, "cases", lambda _n: made)
+    monkeypatch.setattr(bench_cases, "cases", lambda _n: made)
 
 
 class Looks:

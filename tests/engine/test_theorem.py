@@ -7,11 +7,14 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from dr_transformer.engine.corollary import DIMENSIONS, N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.theorem import (
+    DIMENSIONS,
     MODES,
     N_DRAWS,
+    N_OF_DIMENSIONS,
+    CorollaryRun,
+    CorollarySettings,
     GrowthRun,
     GrowthSettings,
     NullBand,
@@ -19,8 +22,7 @@ from dr_transformer.engine.theorem import (
     TheoremSettings,
 )
 from dr_transformer.theory.energy_distance import null_energies
-from dr_transformer.theory.gaussian import Gaussian
-from dr_transformer.theory.gaussian_keys import N_SAMPLES, convergence, tilt
+from dr_transformer.theory.gaussian import N_SAMPLES, Gaussian, convergence, tilt
 from dr_transformer.theory.hermite_modes import bulk_growth, growth_factor, sampled_growth
 from dr_transformer.theory.renormalisation import persistence
 

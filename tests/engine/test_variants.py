@@ -8,8 +8,7 @@ import pytest
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.reparametrisation import Reparametrisation, both_ways
-from dr_transformer.engine.variants import VariantRun
+from dr_transformer.engine.inside import Reparametrisation, VariantRun, both_ways
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy
 from dr_transformer.theory.objective import objective
 from dr_transformer.theory.variants import Variant, diffusion_eta, unroll_variant

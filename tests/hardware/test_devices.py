@@ -18,11 +18,9 @@ from dr_transformer.bench.large import large_cases
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning
-from dr_transformer.engine.inside import InsideRun
-from dr_transformer.engine.reparametrisation import Reparametrisation
+from dr_transformer.engine.inside import InsideRun, Reparametrisation, VariantRun
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.spectrum import SpectrumRun
-from dr_transformer.engine.variants import VariantRun
 from dr_transformer.estimators.baselines import PCA
 from dr_transformer.hardware import devices
 from dr_transformer.methods.graph import knn_graph
@@ -30,7 +28,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import unroll_landmarks
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
-from dr_transformer.quality.device import device_deviation, laplacian_on, pca_on
+from dr_transformer.quality.words import device_deviation, laplacian_on, pca_on
 from dr_transformer.theory.variants import Variant
 from dr_transformer.training.optimisation import resolve_device as training_device
 from dr_transformer.training.optimisation import resolve_precision as training_precision

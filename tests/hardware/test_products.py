@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dr_transformer.bench.transformer import left_out, precisions
+from dr_transformer.bench.cases import left_out, precisions
 from dr_transformer.cli.commands import main
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, load

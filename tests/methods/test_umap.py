@@ -19,8 +19,7 @@ from dr_transformer import InputError, load
 from dr_transformer.methods.graph import KNNGraph, knn_graph
 from dr_transformer.methods.umap import UMAPSettings, frame_epochs
 from dr_transformer.methods.umap_pipe import Child
-from dr_transformer.methods.umap_run import UMAPRun
-from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
 from dr_transformer.model.projection import float64_chunks
 
 LONG = UMAPSettings(n_epochs=10_000)  # nobody waits for it to end
@@ -444,6 +443,6 @@ def test_data_and_graph_that_do_not_fit_are_one_sentence(worker: UMAPWorker, mon
         worker.submit(Digits.Y[:10], Digits.graph, UMAPSettings(n_components=9, n_neighbors=5), "digits", "a")
     with pytest.raises(InputError, match="init = 'pca' gives at most 3 dimensions, one for each of the data's; use"):
         worker.submit(Digits.X[:, :3], Digits.graph, UMAPSettings(n_components=4, init="pca"), "digits", "a")
-    monkeypatch.setattr("dr_transformer.methods.umap_gpu.find_spec", lambda _name: None)
+    monkeypatch.setattr("dr_transformer.methods.umap.find_spec", lambda _name: None)
     with pytest.raises(InputError, match=r"run pip install 'dr-transformer\[gpu\]', or choose umap-learn"):
         worker.submit(Digits.Y, Digits.graph, UMAPSettings(backend="torchdr"), "digits", "a")

@@ -161,7 +161,7 @@ def test_for_people() -> None:
 MEASURE = """
 import json, sys, numpy as np
 from dr_transformer import Config, unroll
-from dr_transformer.bench.memory import PeakMemory
+from dr_transformer.bench.peaks import PeakMemory
 from dr_transformer.model.landmarks import Landmarks
 
 n, q, m, dtype = json.loads(sys.argv[1])

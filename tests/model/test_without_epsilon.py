@@ -3,9 +3,8 @@
 import pytest
 
 from dr_transformer import Config, load
-from dr_transformer.data.subset import subset
-from dr_transformer.engine.inside import difference
-from dr_transformer.engine.reparametrisation import both_ways
+from dr_transformer.data.dataset import subset
+from dr_transformer.engine.inside import both_ways, difference
 from dr_transformer.model import unroll
 from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON

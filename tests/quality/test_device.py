@@ -6,8 +6,8 @@ import torch
 
 from dr_transformer import load
 from dr_transformer.methods.pca import pca, torch_pca
-from dr_transformer.quality.device import device_deviation, laplacian_on, pca_on
 from dr_transformer.quality.metrics import subsample
+from dr_transformer.quality.words import device_deviation, laplacian_on, pca_on
 from tests.machine import DEVICES
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from dr_transformer import InputError
-from dr_transformer.theory.gaussian import Gaussian
-from dr_transformer.theory.gaussian_keys import Convergence, convergence, expected_error, limit, tilt
+from dr_transformer.theory.gaussian import Convergence, Gaussian, convergence, expected_error, limit, tilt
 
 SIZES = (100, 300, 1000, 3000, 10_000)
 

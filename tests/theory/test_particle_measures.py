@@ -6,7 +6,7 @@ from scipy import stats
 
 from dr_transformer import InputError
 from dr_transformer.theory.exponential_family import log_normaliser
-from dr_transformer.theory.particle_measures import entropy, hull_volume, least_stretch, measure, outside_hull, trace
+from dr_transformer.theory.particles import entropy, hull_volume, least_stretch, measure, outside_hull, trace
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])

@@ -5,9 +5,17 @@ import pytest
 from scipy.special import softmax
 
 from dr_transformer import InputError
-from dr_transformer.theory.particle_measures import least_stretch, measure, outside_hull
 from dr_transformer.theory.particle_trajectory import CURVES, contraction_error, hull_corners, trajectory
-from dr_transformer.theory.particles import CONTRACTIONS, STARTS, Update, evolve, start
+from dr_transformer.theory.particles import (
+    CONTRACTIONS,
+    STARTS,
+    Update,
+    evolve,
+    least_stretch,
+    measure,
+    outside_hull,
+    start,
+)
 
 WITHOUT = Update(residual=False)
 

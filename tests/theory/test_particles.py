@@ -9,8 +9,19 @@ from hypothesis import strategies as st
 from dr_transformer import InputError
 from dr_transformer.theory.exponential_family import attention
 from dr_transformer.theory.gaussian import moments, standardise
-from dr_transformer.theory.particle_measures import hull_volume, least_stretch, outside_hull, trace
-from dr_transformer.theory.particles import CONTRACTIONS, STARTS, Update, evolve, field, grid, start
+from dr_transformer.theory.particles import (
+    CONTRACTIONS,
+    STARTS,
+    Update,
+    evolve,
+    field,
+    grid,
+    hull_volume,
+    least_stretch,
+    outside_hull,
+    start,
+    trace,
+)
 
 WITHOUT = Update(residual=False)
 

@@ -11,8 +11,7 @@ import numpy as np
 from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.canvas.picture import Picture, clusters, picture
 from dr_transformer.config import ViewConfig
-from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun
-from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model import views

@@ -10,8 +10,7 @@ import streamlit as st
 
 from dr_transformer.canvas.attended import attended
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.engine.baselines import BaselineRun
-from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.baselines import BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import session

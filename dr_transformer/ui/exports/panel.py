@@ -9,8 +9,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.engine.baselines import BASELINES, BaselineRun
-from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export import animation, session_file, tables

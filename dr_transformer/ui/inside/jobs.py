@@ -8,15 +8,12 @@ from dataclasses import replace
 import streamlit as st
 
 from dr_transformer.config import Config
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.adjacency import MAX_SAMPLES, AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning, relevant
-from dr_transformer.engine.inside import InsideRun
-from dr_transformer.engine.reparametrisation import Reparametrisation
+from dr_transformer.engine.inside import InsideRun, Reparametrisation, VariantRun
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.spectrum import SpectrumRun
-from dr_transformer.engine.variants import VariantRun
 from dr_transformer.theory.variants import Variant
 from dr_transformer.ui import session
 from dr_transformer.ui.job_panel import kept_going

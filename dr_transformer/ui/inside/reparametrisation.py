@@ -6,10 +6,8 @@ import streamlit as st
 
 from dr_transformer.charts.blocks import overlaid
 from dr_transformer.config import Config
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset
-from dr_transformer.engine.reparametrisation import Reparametrisation
-from dr_transformer.engine.variants import SUBSAMPLE
+from dr_transformer.data.dataset import Dataset, subset
+from dr_transformer.engine.inside import SUBSAMPLE, Reparametrisation
 from dr_transformer.model.unroll import LAYER_NORM_EPS
 from dr_transformer.theory.variants import diffusion_eta
 from dr_transformer.ui.charts import tables_behind

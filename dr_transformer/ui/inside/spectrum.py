@@ -10,8 +10,7 @@ import streamlit as st
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.charts.attention import angle_chart, eigenvalue_chart
 from dr_transformer.config import Config
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset, subset_sentence
+from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.spectrum import MOST_BLOCKS, N_MAPS, SpectrumRun, overlaps, verdict
 from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.types import Floats

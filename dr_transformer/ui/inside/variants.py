@@ -12,9 +12,8 @@ import streamlit as st
 from dr_transformer.canvas.parts import CanvasSpec, Panel
 from dr_transformer.charts.blocks import LOOKS, variants_curve
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.subset import subset, subset_sentence
-from dr_transformer.engine.variants import SUBSAMPLE, VariantRun
+from dr_transformer.data.dataset import Dataset, subset, subset_sentence
+from dr_transformer.engine.inside import SUBSAMPLE, VariantRun
 from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import latent_canvas

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from dr_transformer.charts.theorem import dimensions_chart, samples_chart
-from dr_transformer.engine.corollary import N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
-from dr_transformer.theory.gaussian_keys import Convergence
+from dr_transformer.engine.theorem import N_OF_DIMENSIONS, CorollaryRun, CorollarySettings
+from dr_transformer.theory.gaussian import Convergence
 from dr_transformer.ui.job_panel import measured
 from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
 from dr_transformer.ui.session import submit

@@ -11,8 +11,7 @@ from playwright.sync_api import Page, expect
 from scipy.special import softmax
 
 from dr_transformer.theory.exponential_family import check_gradient
-from dr_transformer.theory.particle_measures import entropy
-from dr_transformer.theory.particles import Update, evolve, start
+from dr_transformer.theory.particles import Update, entropy, evolve, start
 from tests.e2e.canvas.canvas_page import Canvas, quantisation
 
 LONG_MS = 120_000

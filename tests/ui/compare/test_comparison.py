@@ -9,8 +9,7 @@ import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.config import BaselineConfig
-from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun
-from dr_transformer.engine.measurement import Measurement
+from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.quality import metrics

@@ -12,14 +12,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer.charts.particles import arrow_scale
-from dr_transformer.engine.corollary import CorollaryRun
 from dr_transformer.engine.jobs import Background
-from dr_transformer.engine.theorem import GrowthRun, TheoremRun
+from dr_transformer.engine.theorem import CorollaryRun, GrowthRun, TheoremRun
 from dr_transformer.theory.exponential_family import check_gradient
 from dr_transformer.theory.hermite_modes import growth_factor
-from dr_transformer.theory.particle_measures import trace
 from dr_transformer.theory.particle_trajectory import trajectory
-from dr_transformer.theory.particles import Update, evolve, field, grid, start
+from dr_transformer.theory.particles import Update, evolve, field, grid, start, trace
 from dr_transformer.ui.log_normaliser.corollary import sentences as corollary_sentences
 from dr_transformer.ui.log_normaliser.corollary import slope_range
 from dr_transformer.ui.log_normaliser.limits import asymmetries
