@@ -15,12 +15,18 @@ from dr_transformer.charts.table import MOST, chart_table
 from dr_transformer.paths import asset_text
 
 
+def draw_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
+    """Draw a chart, by default of its own height and without tools; `options` are those of `st.plotly_chart`."""
+    defaults: dict[str, Any] = {"height": int(chart.layout.height), "config": {"displayModeBar": False}}
+    st.plotly_chart(chart, key=key, **(defaults | options))
+
+
 def steady_chart(chart: go.Figure, *, key: str, **options: Any) -> None:
-    """`st.plotly_chart(chart, key=key, **options)`: the chart before it stays in sight until this one is drawn."""
+    """Draw a chart as `draw_chart` does; the one before it stays in sight until this one is drawn."""
     container = f"{key}_steady"
     with st.container(gap=None):
         with st.container(key=container, gap=None):
-            st.plotly_chart(chart, key=key, **options)
+            draw_chart(chart, key=key, **options)
         _steady_component()(data={"container": container}, key=f"{key}_guard", height="content")
 
 
@@ -65,8 +71,7 @@ def show_depth_curves(
             marked[f"{key}_{number}"] = values
             chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
             charts[name] = chart
-            height = int(chart.layout.height)
-            st.plotly_chart(chart, key=f"{key}_{number}", height=height, config={"displayModeBar": False})
+            draw_chart(chart, key=f"{key}_{number}")
         mark_depth(marked, n_blocks=n_blocks, canvas=canvas, container=key)
     if levels:
         methods = list(next(iter(levels.values())))

@@ -8,7 +8,7 @@ import pytest
 from dr_transformer import ui
 
 FOLDER = Path(ui.__file__).parent
-DRAWS = {"plotly_chart", "steady_chart"}
+DRAWS = {"plotly_chart", "draw_chart", "steady_chart"}
 OFFERS = {"tables_behind", "matrix_table"}
 MODULES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py"))
 

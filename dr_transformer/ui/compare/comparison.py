@@ -1,4 +1,4 @@
-"""From the runs to what the compare page draws: four panels on one depth axis, a table and curves of quality."""
+"""From the runs to what the compare page draws: four panels on one depth axis, tables and curves of quality."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.canvas.picture import Picture, clusters, picture
@@ -17,7 +18,7 @@ from dr_transformer.hardware.devices import spoken
 from dr_transformer.model import views
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
-from dr_transformer.ui.text import capitalised, depth_line
+from dr_transformer.ui.text import capitalised, depth_line, fitting
 
 ORDER = ("transformer", *BASELINES)
 _FROM_ORIGIN = ("effective_rank", "mean_cosine")
@@ -203,3 +204,13 @@ def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterat
             yield f"{method.name} is missing: {capitalised(method.error)}"
     if said := missing_line(run, baselines, measured):
         yield said
+
+
+def figure_columns(*, images: bool, as_text: bool = False) -> dict[str, Any]:
+    """The column of each of `METRICS`, by title. `as_text`: the cells are sentences rather than numbers."""
+    columns: dict[str, Any] = {}
+    for metric in METRICS.values():
+        said = fitting(metric.help, images=images)
+        number = st.column_config.NumberColumn(help=said, format="%.3f")
+        columns[metric.title] = st.column_config.TextColumn(help=said) if as_text else number
+    return columns

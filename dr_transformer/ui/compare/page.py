@@ -16,8 +16,16 @@ from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
 from dr_transformer.ui.charts import show_depth_curves
-from dr_transformer.ui.compare.comparison import CURVES, colourings, curves, levels, panels, sentences, table
-from dr_transformer.ui.compare.figure_columns import figure_columns
+from dr_transformer.ui.compare.comparison import (
+    CURVES,
+    colourings,
+    curves,
+    figure_columns,
+    levels,
+    panels,
+    sentences,
+    table,
+)
 from dr_transformer.ui.compare.reality import reality_section
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings

@@ -12,7 +12,7 @@ from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import DATA, Row, what_varies
 from dr_transformer.quality.scores import SUBSAMPLE
 from dr_transformer.ui import session
-from dr_transformer.ui.compare.figure_columns import figure_columns
+from dr_transformer.ui.compare.comparison import figure_columns
 from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.text import capitalised, fitting, grouped
 

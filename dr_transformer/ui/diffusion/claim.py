@@ -23,7 +23,7 @@ y &= (A - I)\,V && \texttt{att @ v - v} \\
 y &= (A - a I)\,V && \texttt{att @ v - a v}
 \end{aligned}
 """
-_BESIDE = (
+_PAIRS = (
     "What follows is measured, not promised: all variants start from the same weights and see the same batches, so "
     "runs of one seed are a **pair**; a difference counts only if it holds over many pairs."
 )
@@ -73,11 +73,11 @@ def claim() -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         with st.container(width="stretch"):
             st.markdown(_CLAIM)
-            st.markdown(_BESIDE)
+            st.markdown(_PAIRS)
         st.latex(_FORMULA, width=310)
 
 
-def reported_beside_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> None:
+def reported_and_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> None:
     """The paper's experiments as reported, each above this project's own runs and their scale."""
     with st.container(key="diffusion_reported"):
         for column, row in zip(st.columns(len(REPORTED), gap="medium"), REPORTED, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.training.outcome import title
-from dr_transformer.ui.diffusion.claim import claim, reported_beside_own
+from dr_transformer.ui.diffusion.claim import claim, reported_and_own
 from dr_transformer.ui.diffusion.source import Source, analysed, shipped, uploaded
 from dr_transformer.ui.diffusion.training import trained_here
 from dr_transformer.ui.diffusion.view import group_view
@@ -22,7 +22,7 @@ def diffusion() -> None:
     """Draw the page."""
     claim()
     own = shipped()
-    reported_beside_own(analysed(own))
+    reported_and_own(analysed(own))
     st.subheader("The runs", anchor=False)
     chosen = _origin()
     with st.container(key="diffusion_origin"):

@@ -115,7 +115,7 @@ def _live(job: TrainingJob, n_drawn: int, drawn: tuple[Row, ...]) -> None:
         current = job.current
         training = (current[0], _training(job)) if current and job.train.get("loss") else None
         chart = live_chart(runs, training)
-        steady_chart(chart, key="diffusion_live", height=260, config={"displayModeBar": False})
+        steady_chart(chart, key="diffusion_live", height=260)
         tables_behind({"What is drawn": chart}, key="diffusion_live")
 
 

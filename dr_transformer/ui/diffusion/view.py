@@ -13,7 +13,7 @@ from dr_transformer.charts.diffusion import difference_chart, runs_chart
 from dr_transformer.charts.training import learned_a_chart, loss_difference_chart, validation_chart
 from dr_transformer.training.outcome import NAMES, conditions, left_out, sentences
 from dr_transformer.training.pairs import Comparison, Group, Metric, curves, loss_difference
-from dr_transformer.ui.charts import tables_behind
+from dr_transformer.ui.charts import draw_chart, tables_behind
 from dr_transformer.ui.diffusion.source import escaped
 from dr_transformer.ui.diffusion.tables import Columns, comparison_table, run_table, variant_table
 
@@ -142,5 +142,5 @@ def _table(frame: pd.DataFrame, columns: Columns, key: str) -> None:
 
 
 def _draw(figure: go.Figure, key: str) -> None:
-    st.plotly_chart(figure, key=key, height=int(figure.layout.height), config={"displayModeBar": False})
+    draw_chart(figure, key=key)
     tables_behind({"What is drawn": figure}, key=key)

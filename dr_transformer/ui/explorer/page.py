@@ -14,7 +14,7 @@ from dr_transformer.palette import PETROFF10
 from dr_transformer.quality.curves import CURVES
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
-from dr_transformer.ui.charts import show_depth_curves, tables_behind
+from dr_transformer.ui.charts import draw_chart, show_depth_curves, tables_behind
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
@@ -71,5 +71,5 @@ def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
     st.subheader(f"Block {block} in three dimensions", anchor=False)
     points, axes = in_three_dimensions(latents[block], view)
     chart = scatter_3d(points, labels, class_names, PETROFF10, axes)
-    st.plotly_chart(chart, key="three dimensions", height=int(chart.layout.height))
+    draw_chart(chart, key="three dimensions", config=None)
     tables_behind({f"Block {block}": chart}, key="three_dimensions", label="Points as a table")

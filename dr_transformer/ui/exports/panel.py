@@ -168,11 +168,11 @@ def _data(run: Run, view: ViewConfig, compared: BaselineConfig) -> None:
             help="A few lines of Python that compute the same numbers again.",
         )
         if suffix == ".csv" and isinstance(job, TableJob) and job.complete:
-            beside = f"{PurePath(name).stem}{session_file.SUFFIX}"
+            settings_name = f"{PurePath(name).stem}{session_file.SUFFIX}"
             st.download_button(
-                f"Save {beside}",
+                f"Save {settings_name}",
                 session_file.dump(job.made_with),
-                beside,
+                settings_name,
                 MIME[".json"],
                 key="table_settings",
                 on_click="ignore",

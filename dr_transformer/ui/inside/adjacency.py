@@ -117,7 +117,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
             keep_place(HISTOGRAM_HEIGHT)
         else:
             chart = neighbours_histogram(here.effective)
-            steady_chart(chart, key="effective", height=int(chart.layout.height), config={"displayModeBar": False})
+            steady_chart(chart, key="effective")
             tables_behind({"effective number of neighbours": chart}, key="effective", label="Histogram as a table")
             st.markdown(figures_sentence(run, adjacency, block))
     curves = {

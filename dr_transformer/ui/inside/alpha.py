@@ -62,7 +62,7 @@ def _result(tuning: AlphaTuning, curve: AlphaCurve, alpha: float) -> None:
     with st.container(horizontal=True):
         for key, chart in charts.items():
             with st.container(width=430):
-                steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+                steady_chart(chart, key=key)
     tables_behind(charts, key="alpha", label="Curves as tables")
     for said in sentences(tuning, alpha):
         st.markdown(said)

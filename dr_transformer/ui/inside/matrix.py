@@ -62,7 +62,7 @@ def _draw_matrix(run: Run, made: MatrixImage) -> None:
     chart = matrix_chart(image, n, made.labels, run.dataset.class_names)
     with st.container(horizontal=True):
         with st.container(width=520):
-            steady_chart(chart, key="matrix", height=int(chart.layout.height))
+            steady_chart(chart, key="matrix", config=None)
         with st.container(width="stretch"):
             side = n / len(image)
             pooled = f"; each pixel a mean over {side:.3g} × {side:.3g} entries" if side > 1 else ""

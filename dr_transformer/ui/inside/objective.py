@@ -12,7 +12,7 @@ from dr_transformer.engine.inside import Cosines, InsideRun, Place, depth_of
 from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
-from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
+from dr_transformer.ui.charts import draw_chart, mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside.block_diagram import LABELS
 from dr_transformer.ui.inside.jobs import inside_run
 from dr_transformer.ui.inside.substep_frames import CANVAS
@@ -80,8 +80,7 @@ def _curves(inside: InsideRun, beta: float, *, done: bool) -> None:
             values = [getattr(o, term) for o in found]
             chart = sub_step_curve(title, depths, values, names, n_blocks=n_blocks)
             charts[title] = chart
-            height = int(chart.layout.height)
-            st.plotly_chart(chart, key=f"objective_{term}", height=height, config={"displayModeBar": False})
+            draw_chart(chart, key=f"objective_{term}")
         marked = {f"objective_{term}": [getattr(o, term) for o in found] for term in TERMS}
         mark_depth(marked, n_blocks=n_blocks, depths=depths, canvas=CANVAS, container="objective_curves")
     tables_behind(charts, key="objective", label="Curves as tables")

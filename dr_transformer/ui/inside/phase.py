@@ -203,8 +203,6 @@ def _map(job: Sweep, metric: str, config: Config, *, pending: bool) -> None:
     steady_chart(
         chart,
         key="phase_map",
-        height=int(chart.layout.height),
-        config={"displayModeBar": False},
         on_select=partial(clicked, job, key="phase_map"),
         selection_mode="points",
     )

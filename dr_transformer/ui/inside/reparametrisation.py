@@ -10,7 +10,7 @@ from dr_transformer.data.dataset import Dataset, subset
 from dr_transformer.engine.inside import SUBSAMPLE, Reparametrisation
 from dr_transformer.model.unroll import LAYER_NORM_EPS
 from dr_transformer.theory.variants import diffusion_eta
-from dr_transformer.ui.charts import tables_behind
+from dr_transformer.ui.charts import draw_chart, tables_behind
 from dr_transformer.ui.inside.jobs import reparametrisation
 from dr_transformer.ui.inside.variants import sample_sentence
 from dr_transformer.ui.poll import poll
@@ -57,7 +57,7 @@ def reparametrisation_section(dataset: Dataset, config: Config) -> None:
         st.markdown(said(job, exact=factor == 1.0))
         names = (f"standard, η = {config.eta:g}", f"diffusion, η' = {eta:.4g}")
         chart = overlaid(job.standard[:, :2], job.diffusion[:, :2], names, ("latent axis 0", "latent axis 1"))
-        st.plotly_chart(chart, key="reparametrisation_chart", height=int(chart.layout.height))
+        draw_chart(chart, key="reparametrisation_chart", config=None)
         tables_behind({f"Block {config.n_blocks}": chart}, key="reparametrisation", label="Points as a table")
         st.caption(f"After block {config.n_blocks}, in float64, on {sample_sentence(dataset, config)}.")
     elif not job.finished:

@@ -15,7 +15,7 @@ from dr_transformer.engine.spectrum import MOST_BLOCKS, N_MAPS, SpectrumRun, ove
 from dr_transformer.model.views import aligned_pca_view
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas
-from dr_transformer.ui.charts import mark_depth, show_depth_curves, tables_behind
+from dr_transformer.ui.charts import draw_chart, mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.neighbours import choose_neighbors
 from dr_transformer.ui.job_panel import cancel_or_go_on, kept_going, show_state
@@ -161,7 +161,7 @@ def _curves(run: SpectrumRun) -> None:
     with st.container(key="spectrum_lines"):
         for column, (key, chart) in zip(st.columns(2), charts.items(), strict=True):
             with column:
-                st.plotly_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+                draw_chart(chart, key=key)
         least, mean = [float(each[0]) for each in eigenvalues], [float(np.degrees(each).mean()) for each in angles]
         marked = dict(zip(charts, (least, mean), strict=True))
         mark_depth(marked, n_blocks=n_blocks, canvas=CANVAS, container="spectrum_lines")

@@ -17,7 +17,7 @@ from dr_transformer.engine.inside import SUBSAMPLE, VariantRun
 from dr_transformer.model.view_frames import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import latent_canvas
-from dr_transformer.ui.charts import mark_depth, tables_behind
+from dr_transformer.ui.charts import draw_chart, mark_depth, tables_behind
 from dr_transformer.ui.inside.jobs import SLOTS, variant_runs
 from dr_transformer.ui.inside.objective import BETAS, TERMS
 from dr_transformer.ui.link import LAST_BLOCK
@@ -178,8 +178,7 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
         for number, (title, values) in enumerate(curves.items()):
             chart = variants_curve(title, values, n_blocks=config.n_blocks)
             charts[title] = chart
-            height = int(chart.layout.height)
-            st.plotly_chart(chart, key=f"variants_{number}", height=height, config={"displayModeBar": False})
+            draw_chart(chart, key=f"variants_{number}")
         unwritten = {f"variants_{number}": None for number in range(len(curves))}
         mark_depth(unwritten, n_blocks=config.n_blocks, canvas=CANVAS, container="variant_curves")
     tables_behind(charts, key="variants", label="Curves as tables")

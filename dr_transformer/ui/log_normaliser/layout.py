@@ -17,7 +17,7 @@ def begin() -> None:
 
 def two_columns(name: str, *, wide: int = 1) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Two containers beside each other; the first (0) or the second one (1) is up to twice as wide as the other."""
-    row = st.container(key=f"beside_{name}")
+    row = st.container(key=f"columns_{name}")
     first, second = (row.container(key=f"{'wide' if i == wide else 'narrow'}_{name}") for i in range(2))
     return first, second
 
@@ -30,5 +30,5 @@ def pair(name: str) -> DeltaGenerator:
 def show(chart: go.Figure, key: str) -> None:
     """A chart of its own height, without tools, and the table behind it."""
     with st.container(gap=None):
-        steady_chart(chart, key=key, height=int(chart.layout.height), config={"displayModeBar": False})
+        steady_chart(chart, key=key)
         tables_behind({"What is drawn": chart}, key=key)

@@ -7,7 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer.quality.metrics import METRICS
-from dr_transformer.ui.compare.figure_columns import figure_columns
+from dr_transformer.ui.compare.comparison import figure_columns
 
 PAGE = Path(__file__).parents[3] / "pages" / "2_Compare.py"
 
