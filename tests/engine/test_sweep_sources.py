@@ -1,4 +1,4 @@
-"""Cells on disk are those of this source and these libraries: of others they are computed anew."""
+"""Cells on disk are those of this source and these libraries: of others they are computed again."""
 
 import ast
 from pathlib import Path
