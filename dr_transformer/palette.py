@@ -50,7 +50,7 @@ SEQUENTIAL = tuple(f"#{_SEQUENTIAL[i : i + 6]}" for i in range(0, len(_SEQUENTIA
 
 
 def class_colours(n_classes: int, palette: Sequence[str] = PETROFF10) -> list[str]:
-    """One colour per class; a palette that is too short starts anew."""
+    """One colour per class; a palette that is too short starts again."""
     return [palette[i % len(palette)] for i in range(n_classes)]
 
 

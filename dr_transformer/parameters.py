@@ -97,7 +97,7 @@ class Declared:
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """All parameters by name, in the order of declaration."""
+        """Return all parameters by name, in the order of declaration."""
         hints = typing.get_type_hints(cls)
         return {f.name: _declaration(f, hints[f.name]) for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
 

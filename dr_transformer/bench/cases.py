@@ -35,7 +35,7 @@ N_NEIGHBORS = 15
 
 
 def cases(n_samples: int = 10_000) -> Iterator[Case]:
-    """All comparisons on the first `n_samples` MNIST images, the paper's settings otherwise."""
+    """Return all comparisons on the first `n_samples` MNIST images, the paper's settings otherwise."""
     data = load("mnist", n_samples)
     yield from transformer_cases(data)
     yield from _graphs(data)
@@ -301,7 +301,7 @@ class BenchJob(Background):
     progress: float = 0.0
 
     def _work(self) -> None:
-        """From the start: what was stopped begins anew."""
+        """Begin from the start, also after a stop."""
         self.results, self.progress = [], 0.0
         for progress, said in run_cases(list(cases(self.n_samples)), self._check):
             self.progress = progress

@@ -46,7 +46,7 @@ class Side:
 
     @classmethod
     def of(cls, work: Callable[[Any], Any], data: Any, *, gpu: bool = False, measured: bool = True) -> Self:
-        """Of data that is there."""
+        """Take data that is there."""
         return cls(work, functools.partial(_itself, data), gpu, measured)
 
 
@@ -190,7 +190,7 @@ class PeakMemory:
 
 
 def can_measure() -> bool:
-    """Whether the system tells."""
+    """Tell whether the system tells."""
     return _STATUS.exists()
 
 

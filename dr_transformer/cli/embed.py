@@ -69,7 +69,10 @@ def embed(asked: Asked, load: Callable[[], Dataset], say: Callable[[str], None])
 
 
 def describe_cost(asked: Asked, data_config: DataConfig, load: Callable[[], Dataset]) -> str:
-    """What `embed` would cost, for people. The data are looked at only if their number or their dtype is unknown."""
+    """Return what `embed` would cost, for people.
+
+    The data are looked at only if their number or their dtype is unknown.
+    """
     asked.check(launched=launched())
     if not asked.of_the_transformer:
         raise InputError(f"--dry-run counts the transformer alone; leave it out with --method {asked.how.method}.")
@@ -161,7 +164,7 @@ def _say_if_lost(X: Array, block: int, say: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def _joined(asked: Asked) -> Iterator[Ranks | None]:
-    """All processes of the run, or None if this is the only one."""
+    """Return all processes of the run, or None if this is the only one."""
     if not launched():
         yield None
         return
@@ -256,7 +259,7 @@ class Asked:
 
     @property
     def of_the_transformer(self) -> bool:
-        """Whether the latents are asked for, not another method's coordinates."""
+        """Tell whether the latents are asked for, not another method's coordinates."""
         return self.how.method == "transformer"
 
     @property
@@ -271,7 +274,7 @@ class Asked:
 
     @property
     def as_a_table(self) -> bool:
-        """Whether the file is as the app's tab Data saves it; else it is embed's own .npz, images and all."""
+        """Tell whether the file is as the app's tab Data saves it; else it is embed's own .npz, images and all."""
         return self.suffix != ".npz" or not self.of_the_transformer or self.how.block is not None
 
     def check(self, *, launched: bool) -> None:

@@ -72,7 +72,9 @@ def read_model(path: Path) -> SavedModel:
 
 
 def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Floats, n_samples: int) -> bool:
-    """Whether the images, projected, are the latents (n, q) of block 0, up to rounding; a part of them is looked at."""
+    """Tell whether the images, projected, are the latents (n, q) of block 0, up to rounding; a part of them is
+    looked at.
+    """
     rows = np.linspace(0, len(images) - 1, min(_CHECKED, len(images))).astype(int)
     try:
         scores = projection(images[rows].reshape(len(rows), -1))

@@ -33,7 +33,7 @@ _SHOWN = 5  # of the attended tokens, on a line
 
 
 def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) -> None:
-    """Say, block by block, to which class the token of `image_file` comes nearest and whom it attends to.
+    """Say, block by block, to which class the token of `image_file` comes nearest and what it attends to.
 
     With `out` also write `latents` (L + 1, q), `image` (28, 28), `attended` and `weights` (L + 1, k), `neighbours`
     (L + 1, 5) and `settings` to that .npz file. Raises `InputError`.
@@ -57,7 +57,7 @@ def transform(model_file: Path, image_file: Path, out: Path | None, say: Say) ->
 
 
 def lines(found: NewToken, model: SavedModel) -> list[str]:
-    """What is printed: a line about the token, and one for each block."""
+    """Return what is printed: a line about the token, and one for each block."""
     from dr_transformer.model.new_token import majority
 
     data = model.settings.data

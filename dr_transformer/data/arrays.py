@@ -59,7 +59,9 @@ def read_npz(filename: str, content: bytes) -> Table:
 
 
 def _data_name(filename: str, shapes: dict[str, tuple[int, ...] | InputError]) -> str:
-    """Which array holds the tokens: the first of `DATA_NAMES` with two or three dimensions, or the only such array."""
+    """Return which array holds the tokens: the first of `DATA_NAMES` with two or three dimensions, or the only
+    such array.
+    """
     refusals = {stem: shape for stem, shape in shapes.items() if isinstance(shape, InputError)}
     fitting = [stem for stem, shape in shapes.items() if isinstance(shape, tuple) and len(shape) in (2, 3)]
     fitting = [stem for stem in fitting if stem not in LABEL_NAMES]

@@ -227,7 +227,9 @@ def _as_table(pool: Pool, family: Family) -> user_files.Table:
 
 
 def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:
-    """At most `n_samples` tokens, class-balanced where there are classes, in their order; all: the data set itself."""
+    """Return at most `n_samples` tokens, class-balanced where there are classes, in their order; all: the data
+    set itself.
+    """
     if n_samples >= dataset.n_samples:
         return dataset
     rows = draw(dataset.n_samples, dataset.labels, n_samples, random_state)
@@ -242,7 +244,7 @@ def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:
 
 
 def subset_sentence(dataset: Dataset, n_samples: int, random_state: int) -> str:
-    """Which tokens `subset` gives, a clause: "2 000 of 10 000 tokens, class-balanced, drawn with seed 42"."""
+    """Return which tokens `subset` gives, a clause: "2 000 of 10 000 tokens, class-balanced, drawn with seed 42"."""
     if n_samples >= dataset.n_samples:
         return f"all {count(dataset.n_samples)} tokens"
     balanced = "class-balanced, " if dataset.labels is not None else ""

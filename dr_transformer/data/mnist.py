@@ -194,7 +194,9 @@ def _read_part(raw: Path, family: Family, part: str) -> tuple[np.ndarray, np.nda
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept, as a torchvision root: `$XDG_CACHE_HOME/dr_transformer`, by default in `~/.cache`."""
+    """Return where downloads are kept, as a torchvision root: `$XDG_CACHE_HOME/dr_transformer`, by default in
+    `~/.cache`.
+    """
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dr_transformer"
 
 

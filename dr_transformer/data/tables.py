@@ -36,7 +36,9 @@ def read_csv(filename: str, content: bytes) -> Table:
 
 
 def _is_data(fields: list[str]) -> bool:
-    """Whether the first line is a row of numbers already; 0, 1, 2, … are the names pandas gives nameless columns."""
+    """Tell whether the first line is a row of numbers already; 0, 1, 2, … are the names pandas gives nameless
+    columns.
+    """
     try:
         numbers = [float(field) for field in fields if field]
     except ValueError:

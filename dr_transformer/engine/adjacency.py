@@ -141,7 +141,7 @@ class MatrixImage(Background):
 
 
 class TokenAttention(NamedTuple):
-    """Whom one token attends to.
+    """What one token attends to.
 
     `neighbours` (count,) are the most attended, most first, with `weights`; `nearest` (k,) its neighbours in the
     pixels, nearest first, with the weights that they get, `nearest_weights`. `effective`: exp of its row's entropy.
@@ -155,7 +155,7 @@ class TokenAttention(NamedTuple):
 
     @property
     def n_true(self) -> int:
-        """How many of the most attended are among the nearest in the pixels."""
+        """Return how many of the most attended are among the nearest in the pixels."""
         return int(np.isin(self.neighbours, self.nearest).sum())
 
 
@@ -187,5 +187,5 @@ class AttentionSettings(TypedDict):
 
 
 def attention_settings(config: Config) -> AttentionSettings:
-    """Those of this config."""
+    """Return those of this config."""
     return {"alpha": config.alpha, "n_heads": config.n_heads, "mask_self": config.mask_self}

@@ -217,7 +217,7 @@ class BaselineRun(Background):
         return True
 
     def forget_umap(self) -> None:
-        """Have UMAP computed anew the next time this is submitted: after it was stopped, or has failed."""
+        """Have UMAP computed again the next time this is submitted: after it was stopped, or has failed."""
         if not self.working and self.error is None:
             self.methods["umap"] = Baseline(BASELINES["umap"])
             self.umap_run, self.complete = None, False

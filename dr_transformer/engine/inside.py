@@ -62,7 +62,7 @@ def latent_figures(X: npt.NDArray[np.floating]) -> LatentFigures:
 
 
 def depth_of(block: int, name: str) -> float:
-    """Where on the depth axis a sub-step lies: at the end of a block a whole number, as in `run.STRETCHES`."""
+    """Return where on the depth axis a sub-step lies: at the end of a block a whole number, as in `run.STRETCHES`."""
     return float(block) if block == 0 else block - 1 + _DEPTHS[name]
 
 
@@ -225,7 +225,7 @@ class VariantRun(Background):
         return sum(X.nbytes for X in list(self.latents))
 
     def _work(self) -> None:
-        # Anew: an earlier try may have been cancelled half way.
+        # Again: an earlier try may have been cancelled half way.
         self.latents, self.terms, self.ranks, self.accuracies = [], [], [], []
         c = replace(self.config, device=float64_device(self.config.device).type)  # which the objective needs
         for step in unroll_variant(self.dataset.Y, c, self.variant, check=self._check):

@@ -37,7 +37,7 @@ class Job(Protocol):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Tell whether nothing is left to do."""
         ...
 
     def work(self) -> None:
@@ -80,7 +80,7 @@ class Background:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Tell whether nothing is left to do."""
         return self.complete or self.error is not None
 
     def work(self) -> None:

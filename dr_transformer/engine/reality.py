@@ -43,7 +43,7 @@ class RealityCheck(Background):
 
     @property
     def seeds(self) -> range:
-        """From the config's own on."""
+        """Return the seeds from the config's own on."""
         first = self.config.random_state
         return range(first, first + self.n_seeds)
 
@@ -53,7 +53,7 @@ class RealityCheck(Background):
         return summarise(self.replicates)
 
     def _work(self) -> None:
-        """From the start: a check that was stopped begins anew."""
+        """Begin from the start, also after a stop."""
         self.replicates, self.progress = [], 0.0
         chosen, dataset = self.baselines, self.dataset
         methods = default_methods(

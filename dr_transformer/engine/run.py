@@ -71,13 +71,13 @@ class Trajectory:
             self.attention.append(step.X.cpu().numpy())
 
     def frames(self, config: Config) -> list[Frame]:
-        """All there is so far, in order: block 0, then each block's sub-steps (if kept) and its end."""
+        """Return all there is so far, in order: block 0, then each block's sub-steps (if kept) and its end."""
         return list(self.frames_of(config, range(len(self.latents))))
 
     def frames_of(self, config: Config, blocks: Iterable[int]) -> Iterator[Frame]:
         """The frames of these blocks, one at a time: sub-steps (if kept), then the end.
 
-        Of each block two sub-steps are computed anew, and held by whoever holds the frame: together they would take as
+        Of each block two sub-steps are computed again, and held by whoever holds the frame: together they would take as
         much memory again as the run itself.
         """
         for block in blocks:
@@ -101,7 +101,7 @@ class Trajectory:
 
 
 def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:
-    """Whether the sub-steps inside the blocks are kept and drawn.
+    """Tell whether the sub-steps inside the blocks are kept and drawn.
 
     Not of a run so large that a browser would choke on the points, or this machine on the latents (n, q), `bytes_each`
     a number, that are kept of each block for them.
@@ -139,7 +139,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Tell whether nothing is left to do."""
         return self.error is not None or self.analysis.complete
 
     def work(self) -> None:
@@ -189,12 +189,12 @@ class Run:
 
     @property
     def keeps_sub_steps(self) -> bool:
-        """Whether the latents inside the blocks are to be had, too."""
+        """Tell whether the latents inside the blocks are to be had, too."""
         c, bytes_each = self.config, resolve_dtype(self.config, self.dataset.Y.dtype).itemsize
         return shows_sub_steps(self.dataset.n_samples, c.n_blocks, c.n_components, bytes_each)
 
     def _unroll(self) -> None:
-        # Anew: an earlier try may have been cancelled half way.
+        # Again: an earlier try may have been cancelled half way.
         self.full = Trajectory(self.keeps_sub_steps)
         self.precision = resolve_precision(self.config, self.dataset.Y.dtype, self.dataset.n_samples)
         began = time.perf_counter()

@@ -88,7 +88,7 @@ class SpectrumRun(Background):
 
 
 def overlaps(blocks: Sequence[Convergence]) -> dict[str, list[float | None]]:
-    """Of each pair of subspaces the overlap at every block, by name; None where no λ is below ½."""
+    """Return each pair of subspaces' overlap at every block, by name; None where no λ is below ½."""
     return {
         "latents": [subspace_overlap(block.latents) for block in blocks],
         "attention": [subspace_overlap(block.attention) for block in blocks],

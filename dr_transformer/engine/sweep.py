@@ -57,7 +57,7 @@ def source_digest() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of the package and of the libraries that compute a cell's figures, and the digest of the package's source."""
+    """Return those of the package and of the libraries that compute a cell, and the digest of the package's source."""
     return {
         "dr_transformer": __version__,
         "torch": str(torch.__version__),
@@ -111,7 +111,7 @@ class Sweep(Background):
 
     @property
     def sample(self) -> str:
-        """On which tokens it is computed."""
+        """Say on which tokens it is computed."""
         n, total = self.n_samples, self.dataset.n_samples
         if n == total:
             return f"all {n} tokens"
@@ -137,7 +137,7 @@ class Sweep(Background):
         self.complete = True
 
     def _recall(self, cell: Cell) -> bool:
-        """Whether the cell needs no computing: it has no transformer, or the disk has its figures."""
+        """Tell whether the cell needs no computing: it has no transformer, or the disk has its figures."""
         self._check()
         try:
             config = self.grid.config(self.config, cell)
@@ -182,7 +182,7 @@ class Sweep(Background):
                 self._enter(here, measured)
 
     def _as_coarse(self, cell: Cell, cells: list[Cell]) -> list[Cell]:
-        """Of the cells left in this row, those that `coarse_first` has in one go with this one."""
+        """Return those of the cells left in this row that `coarse_first` has in one go with this one."""
 
         def stride(c: Cell) -> int:
             return next(s for s in STRIDES if c[0] % s == c[1] % s == 0)
@@ -197,7 +197,7 @@ class Sweep(Background):
         self.done[cell] = True
 
     def _settings(self, config: Config) -> dict[str, Any]:
-        """What a cell's figures follow from. Sweeps of either kind share their common cells."""
+        """Return what a cell's figures follow from. Sweeps of either kind share their common cells."""
         settings = config.to_dict() | {"device": resolve_device(config, self.dataset.Y.dtype).type}
         return {
             "versions": versions(),

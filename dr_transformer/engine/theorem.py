@@ -133,16 +133,16 @@ class Growth:
 
     @property
     def deviation(self) -> float:
-        """Of the mean of `bulk` from `derived`, relative."""
+        """Return that of the mean of `bulk` from `derived`, relative."""
         return float(self.bulk.mean() / self.derived - 1)
 
     @property
     def surprise(self) -> float:
-        """How many standard errors the mean of `bulk` lies from `derived`."""
+        """Return how many standard errors the mean of `bulk` lies from `derived`."""
         return abs(float(self.bulk.mean()) - self.derived) / self.standard_error(self.bulk)
 
     def standard_error(self, factors: Floats) -> float:
-        """Of the mean of `bulk` or `whole`."""
+        """Return that of the mean of `bulk` or `whole`."""
         return float(factors.std(ddof=1) / np.sqrt(len(factors)))
 
 
@@ -155,7 +155,7 @@ class GrowthRun(Background):
     progress: float = 0.0
 
     def _work(self) -> None:
-        """From the start: what was stopped begins anew."""
+        """Begin from the start, also after a stop."""
         chosen = self.settings
         keys = chosen.keys()
         found: list[Growth] = []
@@ -208,7 +208,7 @@ class CorollaryRun(Background):
     progress: float = 0.0
 
     def _work(self) -> None:
-        """From the start: what was stopped begins anew."""
+        """Begin from the start, also after a stop."""
         chosen = self.settings
         self.over_samples, self.over_dimensions, self.progress = None, [], 0.0
         self.over_samples = self._measure(chosen.n_dimensions, N_SAMPLES)

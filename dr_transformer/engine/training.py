@@ -56,7 +56,7 @@ class TrainingJob(Background):
 
     @property
     def n_runs(self) -> int:
-        """How many runs there are in all."""
+        """Return how many runs there are in all."""
         return len(self.attentions) * len(self.seeds)
 
     @property
@@ -67,7 +67,9 @@ class TrainingJob(Background):
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest will take at the pace of the run under way, or of the last; None before there is one."""
+        """Return how long the rest will take at the pace of the run under way, or of the last; None before
+        there is one.
+        """
         if self.iteration and self.n_iterations:
             one = self._run_seconds * self.n_iterations / self.iteration
         elif self.rows:
@@ -82,7 +84,7 @@ class TrainingJob(Background):
         return 20_000 * (len(self.rows) + 1)
 
     def _work(self) -> None:
-        """From where the results on disk leave off."""
+        """Go on where the results on disk leave off."""
         self.rows, self.messages = (), ()
         self._begin(None)
         with tempfile.TemporaryFile() as said, self._started(said) as process:

@@ -187,7 +187,9 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return Landmarks(np.arange(len(latents[0])), latents, self._map, config).follow(Y, masked)
 
     def _fitted_twins(self, Y: npt.NDArray[np.generic]) -> torch.Tensor:
-        """For each row of Y the index of an equal one among the fitted rows (with `landmarks`, among these), or −1."""
+        """Return for each row of Y the index of an equal one among the fitted rows (with `landmarks`, among
+        these), or −1.
+        """
         first = {digest: i for i, digest in reversed(list(enumerate(self._digests)))}
         return torch.tensor([first.get(digest, -1) for digest in _row_digests(Y)], dtype=torch.long)
 

@@ -65,18 +65,20 @@ class Film:
 
     @property
     def n_frames(self) -> int:
-        """Of the whole film."""
+        """Count the frames of the whole film."""
         return len(self.at) + 2 * self.hold
 
     def mix(self, depth: float) -> tuple[int, int, float]:
-        """Which two entries to mix at `depth`, and the share of the second."""
+        """Return which two entries to mix at `depth`, and the share of the second."""
         k = int(np.clip(np.searchsorted(self.depths, depth, side="right") - 1, 0, len(self.depths) - 1))
         if k == len(self.depths) - 1:
             return k, k, 0.0
         return k, k + 1, float((depth - self.depths[k]) / (self.depths[k + 1] - self.depths[k]))
 
     def positions(self, depth: float, width: float, height: float) -> Floats:
-        """Of all points at `depth` on a plot of this size in pixels, (n, 2), y upwards: one scale for both axes."""
+        """Return where all points are at `depth` on a plot of this size in pixels, (n, 2), y upwards: one
+        scale for both axes.
+        """
         k, after, t = self.mix(depth)
         points = self.points[k] * (1 - t) + self.points[after] * t
         x0, x1, y0, y1 = self.extents[k] * (1 - t) + self.extents[after] * t
@@ -85,7 +87,7 @@ class Film:
         return np.array((width / 2, height / 2)) + (points - ((x0 + x1) / 2, (y0 + y1) / 2)) * scale
 
     def title(self, depth: float) -> str:
-        """What the picture shows at this depth."""
+        """Return what the picture shows at this depth."""
         k, after, t = self.mix(depth)
         return self.names[k] if t < 1e-9 else f"{self.names[k]} → {self.names[after]}"
 
@@ -97,7 +99,10 @@ def check_format(path: Path) -> None:
 
 
 def frame_counts(config: Config, options: AnimationConfig) -> tuple[int, int]:
-    """How many frames move, both ends among them, and how many more each end stands. `InputError` for too many."""
+    """Return how many frames move, both ends among them, and how many more each end stands.
+
+    `InputError` for too many.
+    """
     moving = max(1, round(config.n_blocks * options.seconds_per_block * options.fps)) + 1
     hold = round(options.hold * options.fps)
     if moving + 2 * hold > MAX_FRAMES:

@@ -42,7 +42,7 @@ class Curves:
 
     @property
     def n_points(self) -> int:
-        """None that may be rasterised."""
+        """Return 0: none may be rasterised."""
         return 0
 
     def draw(self, figure: Figure, options: FigureConfig) -> None:
@@ -90,7 +90,7 @@ class Matrix:
 
     @property
     def n_points(self) -> int:
-        """None: the cells are an image in any case."""
+        """Return 0: the cells are an image in any case."""
         return 0
 
     def draw(self, figure: Figure, options: FigureConfig) -> None:

@@ -87,7 +87,7 @@ class FigureConfig(Declared):
 
     @property
     def titled(self) -> bool:
-        """Whether titles and legend are drawn."""
+        """Tell whether titles and legend are drawn."""
         return self.template != "figure1" if self.titles is None else self.titles
 
     def size(self, own: tuple[float, float]) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def settings(
     config: Config, dataset: Dataset, run: Mapping[str, Any] | None = None, **parts: Declared
 ) -> dict[str, Any]:
-    """All that is needed to make a result again, ready for JSON; `settings.from_json` reads it.
+    """Return all that is needed to make a result again, ready for JSON; `settings.from_json` reads it.
 
     `run`: in which way, if not the plain one. `parts` are further settings by name: `view`, `baselines`, `figure`, ….
     """

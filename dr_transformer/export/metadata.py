@@ -21,7 +21,7 @@ _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
 
 
 def metadata(kind: str, settings: str) -> dict[str, str | None]:
-    """What matplotlib is to write into a file of this kind ("png", "svg", "pdf"); no dates, for equal bytes."""
+    """Return what matplotlib is to write into a file of this kind ("png", "svg", "pdf"); no dates, for equal bytes."""
     by_kind: dict[str, dict[str, str | None]] = {
         "png": {"Description": ABOUT, KEYWORD: settings},
         "svg": {"Date": None, "Description": settings},
@@ -51,7 +51,7 @@ def read_settings(file: bytes | Path, name: str = "") -> SavedSettings:
         raise InputError(f"{name} cannot be read; the file is damaged or cut short, so save it again.") from None
     if not text or KEYWORD not in text:
         raise InputError(
-            f"{name} holds no settings of this app: another program made it, or wrote it anew without its metadata."
+            f"{name} holds no settings of this app: another program made it, or wrote it again without its metadata."
         )
     return from_json(text, name)
 

@@ -25,7 +25,7 @@ from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.quality.words import describe
 
-MAX_ATTENDED = 20_000  # tokens; of more, whom each attends to would take minutes and tens of megabytes
+MAX_ATTENDED = 20_000  # tokens; of more, what each attends to would take minutes and tens of megabytes
 _N_ATTENDED = 5  # each more makes the file of 10 000 tokens and eight blocks 0.3 MB larger
 
 Report = Callable[[float], object]
@@ -92,7 +92,7 @@ class WebPageJob(Background):
     depth: float
     baselines: BaselineRun | None = None
     content: bytes | None = None
-    current: str = "finding whom each token attends to"
+    current: str = "finding what each token attends to"
     progress: float = 0.0
 
     @property
@@ -145,7 +145,7 @@ def _notes(run: Run) -> list[str]:
         "the picture's extent.",
     ]
     if run.dataset.n_samples > MAX_ATTENDED:
-        found.append(f"Whom a token attends to is kept for at most {MAX_ATTENDED} tokens, so it is not in this page.")
+        found.append(f"What a token attends to is kept for at most {MAX_ATTENDED} tokens, so it is not in this page.")
     else:
         found.append("Of a pinned token the most attended are kept, with weights to 1/255 of the greatest.")
     return found

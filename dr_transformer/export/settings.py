@@ -38,7 +38,7 @@ class SavedSettings:
 
     @property
     def values(self) -> dict[str, Any]:
-        """All values by parameter name, the figure's and the film's left out."""
+        """Return all values by parameter name, the figure's and the film's left out."""
         parts = (self.data, self.config, self.view, self.baselines)
         return {name: value for part in parts for name, value in part.to_dict().items()}
 

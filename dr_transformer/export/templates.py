@@ -34,7 +34,7 @@ class Drawing(Protocol):
 
     @property
     def n_points(self) -> int:
-        """How many points it has in all."""
+        """Return how many points it has in all."""
         ...
 
     def draw(self, figure: Figure, options: FigureConfig) -> None:
@@ -84,11 +84,11 @@ class Maps:
 
     @property
     def n_points(self) -> int:
-        """How many points, in all panels."""
+        """Return how many points, in all panels."""
         return sum(len(panel.points) for panel in self.panels if panel.points is not None)
 
     def has_legend(self, palette: str) -> bool:
-        """Whether a legend can tell the classes apart."""
+        """Tell whether a legend can tell the classes apart."""
         return self.labels is not None and 1 < len(self.class_names) <= len(PALETTES[palette])
 
     def colours_note(self, options: FigureConfig) -> str:

@@ -77,7 +77,7 @@ def web_page(
 
 
 def pack_attended(table: AttendedTable) -> bytes:
-    """Pack whom each token attends to.
+    """Pack what each token attends to.
 
     Slot by slot, block by block, token by token, which compresses best: indices as uint16 (uint32 from 65 536 tokens
     on), the greatest weight in half precision (right to 0.05 %), and all weights in shares of it, in steps of 1/255.

@@ -46,7 +46,7 @@ def has_float64(kind: str) -> bool:
 
 
 def device_for(device: str, dtype: torch.dtype, *, shared: bool = False) -> torch.device:
-    """Where numbers of `dtype` are computed, if a config's device is `device`.
+    """Return where numbers of `dtype` are computed, if a config's device is `device`.
 
     "auto" is the accelerator, if there is one that can do it, else the CPU. `shared`: several processes exchange what
     they compute, as gloo does between CPUs and NCCL between CUDA GPUs. Raises `InputError` for a device that is not
@@ -69,7 +69,7 @@ def device_for(device: str, dtype: torch.dtype, *, shared: bool = False) -> torc
 
 
 def float64_device(device: str) -> torch.device:
-    """As `device_for`, for what is computed in float64 whatever was asked for: the CPU in place of an Apple GPU."""
+    """Do as `device_for`, for what is computed in float64 whatever was asked for: the CPU in place of an Apple GPU."""
     kind = device_for(device, torch.float32).type
     return torch.device(kind if has_float64(kind) else "cpu")
 
@@ -94,7 +94,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures are of."""
+    """Return what the figures are of."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -58,7 +58,7 @@ def wait(work: dist.Work | None) -> None:
 
 @contextlib.contextmanager
 def reached() -> Iterator[None]:
-    """What a collective raises is a `LostRankError`."""
+    """Return what a collective raises is a `LostRankError`."""
     try:
         yield
     except RuntimeError as error:

@@ -109,7 +109,7 @@ def without_bfloat16(device: torch.device) -> str | None:
 
 
 def _multiplies_into_float32(device: torch.device) -> bool:
-    """Whether torch.mm gives bfloat16 operands a float32 result: `out_dtype`, on a GPU, since PyTorch 2.8."""
+    """Tell whether torch.mm gives bfloat16 operands a float32 result: `out_dtype`, on a GPU, since PyTorch 2.8."""
     return device.type == "cuda" and hasattr(torch.ops.aten.mm, "dtype")
 
 
@@ -122,7 +122,9 @@ def _onednn_is_faster(dtype: torch.dtype) -> bool:
 
 
 def _onednn_limit() -> str:
-    """What oneDNN's own switch leaves it of the processor: "all", "float32" alone, or "none" that is worth it."""
+    """Return what oneDNN's own switch leaves it of the processor: "all", "float32" alone, or "none" that is worth
+    it.
+    """
     limit = (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "all").lower()
     if limit in ("sse41", "avx"):
         return "none"

@@ -217,13 +217,15 @@ def shipped_lessons() -> tuple[Lesson, ...]:
 
 
 def lesson_name(file: str) -> str:
-    """What the lesson in a file of this name is called: without ending, and without the number that orders it."""
+    """Return what the lesson in a file of this name is called: without ending, and without the number that orders
+    it.
+    """
     stem = Path(file).stem
     return re.sub(r"^\d+[-_ ]*", "", stem) or stem
 
 
 def read_folder(folder: Path) -> list[Lesson]:
-    """All lessons (*.md) in a folder, in the order of their file names. Raises `InputError`."""
+    """Return all lessons (*.md) in a folder, in the order of their file names. Raises `InputError`."""
     try:
         files = sorted(folder.glob("*.md"))
         texts = [(file, file.read_text(encoding="utf-8")) for file in files]

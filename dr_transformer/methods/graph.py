@@ -107,7 +107,7 @@ def new_edges(
     device: str = "cpu",
     check: Callable[[], None] | None = None,
 ) -> tuple[sparse.csr_array, npt.NDArray[np.intp]]:
-    """The edges that new tokens (m, d) would have with the tokens X (n, d) of a graph, and whom they equal.
+    """The edges that new tokens (m, d) would have with the tokens X (n, d) of a graph, and what they equal.
 
     W, csr (m, n): ½ where j is among the k nearest of i, and ½ more where i is no further from j than the k-th
     neighbour of j. That is `adjacency` for one token more, whose arrival takes no edge from the others. The second
@@ -132,7 +132,9 @@ def new_edges(
 def neighbourhood_preservation(
     reference: npt.NDArray[np.intp], neighbours: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.floating]:
-    """Of each token's k `reference` neighbours (n, k), the share that is among its `neighbours` (n, k): (n,), 0 … 1."""
+    """Return the share of each token's k `reference` neighbours (n, k) that is among its `neighbours` (n, k):
+    (n,), 0 … 1.
+    """
     n, k = reference.shape
     offset = np.arange(n)[:, None] * n  # a number for each pair of tokens
     kept = np.isin((reference + offset).ravel(), (neighbours + offset).ravel())
@@ -160,7 +162,7 @@ def floats(X: npt.NDArray[np.generic], device: str) -> Tensor:
 
 
 def doubles(X: npt.NDArray[np.generic], device: str) -> Tensor:
-    """As `floats`, all in float64: pixels too, so that numbers divided by 255 elsewhere are equal to them."""
+    """Do as `floats`, all in float64: pixels too, so that numbers divided by 255 elsewhere are equal to them."""
     return floats(X.astype(np.float64) / 255 if X.dtype == np.uint8 else X, device).double()
 
 

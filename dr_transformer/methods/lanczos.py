@@ -1,6 +1,6 @@
 """SciPy's Lanczos, the same each time.
 
-It begins anew with a random vector where its first ones span all that they can reach: in a graph of copies of one
+It begins again with a random vector where its first ones span all that they can reach: in a graph of copies of one
 token, two do. Left to itself it draws another each time.
 """
 

@@ -106,7 +106,9 @@ def mend(D: Tensor, queries: Tensor, rows: Tensor, doubtful: Tensor, check: Chec
 
 
 def coarse_is_fast(device: torch.device) -> bool:
-    """Whether products in bfloat16 take a fraction of those in float32, and on a CPU, where that is what counts."""
+    """Tell whether products in bfloat16 take a fraction of those in float32, and on a CPU, where that is what
+    counts.
+    """
     return device.type == "cpu" and bool(torch.backends.mkldnn.enabled) and multiplies_bfloat16(device)
 
 
@@ -141,7 +143,7 @@ def _rounding(rows: Tensor) -> float:
 
 
 def _doubtful(distances: Tensor, beyond: Tensor, dtype: torch.dtype) -> Tensor:
-    """Which of the k-th distances (m,) are not proven, if of the rows left out none is nearer than √beyond (m,).
+    """Return which of the k-th distances (m,) are not proven, if of the rows left out none is nearer than √beyond (m,).
 
     Nothing is nearer than a copy, and what is nearer by no more than the rounding of |x − y| is as near.
     """
@@ -156,13 +158,13 @@ def centre(rows: Tensor) -> Tensor:
 
 
 def reaches_far(rows: Tensor, middle: Tensor | None = None) -> bool:
-    """Whether a row lies a million times as far from the middle of the rows (n, d) as nine of ten do."""
+    """Tell whether a row lies a million times as far from the middle of the rows (n, d) as nine of ten do."""
     extents = _extents(rows, middle)
     return bool(extents.max() > _WIDE * _most(extents))
 
 
 def usual_extent(rows: Tensor) -> float:
-    """How far nine of ten of the rows (n, d) are from their middle, at most, in any column."""
+    """Return how far nine of ten of the rows (n, d) are from their middle, at most, in any column."""
     return float(_most(_extents(rows)))
 
 
@@ -180,7 +182,7 @@ def _extents(rows: Tensor, middle: Tensor | None = None) -> Tensor:
 
 
 def _direct(these: Tensor, rows: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
-    """As `search`, of the rows `these` (m,) alone, by |x − y| itself: without products, n d differences a row."""
+    """Do as `search`, of the rows `these` (m,) alone, by |x − y| itself: without products, n d differences a row."""
     wide = rows.double()
     indices, distances = [], []
     for some in _parts(len(these), _rows_at_once(rows)):
@@ -213,7 +215,7 @@ def _rows_at_once(rows: Tensor) -> int:
 
 
 def _by_rows(these: Tensor, rows: Tensor, squares: Tensor, count: int, check: Check) -> tuple[Tensor, Tensor]:
-    """As `_by_tiles`, for the rows `these` (m,) alone."""
+    """Do as `_by_tiles`, for the rows `these` (m,) alone."""
     found, beyond = [], []
     for block, D in products(rows[these], rows, squares, check):
         D.add_(squares[these[block], None])
@@ -261,7 +263,9 @@ def _by_tiles(rows: Tensor, squares: Tensor, count: int, check: Check) -> tuple[
 
 
 def _ranked(queries: Tensor, rows: Tensor, candidates: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
-    """Of `candidates` (m, c) the k nearest to each query, by |x − y|, then by index: indices and distances (m, k)."""
+    """Rank `candidates` (m, c): the k nearest to each query, by |x − y|, then by index: indices and distances (m,
+    k).
+    """
     candidates = candidates.sort(dim=1).values
     size = max(1, _GATHER_BYTES[rows.device.type] // (rows.element_size() * candidates.shape[1] * (rows.shape[1] + 1)))
     distances = rows.new_empty(candidates.shape)

@@ -47,7 +47,7 @@ def pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> P
 
 
 def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") -> PCAModel:
-    """As `pca`, with the axes and the mean that new tokens can be projected by."""
+    """Do as `pca`, with the axes and the mean that new tokens can be projected by."""
     n, d = Y.shape
     if not 1 <= n_components <= min(n, d):
         raise InputError(
@@ -75,13 +75,13 @@ def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") 
 
 
 def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:
-    """As `pca`, of X (n, d) in float64 on any device."""
+    """Do as `pca`, of X (n, d) in float64 on any device."""
     model = fit_torch_pca(X, n_components)
     return PCAResult(model.scores, model.explained_variance_ratio)
 
 
 def fit_torch_pca(X: torch.Tensor, n_components: int) -> PCAModel:
-    """As `fit_pca`, of X (n, d) in float64 on any device."""
+    """Do as `fit_pca`, of X (n, d) in float64 on any device."""
     mean = X.mean(dim=0)
     X = X - mean
     if len(X) >= X.shape[1]:

@@ -62,7 +62,9 @@ class Eigenmaps:
         return self.coordinates(self.eigenvectors, self.degrees)
 
     def coordinates(self, U: Floats, degrees: Floats) -> Floats:
-        """What the embedding makes of values U (m, k) of the eigenvectors at tokens of these degrees (m,): (m, k)."""
+        """Return what the embedding makes of values U (m, k) of the eigenvectors at tokens of these degrees
+        (m,): (m, k).
+        """
         if self.beta is None:
             return U / np.sqrt(degrees)[:, None]
         return U * np.sqrt(1 / self.eigenvalues - self.beta)

@@ -215,7 +215,7 @@ def _show_epochs(watch: Watch) -> None:
     """Have umap-learn show its layout epoch by epoch.
 
     Its loop is `for n in tqdm(range(n_epochs))` in `optimize_layout_euclidean`, which changes its first argument in
-    place. Neither is a public hook, so their names are bound anew; this is the process's own copy of the library.
+    place. Neither is a public hook, so their names are bound again; this is the process's own copy of the library.
     """
     from umap import layouts, umap_
 

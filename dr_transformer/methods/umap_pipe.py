@@ -95,7 +95,7 @@ class Child:
                 self._writing.release()
 
     def dead(self) -> bool:
-        """Whether it has ended."""
+        """Tell whether it has ended."""
         return self._process.poll() is not None
 
     def kill(self) -> None:

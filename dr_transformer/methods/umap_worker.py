@@ -49,7 +49,7 @@ class UMAPWorker:
 
     @property
     def compiling(self) -> bool:
-        """Whether the process is starting and compiling; runs wait until it has."""
+        """Tell whether the process is starting and compiling; runs wait until it has."""
         return self._compiling
 
     @property
@@ -152,7 +152,7 @@ class UMAPWorker:
         self._changed.notify_all()
 
     def _interrupt(self, run: UMAPRun) -> None:
-        """In a thread of its own: have the process stop computing this run, or kill it, and another is started."""
+        """Have the process stop computing this run, or kill it, and another is started."""
         child = self._child
         assert child is not None
         child.cancel(run.number, _GRACE)
@@ -235,7 +235,7 @@ class UMAPWorker:
 def _check(Y: Array, graph: KNNGraph, settings: UMAPSettings) -> None:
     settings.check(*Y.shape)
     if len(graph.indices) != len(Y):
-        raise InputError(f"the kNN graph is of {len(graph.indices)} tokens, not of these {len(Y)}; compute it anew.")
+        raise InputError(f"the kNN graph is of {len(graph.indices)} tokens, not of these {len(Y)}; compute it again.")
     if graph.n_neighbors < settings.n_neighbors - 1:
         raise InputError(
             f"the kNN graph has {graph.n_neighbors} neighbours of each token, but UMAP with n_neighbors = "

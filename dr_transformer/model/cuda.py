@@ -53,7 +53,7 @@ def fused_means(X: Tensor, scale: float, products: torch.dtype, attention: Atten
     """
     n, width = X.shape
     centre = X.mean(dim=0)
-    # √scale on both sides instead of FlexAttention's own factor, which is part of a kernel: a new α would compile anew
+    # √scale on both sides instead of FlexAttention's own factor, which is part of a kernel: a new α would compile again
     keys = _as_heads(X * math.sqrt(scale), products)
     values = _as_heads(X - centre, products)
     means = attention(keys, keys, values, block_mask=_others(n, X.device), scale=1.0)
@@ -113,7 +113,7 @@ def _compiled(device: torch.device, width: int) -> Attention | None:
 
 
 def _is_right(means: Callable[[Tensor, float, torch.dtype], Tensor], device: torch.device, width: int) -> bool:
-    """Whether `means` are those of a plain softmax in float64, up to the rounding of bfloat16: logits up to 10."""
+    """Tell whether `means` are those of a plain softmax in float64, up to the rounding of bfloat16: logits up to 10."""
     generator = torch.Generator().manual_seed(0)
     X = functional.normalize(torch.randn(_TRIED_WITH, width, generator=generator)).to(device)
     weights = (10 * X.double() @ X.T.double()).fill_diagonal_(-torch.inf).softmax(dim=1)

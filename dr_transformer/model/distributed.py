@@ -52,7 +52,9 @@ class Ranks:
 
     @contextlib.contextmanager
     def agreed(self) -> Iterator[None]:
-        """All ranks do this, or none goes on: the `InputError` of one is raised on all, at the end of the block."""
+        """Return all ranks do this, or none goes on: the `InputError` of one is raised on all, at the end of
+        the block.
+        """
         sentence = None
         try:
             yield
@@ -64,7 +66,9 @@ class Ranks:
                 raise InputError(said if sentences[0] is not None else f"rank {rank} of {self.size} says: {said}")
 
     def share(self, make: Callable[[], T]) -> T:
-        """What `make` returns on rank 0, on all ranks; so that rounding on unlike machines makes no difference."""
+        """Return what `make` returns on rank 0, on all ranks; so that rounding on unlike machines makes no
+        difference.
+        """
         made: list[Any] = [None]
         with self.agreed():
             made = [make() if self.rank == 0 else None]
@@ -140,7 +144,8 @@ def joined(config: Config, timeout: float) -> Iterator[Ranks]:
 
 
 def unroll_ranks(ranks: Ranks, Y: npt.NDArray[np.generic], config: Config) -> Iterator[Step]:
-    """As `unroll`, by all ranks together: each has all of Y (n, d), and gets all of X (n, q) at the end of each block.
+    """Do as `unroll`, by all ranks together: each has all of Y (n, d), and gets all of X (n, q) at the end of
+    each block.
 
     The steps inside a block are not yielded. A rank computes its own rows of the first latents and of every step.
     """

@@ -84,7 +84,7 @@ def weighted_means(
 
 
 def _shift(left: Tensor, right: Tensor, dtype: torch.dtype) -> float:
-    """What to subtract from every logit: the least that keeps all exponentials and their sums in the format.
+    """Return what to subtract from every logit: the least that keeps all exponentials and their sums in the format.
 
     bfloat16 logits are rounded to eight bits, so that those which matter, near the bound, are to be near 0.
     """

@@ -148,7 +148,9 @@ class Landmarks:
         return result if every_block else result[0]
 
     def masked(self, n_samples: int) -> Tensor | None:
-        """For each row of the data (n_samples,) its position among the landmarks, or −1; None if nothing is masked."""
+        """Return for each row of the data (n_samples,) its position among the landmarks, or −1; None if
+        nothing is masked.
+        """
         if not self.config.mask_self:
             return None
         masked = torch.full((n_samples,), -1)
@@ -159,7 +161,7 @@ class Landmarks:
 def unroll_landmarks(
     Y: npt.NDArray[np.generic], config: Config, index: Indices, projection: Projection | None = None
 ) -> Iterator[Step]:
-    """As `unroll`, the latents (n, q) of all tokens after every sub-step, but with the rows `index` as landmarks.
+    """Do as `unroll`, the latents (n, q) of all tokens after every sub-step, but with the rows `index` as landmarks.
 
     All tokens take each step together: memory is O(n q), as of `unroll`. `Landmarks.embed` needs less.
     """

@@ -1,4 +1,4 @@
-"""One new token among fitted ones: its way through the blocks, whom it attends to, and which class it comes to lie in.
+"""One new token among fitted ones: its way through the blocks, what it attends to, and which class it comes to lie in.
 
 As in `TransformerDR.transform` it attends, block by block, to the fitted tokens (or to their landmarks), which stay as
 they are. A row equal to a fitted one *is* that token: its latents are the fitted ones, and it is not its own neighbour.

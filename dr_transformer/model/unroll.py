@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
     @property
     def ends_block(self) -> bool:
-        """Whether these are the latents that the next block, or the reader, receives."""
+        """Tell whether these are the latents that the next block, or the reader, receives."""
         return self.name in ("layer_norm_0", "layer_norm_2")
 
 

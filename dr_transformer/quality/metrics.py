@@ -78,7 +78,7 @@ METRICS: dict[str, Metric] = {
 
 
 def trustworthiness(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
-    """How far the nearest neighbours in X (n, q) are neighbours in Y (n, d): scikit-learn's, 1 is best. k < n/2.
+    """Return how far the nearest neighbours in X (n, q) are neighbours in Y (n, d): scikit-learn's, 1 is best. k < n/2.
 
     1 − 2 / (nk (2n − 3k − 1)) Σᵢ Σⱼ max(0, r(i, j) − k), over the k nearest j of i in X, where j is the r-th nearest of
     i in Y. Venna & Kaski, "Neighborhood preservation in nonlinear projection methods", ICANN 2001.
@@ -87,7 +87,9 @@ def trustworthiness(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> flo
 
 
 def continuity(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
-    """How far the nearest neighbours in Y are neighbours in X: trustworthiness with the spaces exchanged (as there)."""
+    """Return how far the nearest neighbours in Y are neighbours in X: trustworthiness with the spaces exchanged
+    (as there).
+    """
     return trustworthiness(X, Y, n_neighbors)
 
 
@@ -133,7 +135,9 @@ def kmeans_clusters(X: Floats, n_clusters: int, random_state: int = 42, *, n_ini
 
 
 def points_apart(X: Floats, at_most: int) -> int:
-    """How many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell apart."""
+    """Return how many points, up to `at_most`, are apart by more than 1e-5 of the farthest: what k-means can tell
+    apart.
+    """
     nearest = np.linalg.norm(X - X[0], axis=1)
     threshold = 1e-5 * nearest.max()
     for found in range(1, at_most):

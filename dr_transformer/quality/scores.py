@@ -83,14 +83,14 @@ class Quality:
 
     @property
     def sample(self) -> str:
-        """On which tokens it was measured."""
+        """Say on which tokens it was measured."""
         if self.n_samples == self.n_total:
             return f"all {self.n_total} tokens"
         return f"{self.n_samples} of {self.n_total} tokens, drawn with seed {self.random_state}"
 
 
 def measured_rows(n: int, n_samples: int = SUBSAMPLE, random_state: int = 42) -> Indices:
-    """Which tokens are measured: those of `metrics.subsample` with this seed, at most `n_samples` of n.
+    """Return which tokens are measured: those of `metrics.subsample` with this seed, at most `n_samples` of n.
 
     They are in random order, so that neither the split of the accuracy nor a tie depends on how the data are sorted.
     """

@@ -78,7 +78,7 @@ class Grid:
         return Config.from_dict(base.to_dict() | {"alpha": self.alphas[row], self.column: self.values[column]})
 
     def coarse_first(self) -> Iterator[Cell]:
-        """All cells, each once: those of every fourth row and column, then of every second, then the others."""
+        """Return all cells, each once: those of every fourth row and column, then of every second, then the others."""
         rows, columns = self.shape
         seen = np.zeros(self.shape, bool)
         for stride in STRIDES:

@@ -24,7 +24,7 @@ MERGED = 0.25  # halfway to one half
 
 
 def meaning(dimensions: str = "in all latent dimensions") -> str:
-    """What overlap is, in a sentence, and in which `dimensions` it was measured, an adverbial."""
+    """Return what overlap is, in a sentence, and in which `dimensions` it was measured, an adverbial."""
     return (
         f"Overlap, {dimensions}, is the share of two classes' tokens that lie nearer to the other's centre: 0% where "
         f"they are apart, 50% where the centres tell nothing, and from {MERGED:.0%} on they are called merged."
@@ -52,7 +52,7 @@ def describe(
 
 
 def has_classes(labels: Labels | None) -> bool:
-    """Whether there are two classes to compare."""
+    """Tell whether there are two classes to compare."""
     return labels is not None and len(np.unique(labels)) > 1
 
 
@@ -87,12 +87,13 @@ def sentences(overlap_by_block: Sequence[Floats], class_names: Sequence[str], de
 
 
 def last_passed(by_block: Sequence[object], depth: float) -> int:
-    """Of as many blocks as there are, the last at or before `depth`."""
+    """Return the last block at or before `depth`, of as many as there are."""
     return max(0, min(int(depth), len(by_block) - 1))
 
 
 def told(overlap_by_block: Sequence[Floats], class_names: Sequence[str], block: int, *, moves: bool = True) -> str:
-    """Which classes stand apart at `block` and which have merged, and when; of what does not move, `moves` False, not.
+    """Return which classes stand apart at `block` and which have merged, and when; of what does not move, `moves`
+    False, not.
 
     It begins with a small letter, for what is described to stand before it.
     """
@@ -113,7 +114,7 @@ def told(overlap_by_block: Sequence[Floats], class_names: Sequence[str], block: 
 
 
 def changed(before: Floats, after: Floats, class_names: Sequence[str]) -> str:
-    """What a step does to the overlaps `before` it, (n_classes, n_classes) as `after` it, in a sentence.
+    """Return what a step does to the overlaps `before` it, (n_classes, n_classes) as `after` it, in a sentence.
 
     Empty where no two classes can be compared.
     """

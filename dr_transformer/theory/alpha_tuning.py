@@ -151,7 +151,7 @@ def tune_alpha(
 
 
 def random_walk(graph: KNNGraph, symmetric: bool = True) -> sparse.csr_array:
-    """What A is compared with, csr (n, n): each row 1 / |N_i| at the neighbours N_i of a token i."""
+    """Return what A is compared with, csr (n, n): each row 1 / |N_i| at the neighbours N_i of a token i."""
     n, k = graph.indices.shape
     if not symmetric:
         return sparse.csr_array(

@@ -1,4 +1,4 @@
-"""Attention as a graph: whom each token attends to, how near that is to the pixels' kNN graph, and A as an image.
+"""Attention as a graph: what each token attends to, how near that is to the pixels' kNN graph, and A as an image.
 
 Everything goes through A by row blocks, so memory is O(n (q + k)) beside one block; nothing here is n × n. With several
 heads A is their mean, as in `attention.attention_rows`.
@@ -31,7 +31,7 @@ Indices = npt.NDArray[np.intp]
 
 
 class AttentionGraph(NamedTuple):
-    """Whom each of n tokens attends to, and how far these are its neighbours in the pixels.
+    """What each of n tokens attends to, and how far these are its neighbours in the pixels.
 
     `neighbours` (n, k): the k most attended tokens, most first; `weights` (n, k): their entries of A. The edges of the
     graph. `effective` (n,): exp of the entropy of each row. `mass` (n,): the part of each row of A, 0 … 1, that lies on
@@ -151,7 +151,7 @@ def class_attention(
     mask_self: bool = True,
     check: Check | None = None,
 ) -> npt.NDArray[np.float64]:
-    """How much the classes attend to each other at latents X (n, q) with `labels` (n,): (n_classes, n_classes).
+    """Return how much the classes attend to each other at latents X (n, q) with `labels` (n,): (n_classes, n_classes).
 
     Row c: the share of its attention that a token of class c pays to each class, on average over these tokens. Rows sum
     to 1; that of a class without tokens is NaN. Raises `InputError` for labels of other tokens.

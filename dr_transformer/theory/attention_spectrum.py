@@ -23,7 +23,7 @@ from dr_transformer.theory.attention_graph import row_blocks
 from dr_transformer.types import Check, Floats
 
 _DENSE = 512  # up to so many tokens the dense solver is as fast
-_HELD_BYTES = 128 * 2**20  # P is kept between passes where it takes no more, n ≤ 4 096; else made anew in each
+_HELD_BYTES = 128 * 2**20  # P is kept between passes where it takes no more, n ≤ 4 096; else made again in each
 _OVERSAMPLING = 14
 _SLOW = 0.5  # λ below it decay slowly; where latents have clustered, the others are near 1
 _PASSES = 40
@@ -43,7 +43,9 @@ class AttentionSpectrum(NamedTuple):
 
     @property
     def n_slow(self) -> int:
-        """How many of the eigenvalues are below ½: one less than the clusters, where the latents have formed any."""
+        """Return how many of the eigenvalues are below ½: one less than the clusters, where the latents have
+        formed any.
+        """
         return int((self.eigenvalues < _SLOW).sum())
 
     @property

@@ -23,7 +23,7 @@ _BLOCK_BYTES = 8 * 2**20
 
 
 def energy_distance(X: Floats, Y: Floats) -> float:
-    """Of the samples X (n, d) and Y (m, d), in blocks of distances."""
+    """Measure the energy distance of the samples X (n, d) and Y (m, d), in blocks of distances."""
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or not len(X) or not len(Y):
         raise InputError(
             f"two samples of points of one space are needed, but their shapes are {X.shape} and {Y.shape}."
@@ -32,7 +32,9 @@ def energy_distance(X: Floats, Y: Floats) -> float:
 
 
 def energy_to_normal(Z: Floats) -> float:
-    """Of the sample Z (n, d) from N(0, I): 2 mean E|z − ζ| − E|ζ − ζ'| − mean |z − z'|, ζ being normal.
+    """Measure the energy distance of the sample Z (n, d) from N(0, I).
+
+    It is 2 mean E|z − ζ| − E|ζ − ζ'| − mean |z − z'|, ζ being normal.
 
     E|z − ζ| = √2 Γ((d+1)/2)/Γ(d/2) ₁F₁(−½; d/2; −|z|²/2), and E|ζ − ζ'| is √2 times its value at 0. No second sample
     adds its own noise, so this sees more than `energy_distance` to one.

@@ -86,7 +86,7 @@ def check_hessian(query: Floats, keys: Floats, step: float | None = None) -> Che
 
 
 def asymmetry(query: Floats, keys: Floats, values: Floats) -> float:
-    """How far attention that gathers `values` (k, d) by `keys` (k, d) is from a gradient at `query` (d,): 0 … 1.
+    """Return how far attention that gathers `values` (k, d) by `keys` (k, d) is from a gradient at `query` (d,): 0 … 1.
 
     |J − Jᵀ| / 2|J| (Frobenius) of its Jacobian J = Σ_n p_n (v_n − v̄)(x_n − x̄)ᵀ, 0 for any gradient.
     """

@@ -108,7 +108,7 @@ N_SAMPLES = (100, 300, 1000, 3000, 10_000, 30_000)
 
 
 def limit(keys: Gaussian, query: Floats) -> Floats:
-    """What attention at `query` (d,) over ever more samples of `keys` tends to: μ + Ση, (d,)."""
+    """Return what attention at `query` (d,) over ever more samples of `keys` tends to: μ + Ση, (d,)."""
     return keys.mean + keys.covariance @ query
 
 

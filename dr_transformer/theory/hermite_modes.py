@@ -70,7 +70,7 @@ def population_growth(k: int, keys: Gaussian) -> float:
 
 
 def sampled_growth(k: int, keys: Gaussian, n_particles: int = 2000, random_states: Sequence[int] = range(10)) -> Floats:
-    """By how much mode k ≥ 3 of a sample grows in an "empirical" step, for each seed: (seeds,).
+    """Return by how much mode k ≥ 3 of a sample grows in an "empirical" step, for each seed: (seeds,).
 
     Two copies of a sample, bent by ± ε He_(k−1), take the step; their difference is free of the sample's own modes.
     """

@@ -74,7 +74,7 @@ class DataGradients(NamedTuple):
 
     @property
     def cosine(self) -> float:
-        """Of the angle between the two, as vectors of n q numbers."""
+        """Return that of the angle between the two, as vectors of n q numbers."""
         return cosine(self.exact, self.paper)
 
     @property
@@ -174,7 +174,7 @@ def regulariser_gradient(X: Tensor, beta: float, n_heads: int = 1) -> Tensor:
 
 
 def linear_regulariser(X: Tensor) -> Tensor:
-    """What the paper's feed-forward step takes for ∂L_reg/∂X: X W_ff / η = −2X, (n, q)."""
+    """Return what the paper's feed-forward step takes for ∂L_reg/∂X: X W_ff / η = −2X, (n, q)."""
     return -2 * X
 
 

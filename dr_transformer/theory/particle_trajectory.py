@@ -46,7 +46,7 @@ class Trajectory:
 
     @property
     def n_steps(self) -> int:
-        """How many steps were taken."""
+        """Return how many steps were taken."""
         return len(self.steps) - 1
 
     def curves(self) -> dict[str, list[float | None]]:
@@ -73,7 +73,8 @@ class Trajectory:
 
     @cached_property
     def outside(self) -> float | None:
-        """How far the farthest particle came, in any step, beyond the convex hull of the particles before that step.
+        """Return how far the farthest particle came, in any step, beyond the convex hull of the particles
+        before that step.
 
         At most 0, to rounding, without residual and contraction: attention is a weighted mean. None without a hull.
         """
@@ -112,7 +113,7 @@ def trajectory(particles: Floats, update: Update, n_steps: int) -> Trajectory:
 
 
 def contraction_error(X: Floats, update: Update) -> float:
-    """By how much particles X (n, 2), after a step, miss what the contraction promises; 0 with "none".
+    """Return by how much particles X (n, 2), after a step, miss what the contraction promises; 0 with "none".
 
     "layer_norm": distance to the nearer of (1, −1) and (−1, 1). "rms_norm": of the length from √2. "whitening": of an
     entry of the covariance from that of I. "ball": by which a length exceeds the radius. The largest of all.

@@ -93,12 +93,14 @@ class Update:
             raise InputError(f"step size and radius must be above 0, but are {self.step_size} and {self.radius}.")
 
     def attend(self, points: Floats, particles: Floats) -> Floats:
-        """Where attention over `particles` (n, d) takes `points` (m, d), before the contraction: (m, d)."""
+        """Return where attention over `particles` (n, d) takes `points` (m, d), before the contraction: (m, d)."""
         average = attention(points, particles)
         return points + self.step_size * average if self.residual else average
 
     def contract(self, points: Floats, crowd: Floats) -> Floats:
-        """Where the contraction takes `points` (m, d); `crowd` (n, d), whose moments whitening uses, goes with them."""
+        """Return where the contraction takes `points` (m, d); `crowd` (n, d), whose moments whitening uses,
+        goes with them.
+        """
         if self.contraction == "layer_norm":
             if points.shape[1] < 2:
                 raise InputError("LayerNorm needs at least two dimensions: with one, every particle becomes 0.")
@@ -121,7 +123,9 @@ class Update:
 
 
 def field(points: Floats, particles: Floats, update: Update) -> Floats:
-    """By how much one step would move something at each of `points` (m, d) that is no particle itself: (m, d)."""
+    """Return by how much one step would move something at each of `points` (m, d) that is no particle itself: (m,
+    d).
+    """
     crowd = update.attend(particles, particles)
     return update.contract(update.attend(points, particles), crowd) - points
 
@@ -168,7 +172,7 @@ class Measures(NamedTuple):
 
 
 def measure(X: Floats) -> Measures:
-    """All curves' values of particles X (n, d)."""
+    """Return all curves' values of particles X (n, d)."""
     return Measures(trace(X), entropy(X), float(log_normaliser(X, X).mean()), hull_volume(X))
 
 
@@ -202,7 +206,9 @@ def hull_volume(X: Floats) -> float:
 
 
 def outside_hull(points: Floats, X: Floats) -> float:
-    """By how much the farthest out of `points` (m, d) lies outside the convex hull of X (n, d); ≤ 0: all are inside."""
+    """Return by how much the farthest out of `points` (m, d) lies outside the convex hull of X (n, d); ≤ 0: all
+    are inside.
+    """
     if X.shape[1] == 1:
         return float(max(points.max() - X.max(), X.min() - points.min()))
     hull = _hull(X)

@@ -38,7 +38,7 @@ def equilibrium(keys: Gaussian) -> Gaussian:
 
 
 def ascended(keys: Gaussian) -> Gaussian:
-    """What one step makes of `equilibrium` in population: N(Σ⁻¹μ + 2μ, (I + Σ) Σ⁻¹ (I + Σ))."""
+    """Return what one step makes of `equilibrium` in population: N(Σ⁻¹μ + 2μ, (I + Σ) Σ⁻¹ (I + Σ))."""
     start = equilibrium(keys)
     grow = np.eye(keys.n_dimensions) + keys.covariance
     return Gaussian(start.mean + 2 * keys.mean, grow @ start.covariance @ grow)

@@ -119,7 +119,7 @@ def unroll_variant(
     projection: Projection | None = None,
     check: Check | None = None,
 ) -> Iterator[Step]:
-    """As `model.unroll`, with the steps of the same names, but blocks are of this `variant`.
+    """Do as `model.unroll`, with the steps of the same names, but blocks are of this `variant`.
 
     `variant.attention` decides alone: `config.graph_diffusion` does not count. "feed_forward" names the regulariser
     step, whichever it is. Where both steps are the paper's, the result is `unroll`'s to the bit. `check` may raise.

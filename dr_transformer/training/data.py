@@ -34,7 +34,7 @@ def init_generator(seed: int) -> torch.Generator:
 
 
 def dropout_seed(seed: int, iteration: int, micro: int) -> int:
-    """Of the dropout masks of one micro-batch."""
+    """Return the seed of the dropout masks of one micro-batch."""
     return stream(seed, _DROPOUT, iteration, micro)
 
 
@@ -62,12 +62,12 @@ class TaskData(Protocol):
 
     @property
     def info(self) -> DataInfo:
-        """For a row of results."""
+        """Return what a row of results holds of it."""
         ...
 
     @property
     def classify(self) -> bool:
-        """Whether there is an accuracy."""
+        """Tell whether there is an accuracy."""
         ...
 
     def check(self, settings: Settings) -> None:
@@ -194,7 +194,7 @@ class ImageData:
         return self._scaled(self.train[index]), torch.from_numpy(self.train_labels[index])
 
     def validation(self, settings: Settings, rank: int, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All validation images."""
+        """Return all validation images."""
         assert isinstance(settings, ViTSettings)
         at_once = max(1, _EVAL_TOKENS // (1 + (self.val.shape[2] // settings.patch_size) ** 2))
         own = np.arange(len(self.val))[rank::size]
@@ -214,7 +214,7 @@ class ImageData:
 
 
 def _mean_and_std(images: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    """Of each channel, (channels, 1, 1) in float32; from counts of the 256 values, so exact whatever the order."""
+    """Return those of each channel, (channels, 1, 1) in float32, from counts of the 256 values: exact in any order."""
     values = np.arange(256)
     counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
     n = counts.sum(axis=1)

@@ -91,7 +91,7 @@ def resume(trainer: Trainer, path: Path) -> None:
     content = load_checkpoint(path, trainer.device)
     if content is not None:
         if content["run"] != trainer.identity:
-            raise InputError(f"the checkpoint {path} is of another run; delete it to begin this run anew.")
+            raise InputError(f"the checkpoint {path} is of another run; delete it to begin this run again.")
         trainer.restore(content)
     trainer.processes.check_equal("the checkpoint", trainer.iteration)
 
@@ -119,24 +119,24 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """What was saved, or None if there is nothing. Raises `InputError` for a file that cannot be read."""
+    """Return what was saved, or None if there is nothing. Raises `InputError` for a file that cannot be read."""
     if not path.exists():
         return None
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise InputError(f"the checkpoint {path} is of another version; delete it to begin this run anew.")
+            raise InputError(f"the checkpoint {path} is of another version; delete it to begin this run again.")
     except InputError:
         raise
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"the checkpoint {path} cannot be read ({brief(error)}); delete it to begin this run anew."
+            f"the checkpoint {path} cannot be read ({brief(error)}); delete it to begin this run again."
         ) from error
     return content
 
 
 def _reason(error: BaseException) -> str:
-    """That of the disk, whatever torch made of it."""
+    """Return that of the disk, whatever torch made of it."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

@@ -74,7 +74,10 @@ class Block(nn.Module):
 
 
 def make_blocks(settings: Settings, attention: str, *, causal: bool) -> nn.ModuleList:
-    """All blocks of a model. "learned": one scalar a for all of them, or one each, as `settings.a_per_layer` says."""
+    """Return all blocks of a model.
+
+    "learned": one scalar a for all of them, or one each, as `settings.a_per_layer` says.
+    """
     if attention not in ATTENTIONS:
         raise InputError(f"unknown attention {attention!r}; choose one of {', '.join(ATTENTIONS)}.")
 

@@ -15,7 +15,7 @@ from dr_transformer.training.settings import RunConfig, Settings
 
 
 def learning_rate(settings: Settings, iteration: int, n_iterations: int) -> float:
-    """At an iteration from 0: a linear warm-up, then a cosine down to `min_lr`, as in nanoGPT."""
+    """Return the rate at an iteration from 0: a linear warm-up, then a cosine down to `min_lr`, as in nanoGPT."""
     if iteration < settings.warmup_iters:
         return settings.learning_rate * (iteration + 1) / (settings.warmup_iters + 1)
     ratio = (iteration - settings.warmup_iters) / max(1, n_iterations - settings.warmup_iters)
@@ -49,7 +49,7 @@ def resolve_device(run: RunConfig, *, shared: bool = False) -> torch.device:
 
 
 def resolve_compile(run: RunConfig, device: torch.device) -> bool:
-    """Whether to use torch.compile."""
+    """Tell whether to use torch.compile."""
     return run.compile == "yes" or (run.compile == "auto" and device.type == "cuda")
 
 

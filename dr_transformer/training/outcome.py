@@ -96,7 +96,7 @@ def _tests(comparison: Comparison) -> str:
 
 
 def _cautions(comparison: Comparison) -> Iterator[str]:
-    """Where the tests and the interval do not say the same."""
+    """Return where the tests and the interval do not say the same."""
     statistics, decided = comparison.statistics, comparison.outcome in ("better", "worse")
     if decided and not math.isnan(statistics.t_p) and statistics.wilcoxon_p >= ALPHA:
         least = 2.0 ** (1 - statistics.n)
@@ -120,7 +120,7 @@ def _needed(comparison: Comparison) -> str:
 
 
 def left_out(group: Group) -> Iterator[str]:
-    """What of the rows is in no comparison, and why."""
+    """Return what of the rows is in no comparison, and why."""
     if group.n_repeated:
         rows = "row is of a run" if group.n_repeated == 1 else "rows are of runs"
         yield f"{group.n_repeated} {rows} that the files have already; the first counts."
@@ -167,7 +167,7 @@ def _direction(difference: float) -> str:
 
 
 def title(group: Group) -> str:
-    """For a list to choose from: "Language model · minute · tiny Shakespeare · 10 seeds"."""
+    """Name it in a list to choose from: "Language model · minute · tiny Shakespeare · 10 seeds"."""
     n = len({row.seed for row in group.rows})
     changed = " (changed)" if changes(group) else ""
     seeds = "1 seed" if n == 1 else f"{n} seeds"

@@ -72,7 +72,7 @@ class Group:
 
     @property
     def key(self) -> str:
-        """What tells groups apart."""
+        """Return what tells groups apart."""
         return f"{self.task}-{self.settings_hash}"
 
     @property
@@ -82,17 +82,17 @@ class Group:
 
     @property
     def attentions(self) -> tuple[str, ...]:
-        """Those there are runs of."""
+        """Return those there are runs of."""
         there = {row.attention for row in self.rows}
         return tuple(name for name in ATTENTIONS if name in there)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What these runs are compared by."""
+        """Return what these runs are compared by."""
         return tuple(METRICS[name] for name in TASK_METRICS[self.task])
 
     def runs(self, attention: str) -> dict[int, Row]:
-        """Those of one variant by seed, in order."""
+        """Return those of one variant by seed, in order."""
         return {row.seed: row for row in self.rows if row.attention == attention}
 
     def pairs(self, attention: str) -> list[tuple[Row, Row]]:
@@ -196,7 +196,7 @@ _ALIKE = ("gpu", "processor", "threads", "processes", "precision", "compiled")
 
 
 def _computed(row: Row) -> tuple[object, ...]:
-    """What two runs of a pair should share, so that they differ in the attention alone."""
+    """Return what two runs of a pair should share, so that they differ in the attention alone."""
     return (*(row.device.get(name) for name in _ALIKE), tuple(sorted(row.versions.items())))
 
 

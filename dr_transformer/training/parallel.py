@@ -40,7 +40,7 @@ class Processes:
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
         return self.ranks.size if self.ranks else 1
 
     def check(self, settings: Settings) -> None:
@@ -57,11 +57,11 @@ class Processes:
             self.ranks.check_equal(what, value)
 
     def agreed(self) -> contextlib.AbstractContextManager[None]:
-        """All do this, or none goes on, as `Ranks.agreed`."""
+        """Return all do this, or none goes on, as `Ranks.agreed`."""
         return self.ranks.agreed() if self.ranks else contextlib.nullcontext()
 
     def share(self, make: Callable[[], T]) -> T:
-        """What `make` returns in the first process, in all."""
+        """Return what `make` returns in the first process, in all."""
         return self.ranks.share(make) if self.ranks else make()
 
     def own_micro_batches(self, settings: Settings) -> range:
@@ -85,7 +85,7 @@ class Processes:
             yield
 
     def any(self, flag: bool) -> bool:
-        """Whether it is true on any."""
+        """Tell whether it is true on any."""
         return bool(self.sum(torch.tensor([int(flag)]))) if self.ranks else flag
 
     def mean(self, value: Tensor) -> Tensor:

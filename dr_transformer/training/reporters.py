@@ -1,4 +1,4 @@
-"""Whom the runs are told to: a person in a terminal, or a program."""
+"""Who hears of the runs: a person in a terminal, or a program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Whom the runs are told to: a person in a terminal, or the app."""
+    """Who hears of the runs: a person in a terminal, or the app."""
 
     def say(self, sentence: str) -> None:
         """Something worth knowing."""

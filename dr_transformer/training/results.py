@@ -59,7 +59,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str, int]:
-        """What tells runs apart."""
+        """Return what tells runs apart."""
         return self.task, self.settings_hash, self.attention, self.seed
 
     def to_json(self) -> str:
@@ -93,7 +93,7 @@ def read_results(path: Path) -> Results:
 
 
 def parse_results(content: bytes, name: str) -> Results:
-    """As `read_results`, of a file in memory (an upload)."""
+    """Do as `read_results`, of a file in memory (an upload)."""
     *lines, rest = content.split(b"\n")
     rows = [_row(line, f"line {number} of {name}") for number, line in enumerate(lines, 1) if line.strip()]
     return Results(tuple(rows), len(rest))
@@ -194,7 +194,7 @@ def check_results(results: Results, name: str) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _hash(task: str, settings: str, sha256: str) -> str:
-    """What the rows of one comparison share, found once. Raises `InputError` for settings of another version."""
+    """Return what the rows of one comparison share, found once. Raises `InputError` for settings of another version."""
     return settings_hash(task, from_dict(task, json.loads(settings)), sha256)
 
 

@@ -100,7 +100,7 @@ def train_all(plan: Plan, threads: int | None, *, events: bool) -> int:
 
 
 def _lost() -> tuple[type[Exception], ...]:
-    """What is raised where there are other processes and one of them is gone."""
+    """Return what is raised where there are other processes and one of them is gone."""
     if not launched():
         return ()
     from dr_transformer.model.distributed import LostRankError
@@ -157,7 +157,7 @@ def _train_all(plan: Plan, processes: Processes, reporter: Reporter, stop: threa
 
 
 def load_data(task: str, preset: str, sources: Sources, say: Callable[[str], None]) -> TaskData:
-    """What a task learns from. Raises `InputError`, also for sources that are not of this task."""
+    """Return what a task learns from. Raises `InputError`, also for sources that are not of this task."""
     if task == "vit":
         from dr_transformer.training.images import load_images
 
@@ -233,7 +233,7 @@ def _claimed(checkpoint: Path, processes: Processes) -> Iterator[bool]:
 
 
 def checkpoint_path(plan: Plan, data: TaskData, attention: str, seed: int) -> Path:
-    """Where a run under way is saved: beside the results."""
+    """Return where a run under way is saved: beside the results."""
     run = f"{plan.task}-{settings_hash(plan.task, plan.settings, data.info.sha256)}-{attention}-{seed}"
     return plan.out.with_name(f"{plan.out.name}.{run}.checkpoint")
 
@@ -256,7 +256,7 @@ def _finished(plan: Plan, data: TaskData, processes: Processes, say: Callable[[s
 
 @contextlib.contextmanager
 def _joined(plan: Plan) -> Iterator[Processes]:
-    """All processes of the run, or this alone."""
+    """Return all processes of the run, or this alone."""
     from dr_transformer.training.parallel import ALONE, Processes
 
     if not launched():

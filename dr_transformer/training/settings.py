@@ -93,7 +93,7 @@ class Settings(Declared):
             )
 
     def iterations(self, n_train: int) -> int:  # noqa: ARG002 - a subclass counts in epochs
-        """How many steps the optimiser takes on `n_train` training samples."""
+        """Return how many steps the optimiser takes on `n_train` training samples."""
         return self.max_iters
 
     def check_warmup(self, n_train: int) -> None:
@@ -250,7 +250,7 @@ def from_dict(task: str, values: Mapping[str, Any]) -> Settings:
 
 
 def settings_hash(task: str, settings: Settings, data_sha256: str) -> str:
-    """What identifies runs that may be compared: task, settings and data, in 16 hexadecimal digits."""
+    """Return what identifies runs that may be compared: task, settings and data, in 16 hexadecimal digits."""
     content = json.dumps([task, settings.to_dict(), data_sha256], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 

@@ -45,7 +45,7 @@ class PairedStatistics:
 
     @property
     def p(self) -> float:
-        """What decides: the t-test, or Wilcoxon's where all differences are equal."""
+        """Return what decides: the t-test, or Wilcoxon's where all differences are equal."""
         return self.wilcoxon_p if math.isnan(self.t_p) else self.t_p
 
 

@@ -47,7 +47,7 @@ def load_text(path: Path | None, say: Say) -> TextData:
 
 
 def characters(text: str, name: str, source: str, sha256: str) -> TextData:
-    """As `load_text`, of a text in memory."""
+    """Do as `load_text`, of a text in memory."""
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     n_train = int(TRAIN_SHARE * len(points))
     vocabulary = np.unique(points[:n_train])
@@ -108,7 +108,7 @@ def _read(path: Path) -> tuple[bytes, str, str]:
 
 
 def _shakespeare(say: Say) -> tuple[bytes, str, str]:
-    """From the cache of an earlier download, or by download; either only with the right checksum."""
+    """Read it from the cache of an earlier download, or by download; either only with the right checksum."""
     try:
         cached = cache_folder() / "tinyshakespeare" / "input.txt"
         content = cached.read_bytes() if cached.is_file() else b""

@@ -135,7 +135,7 @@ class Trainer:
 
     @property
     def due_to_log(self) -> bool:
-        """Whether the losses are read now: reading them makes the processor wait for the GPU."""
+        """Tell whether the losses are read now: reading them makes the processor wait for the GPU."""
         return self.device.type == "cpu" or self.iteration % _LOG_EVERY == 0
 
     def step(self) -> None:
@@ -190,7 +190,7 @@ class Trainer:
         return True
 
     def progress(self, evaluated: bool) -> Progress:
-        """For who watches."""
+        """Return what is told to who watches."""
         return Progress(self.iteration, self.n_iterations, self.seconds, self.history, evaluated)
 
     def state(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class Trainer:
         self.history = History.from_dict(state["history"])
 
     def row(self, preset: str) -> Row:
-        """Of the finished run."""
+        """Return the row of the finished run."""
         self._read_losses()
         evaluations = self.history.evaluations
         best, last = min(evaluations, key=lambda evaluation: evaluation.val_loss), evaluations[-1]
@@ -288,13 +288,13 @@ def make_model(settings: Settings, attention: str, seed: int, data: TaskData) ->
 
 
 def cross_entropy(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
-    """In nats, over all tokens or images; at least in float32."""
+    """Return it in nats, over all tokens or images; at least in float32."""
     precise = logits if logits.dtype == torch.float64 else logits.float()
     return functional.cross_entropy(precise.view(-1, precise.shape[-1]), y.view(-1), reduction=reduction)
 
 
 def rounded(value: float) -> float:
-    """To eight digits, more than float32 has: rows stay short."""
+    """Round to eight digits, more than float32 has: rows stay short."""
     return float(f"{value:.8g}")
 
 

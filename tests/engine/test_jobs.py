@@ -55,7 +55,7 @@ def test_a_run_is_the_unrolled_transformer(digits: Dataset) -> None:
 
 @pytest.mark.parametrize("activation", ["none", "relu"])
 def test_frames_are_the_sub_steps(digits: Dataset, activation: str) -> None:
-    """Of each block only two arrays are kept; the others, made anew row by row, are the model's to the bit."""
+    """Of each block only two arrays are kept; the others, made again row by row, are the model's to the bit."""
     config = Config(n_components=8, n_blocks=3, activation=activation, device="cpu")
     run = submit(Runner(), digits, config, owner="a")
     assert run.done.wait(30)
@@ -133,7 +133,7 @@ def test_a_newer_setting_cancels_the_older_run(digits: Dataset, slow: threading.
     assert not old.done.is_set()
     assert len(old.full.latents) == 1  # it stopped at the next sub-step
     assert len(new.full.latents) == 3
-    again = submit(runner, digits, SMALL, owner="a")  # what was cancelled is computed anew
+    again = submit(runner, digits, SMALL, owner="a")  # what was cancelled is computed again
     assert again.done.wait(30)
     assert len(again.full.latents) == 4
 

@@ -1,4 +1,4 @@
-"""Cells on disk are those of this source and these libraries: of others they are computed anew."""
+"""Cells on disk are those of this source and these libraries: of others they are computed again."""
 
 import ast
 from pathlib import Path
@@ -32,7 +32,9 @@ def imported(module: str) -> set[str]:
 
 def computed(folder: Path) -> Sweep:
     config = Config(n_components=8, n_blocks=2, alpha=7, eta=0.3, device="cpu")
-    made = Sweep(load("digits", 60), config, Grid("eta", (5, 30), (0.2, 0.4)), 60, SweepCache(folder), owners={"me"})
+    made = Sweep(
+        load("digits", 60), config, Grid("eta", (5, 30), (0.2, 0.4)), 60, SweepCache(folder / "cells"), owners={"me"}
+    )
     made.work()
     assert made.error is None
     return made

@@ -221,7 +221,7 @@ CLONES = {
 
 @pytest.mark.parametrize("clones", CLONES)
 def test_a_seed_gives_the_same_layout_of_many_copies(clones: str, worker: UMAPWorker) -> None:
-    """Lanczos begins anew with a random vector in a graph of copies: it is drawn from the seed."""
+    """Lanczos begins again with a random vector in a graph of copies: it is drawn from the seed."""
     rows, k = CLONES[clones]
     first, second = (UMAP(n_neighbors=k, n_epochs=20).fit(rows, worker=worker) for _ in range(2))
     assert np.isfinite(first.embedding_).all()

@@ -230,7 +230,7 @@ def test_new_edges_by_hand(device: str) -> None:
     np.testing.assert_array_equal(W.toarray(), expected)
     assert np.flatnonzero(twins >= 0).tolist() == [3, 9]
     assert twins[[3, 9]].tolist() == [70, 2]
-    # One token more, computed anew: its row of the adjacency
+    # One token more, computed again: its row of the adjacency
     joined = adjacency(knn_graph(np.vstack([X, new[:1]]), 6)).toarray()
     np.testing.assert_array_equal(joined[-1, :-1], expected[0])
 

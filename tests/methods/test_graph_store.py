@@ -83,4 +83,4 @@ def test_graphs_are_bounded_in_bytes(counted: list[int]) -> None:
     store = GraphStore(max_bytes=2 * 102 * 30 * 12)
     for dataset in (*sets, sets[2], sets[1], sets[0]):
         store.get(dataset, 10)
-    assert len(counted) == 4  # the first was forgotten, and computed anew at the end
+    assert len(counted) == 4  # the first was forgotten, and computed again at the end

@@ -1,4 +1,4 @@
-"""Lanczos where it exhausts what it can reach, and must begin anew."""
+"""Lanczos where it exhausts what it can reach, and must begin again."""
 
 import numpy as np
 import pytest

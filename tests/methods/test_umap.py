@@ -437,7 +437,7 @@ def test_bad_settings_are_one_sentence(settings: dict[str, object], sentence: st
 
 
 def test_data_and_graph_that_do_not_fit_are_one_sentence(worker: UMAPWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="the kNN graph is of 600 tokens, not of these 599; compute it anew"):
+    with pytest.raises(InputError, match="the kNN graph is of 600 tokens, not of these 599; compute it again"):
         worker.submit(Digits.Y[1:], Digits.graph, SHORT, "digits", "a")
     with pytest.raises(InputError, match="a UMAP of 10 tokens has at most 8 dimensions, not n_components = 9"):
         worker.submit(Digits.Y[:10], Digits.graph, UMAPSettings(n_components=9, n_neighbors=5), "digits", "a")

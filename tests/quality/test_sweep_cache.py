@@ -1,10 +1,10 @@
-"""Figures on disk: whole or not at all, bounded, and never in the way."""
+"""Scores on disk: whole or not at all, bounded, and never in the way."""
 
-import hashlib
-import json
-import os
-import time
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ FOUND = quality(X, Reference.of(X))
 
 
 def test_it_gives_what_it_got(tmp_path: Path) -> None:
-    cache = SweepCache(tmp_path / "deep" / "folder")
+    cache = SweepCache(tmp_path / "deep" / "sweep.sqlite")
     settings = {"b": 1.5, "a": {"x": "ü"}}
     assert cache.get(settings) is None
     cache.put(settings, FOUND)
@@ -26,20 +26,17 @@ def test_it_gives_what_it_got(tmp_path: Path) -> None:
     assert FOUND.missing  # and with it the reasons
     assert cache.get({"b": 1.5}) is None
     assert cache.get({"a": {"x": "ü"}, "b": 1.5}) == FOUND  # the order of settings is none
-    (path,) = (tmp_path / "deep" / "folder").iterdir()
-    canonical = json.dumps(settings, sort_keys=True)
-    assert path.name == hashlib.sha256(canonical.encode()).hexdigest() + ".json"
 
 
 def test_by_default_it_lies_beside_the_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert SweepCache().folder == tmp_path / "dr_transformer" / "sweep"
+    assert SweepCache().path == tmp_path / "dr_transformer" / "sweep.sqlite"
 
 
 def test_the_environment_names_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv(sweep_cache.CACHE_VARIABLE, str(tmp_path / "elsewhere"))
-    assert SweepCache().folder == tmp_path / "elsewhere" / "sweep"
+    assert SweepCache().path == tmp_path / "elsewhere" / "sweep.sqlite"
     SweepCache().put({}, FOUND)
     assert SweepCache().get({}) == FOUND
     assert not (tmp_path / "home").exists()
@@ -51,84 +48,72 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(sweep_cache, "cache_folder", homeless)
     cache = SweepCache()
-    assert cache.folder is None
+    assert cache.path is None
     cache.put({}, FOUND)
     assert cache.get({}) is None
-    (tmp_path / "file").write_text("in the way")
-    blocked = SweepCache(tmp_path / "file")
+
+
+@pytest.mark.parametrize("below", ["", "sweep.sqlite"])
+def test_what_is_in_the_way_stays(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("in the way, and longer than the header of a database by some")
+    blocked = SweepCache(tmp_path / "file" / below)
     blocked.put({}, FOUND)
     assert blocked.get({}) is None
-    assert (tmp_path / "file").read_text() == "in the way"
+    assert (tmp_path / "file").read_text().startswith("in the way")
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = SweepCache(tmp_path)
-
-    def full(self: Path, target: Path) -> Path:
-        assert self.suffix == ".part"
-        assert json.loads(self.read_bytes())["n_samples"] == 40  # written before it is named
-        raise OSError("No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", full)
-        cache.put({}, FOUND)
-    assert list(tmp_path.iterdir()) == []
-    cache.put({}, FOUND)
-    assert cache.get({}) == FOUND
+def test_what_cannot_be_written_is_not_kept(tmp_path: Path) -> None:
+    cache = SweepCache(tmp_path / "sweep.sqlite")
+    cache.put({"n": 1}, FOUND)
+    with closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as full, full:
+        full.execute("CREATE TRIGGER full BEFORE INSERT ON cells BEGIN SELECT RAISE(ABORT, 'full'); END")
+    cache.put({"n": 2}, FOUND)
+    assert cache.get({"n": 2}) is None
+    assert cache.get({"n": 1}) == FOUND
 
 
 def test_the_longest_unused_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_cache, "_TRIM_EVERY", 1)
-    cache = SweepCache(tmp_path, max_files=3)
+    now = iter(range(100))
+    monkeypatch.setattr(sweep_cache, "time", SimpleNamespace(time=lambda: float(next(now))))
+    cache = SweepCache(tmp_path / "sweep.sqlite", max_cells=3)
     for number in range(3):
         cache.put({"number": number}, FOUND)
-        path = cache.path({"number": number})
-        assert path is not None
-        os.utime(path, (1000 + number, 1000 + number))
-    assert cache.get({"number": 0}) == FOUND  # used now, so 1 is the oldest
+    assert cache.get({"number": 0}) == FOUND  # used now, so 1 is the longest unused
     cache.put({"number": 3}, FOUND)
     assert [cache.get({"number": number}) is not None for number in range(4)] == [True, False, True, True]
-    stale, fresh = tmp_path / "old.part", tmp_path / "new.part"
-    for path in (stale, fresh):
-        path.write_text("half")
-    os.utime(stale, (time.time() - 4000,) * 2)
-    cache.put({"number": 4}, FOUND)
-    assert not stale.exists()
-    assert fresh.exists()
-    assert len(list(tmp_path.glob("*.json"))) == 3
 
 
 def test_every_figure_survives_to_the_last_bit(tmp_path: Path) -> None:
     figures = dict(zip(FOUND.figures, np.random.default_rng(1).normal(size=len(FOUND.figures)).tolist(), strict=True))
     exact = Quality(figures, {}, 40, 40, 42)
-    SweepCache(tmp_path).put({}, exact)
-    assert SweepCache(tmp_path).get({}) == exact
+    SweepCache(tmp_path / "s").put({}, exact)
+    assert SweepCache(tmp_path / "s").get({}) == exact
 
 
-def test_what_is_damaged_or_of_others_is_not_believed(tmp_path: Path) -> None:
-    cache = SweepCache(tmp_path)
-    cache.put({"n": 60}, FOUND)
-    (path,) = tmp_path.iterdir()
+def test_a_damaged_database_is_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.sqlite"
+    cache = SweepCache(path)
+    for number in range(30):  # more than a page
+        cache.put({"n": number}, FOUND)
     content = path.read_bytes()
-    good = json.loads(content)
-    figures = good["figures"]
-    for changed in (
-        good | {"settings": {"n": 61}},
-        good | {"figures": figures | {"recall": "0.5"}},
-        good | {"figures": figures | {"recall": None}},
-        good | {"figures": figures | {"recall": float("nan")}},
-        good | {"figures": {"recall": 0.5}},
-        good | {"missing": {"recall": "no reason"}},
-        good | {"missing": dict.fromkeys(good["missing"], 1)},
-        good | {"n_samples": 0.5},
-        {name: value for name, value in good.items() if name != "missing"},
-        [],
-        None,
-    ):
-        path.write_text(json.dumps(changed))
-        assert cache.get({"n": 60}) is None
-    for raw in (b"", content[:-20], b"\xff\xfe\x00", b"[" * 100_000):
-        path.write_bytes(raw)
-        assert cache.get({"n": 60}) is None
-    path.write_bytes(content)
-    assert cache.get({"n": 60}) == FOUND
+    path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    assert cache.get({"n": 3}) is None
+    cache.put({"n": 3}, FOUND)
+    assert cache.get({"n": 3}) == FOUND
+    assert cache.get({"n": 4}) is None
+
+
+@pytest.mark.parametrize("changed", ["null", "[]", "{", '{"recall": 0.5}', '{"figures": {}, "missing": {}}'])
+def test_what_is_of_another_version_is_not_believed(tmp_path: Path, changed: str) -> None:
+    cache = SweepCache(tmp_path / "s")
+    cache.put({"n": 60}, FOUND)
+    with closing(sqlite3.connect(tmp_path / "s")) as cells, cells:
+        cells.execute("UPDATE cells SET quality = ?", [changed])
+    assert cache.get({"n": 60}) is None
+
+
+def test_threads_and_processes_share_it(tmp_path: Path) -> None:
+    caches = [SweepCache(tmp_path / "s") for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: caches[n % 4].put({"n": n}, FOUND), range(100)))
+    assert all(caches[0].get({"n": n}) == FOUND for n in range(100))

@@ -135,7 +135,7 @@ def test_a_disk_that_is_full_for_the_first_checkpoint(tmp_path: Path) -> None:
 def test_damaged_checkpoints(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "c"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"cannot be read .*; delete it to begin this run anew"):
+    with pytest.raises(InputError, match=r"cannot be read .*; delete it to begin this run again"):
         load_checkpoint(path, CPU)
 
 

@@ -180,8 +180,8 @@ def _cancel() -> None:
 
 
 def _folder(sweep: Sweep) -> str:
-    folder = sweep.cache.folder if sweep.cache else None
-    return "memory alone" if folder is None else str(folder)
+    path = sweep.cache.path if sweep.cache else None
+    return "memory alone" if path is None else str(path)
 
 
 def _state(job: Sweep, *, running: bool) -> None:
