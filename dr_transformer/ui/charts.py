@@ -36,7 +36,7 @@ def _steady_component() -> Any:
 
 
 def tables_behind(charts: Mapping[str, go.Figure], *, key: str, label: str = "Table") -> None:
-    """An expander with the numbers of `charts`, by name. Nothing of it is computed or sent while it is closed."""
+    """Offer the numbers of `charts`, by name, in an expander. Nothing of it is computed or sent while it is closed."""
     expander = st.expander(label, key=f"{key}_table", on_change="rerun", type="compact")
     if not expander.open:
         return

@@ -29,7 +29,7 @@ class Followed(Failing, Protocol):
 
     @property
     def progress(self) -> float:
-        """Share of the work that is done."""
+        """Return the share of the work that is done."""
         ...
 
 

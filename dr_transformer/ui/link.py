@@ -30,7 +30,7 @@ _SETTLED_SECONDS = 2.0
 
 
 def read_link(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The settings that a link's parameters give, and one sentence for each that cannot be used."""
+    """Return the settings that a link's parameters give, and one sentence for each that cannot be used."""
     values: dict[str, Any] = {}
     problems = []
     for name, parameter in PARAMETERS.items():
@@ -43,7 +43,7 @@ def read_link(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def link_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a link to these settings: those that differ from the defaults."""
+    """Return the parameters of a link to these settings: those that differ from the defaults."""
     return {name: _text(value) for name, value in values.items() if value != DEFAULTS[name]}
 
 
@@ -66,7 +66,7 @@ def write_depth(depth: float, n_blocks: int) -> None:
 
 
 def read_depth(query: Mapping[str, str]) -> float:
-    """The depth a link asks for; `LAST_BLOCK` where it asks for none, or for what is no depth."""
+    """Return the depth a link asks for; `LAST_BLOCK` where it asks for none, or for what is no depth."""
     try:
         depth = float(query.get("depth", LAST_BLOCK))
     except ValueError:
@@ -80,7 +80,7 @@ def put_in_link(name: str, text: str | None) -> None:
 
 
 def came_back(query: Mapping[str, str]) -> bool:
-    """Whether the browser's Back or Forward led to this link.
+    """Return whether the browser's Back or Forward led to this link.
 
     That is one that this session has had, but not its last one. A request that the browser sent before it knew of a
     change of the link looks alike; it comes soon after the change, people do not.
@@ -112,7 +112,7 @@ def missing_precision(precision: str) -> str:
 
 
 def missing_device(device: str) -> str:
-    """Why this machine cannot compute on `device`, a sentence; "" if it can. Its widget is disabled where it cannot."""
+    """Say why this machine cannot compute on `device`, whose widget is disabled then; "" if it can."""
     why = missing(device)
     return "" if why is None else f"{why}, so device = {device} cannot be used."
 

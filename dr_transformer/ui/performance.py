@@ -21,7 +21,7 @@ _EXPLAINED = (
 
 @st.fragment
 def performance() -> None:
-    """Controls, progress and table; nothing runs before the button is pressed."""
+    """Draw controls, progress and table; nothing runs before the button is pressed."""
     st.markdown(_EXPLAINED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_samples = st.select_slider(

@@ -16,7 +16,7 @@ from dr_transformer.paths import asset_text
 
 
 def poll(pending: bool, *, seconds: float = 0.25, key: str = "poll") -> None:
-    """Within a fragment: run it again after `seconds` if `pending`. Call it in every run: it must keep its place."""
+    """Run the fragment that calls this again after `seconds` if `pending`. Call it in every run: it keeps its place."""
     data: dict[str, Any] = {"pending": pending}
     if pending:
         serial = st.session_state.get(f"{key}_serial", 0) + 1

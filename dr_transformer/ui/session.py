@@ -39,13 +39,13 @@ class SessionName(NamedTuple):
 
     @classmethod
     def new(cls) -> SessionName:
-        """One that no other session has, for the session whose script this thread runs."""
+        """Make one that no other session has, for the session whose script this thread runs."""
         context = get_script_run_ctx(suppress_warning=True)
         return cls(uuid.uuid4().hex, context.session_id if context else None)
 
 
 def connected(owner: Hashable) -> bool:
-    """Whether the session of an owner (its name first, then what it waits with) has a browser at the other end.
+    """Return whether the session of an owner (its name first, then what it waits with) has a browser at the other end.
 
     Streamlit has no event for the end of a session, but says which of them are connected, from any thread. A session
     whose tab was closed or reloaded is not from that moment on, one whose connection is lost from when the server
@@ -65,7 +65,7 @@ _FIRST_PICTURE_SECONDS = 5.0
 
 @st.cache_resource(show_spinner=False)
 def runner() -> Runner:
-    """The one runner of this server, stopped when the server stops. What a closed tab waited for stops by itself."""
+    """Return the one runner of this server, which stops with it. What a closed tab waited for stops by itself."""
     made = Runner(present=connected)
     made.watch()
     atexit.register(made.close)
@@ -85,12 +85,12 @@ def stop(*kinds: str) -> None:
 
 @st.cache_resource(show_spinner=False)
 def graphs() -> GraphStore:
-    """The kNN graphs of this server's data sets."""
+    """Return the kNN graphs of this server's data sets."""
     return GraphStore()
 
 
 def run(dataset: Dataset, config: Config) -> Run:
-    """The session's run of the model: started, found, or taken up again; refused where memory would not do."""
+    """Return the session's run of the model: started, found, or taken up again; refused where memory would not do."""
 
     def make() -> Run:
         check_memory(dataset.n_samples, config, dataset.Y.dtype)  # of a new one alone: others hold theirs already
@@ -100,7 +100,7 @@ def run(dataset: Dataset, config: Config) -> Run:
 
 
 def begun(run: Run) -> Run:
-    """The run, once it has something to draw or a few seconds have passed; raises `InputError` for what stopped it."""
+    """Return the run once it has something to draw, or after some seconds; raise `InputError` for what stopped it."""
     run.begun.wait(_FIRST_PICTURE_SECONDS)
     if run.error:
         raise InputError(run.error)
@@ -109,7 +109,7 @@ def begun(run: Run) -> Run:
 
 @st.cache_resource(show_spinner=False)
 def umap_worker() -> UMAPWorker:
-    """The server's UMAP process, which starts to compile as soon as somebody opens the app."""
+    """Return the server's UMAP process, which starts to compile as soon as somebody opens the app."""
     made = UMAPWorker()
     made.warm()
     atexit.register(made.close)
@@ -117,7 +117,7 @@ def umap_worker() -> UMAPWorker:
 
 
 def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) -> BaselineRun:
-    """The session's baselines. Only what they depend on is part of their key: α or the depth change nothing."""
+    """Return the session's baselines. Only what they depend on is part of their key: α or the depth change nothing."""
     same = Config(random_state=config.random_state, device=config.device)
     drawn = replace(baselines, align="none")
     make = functools.partial(BaselineRun, dataset, same, drawn, graphs(), umap_worker())
@@ -125,13 +125,13 @@ def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) ->
 
 
 def stop_umap(baselines: BaselineRun) -> bool:
-    """Stop the layout in the making, unless somebody else who is still there waits for it too; whether it was."""
+    """Stop the layout in the making, unless somebody else who is there waits for it too; return whether it was."""
     runner().look(patience=0)  # who is cut off for a moment and comes back gets the rest again
     return baselines.stop_umap()
 
 
 def measurement(run: Run, baselines: BaselineRun) -> Measurement:
-    """The session's quality figures of a run's blocks."""
+    """Return the session's quality figures of a run's blocks."""
     key = ("measurement", id(run), id(baselines))  # no other can have these while the measurement holds them
     return submit("measurement", key, functools.partial(Measurement, run, baselines))
 
@@ -139,7 +139,7 @@ def measurement(run: Run, baselines: BaselineRun) -> Measurement:
 def reality_check(
     dataset: Dataset, config: Config, baselines: BaselineConfig, n_seeds: int, with_umap: bool
 ) -> RealityCheck:
-    """The session's check over seeds and null data."""
+    """Return the session's check over seeds and null data."""
     worker = umap_worker() if with_umap else None
     make = functools.partial(RealityCheck, dataset, config, baselines, n_seeds, worker)
     key = ("reality check", dataset.key, config, baselines, n_seeds, with_umap)
@@ -147,19 +147,19 @@ def reality_check(
 
 
 def sweep(made: Sweep) -> Sweep:
-    """The session's phase diagram: started, found, or taken up again. One that only reads the disk is not shared."""
+    """Return the session's phase diagram: started, found, or taken up again. One that only reads is not shared."""
     key = ("recall", id(made)) if made.recall_only else made.key  # no other can have it while the runner holds it
     return submit("sweep", key, lambda: made)
 
 
 def bench(n_samples: int) -> BenchJob:
-    """The session's measurement of this machine, another one at each press of the button."""
+    """Return the session's measurement of this machine, another one at each press of the button."""
     key = ("bench", session_name(), st.session_state.get("bench_serial", 0), n_samples)
     return submit("bench", key, functools.partial(BenchJob, n_samples))
 
 
 def leave_page() -> None:
-    """What only the page before wanted is stopped; the run of the model is of use on every page."""
+    """Stop what only the page before wanted; the run of the model is of use on every page."""
     kinds = ["baselines", "measurement", "reality check", "bench", "sweep", "adjacency", "matrix", "alpha", "spectrum"]
     kinds += ["inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
     kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
@@ -169,7 +169,7 @@ def leave_page() -> None:
 
 
 def session_name() -> SessionName:
-    """A name for this browser session, the owner of its runs.
+    """Return a name for this browser session, the owner of its runs.
 
     It stays when a lost connection is renewed. A reload makes another session, with another name.
     """
@@ -180,7 +180,7 @@ def session_name() -> SessionName:
 
 
 def dataset(settings: Settings) -> Dataset:
-    """The tokens the sidebar asks for, loaded once for all sessions; the steps of a slow load are shown as it goes."""
+    """Return the tokens the sidebar asks for, loaded once for all sessions; show the steps of a slow load."""
     seed = settings.config().random_state
     chosen = settings.data_config()
     if chosen.dataset == UPLOAD:

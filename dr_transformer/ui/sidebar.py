@@ -90,19 +90,19 @@ class Settings(NamedTuple):
     upload: tuple[str, bytes] | None
 
     def config(self) -> Config:
-        """The validated model parameters; raises `InputError`."""
+        """Return the validated model parameters; raise `InputError`."""
         return Config(**{name: self.values[name] for name in Config.parameters()})
 
     def view(self) -> ViewConfig:
-        """Which plane is drawn."""
+        """Return which plane is drawn."""
         return ViewConfig(**{name: self.values[name] for name in ViewConfig.parameters()})
 
     def baselines(self) -> BaselineConfig:
-        """What the transformer is compared with; raises `InputError`."""
+        """Return what the transformer is compared with; raise `InputError`."""
         return BaselineConfig(**{name: self.values[name] for name in BaselineConfig.parameters()})
 
     def data_config(self) -> DataConfig:
-        """The validated data parameters; raises `InputError`."""
+        """Return the validated data parameters; raise `InputError`."""
         return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
 
 
@@ -136,7 +136,7 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
 
 
 def page_links(query: Mapping[str, str] | None = None) -> None:
-    """Links to all pages, the first thing in every sidebar; `query` is the settings' link."""
+    """Draw links to all pages, the first thing in every sidebar; `query` is the settings' link."""
     for path, title in PAGES.items():
         with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
             st.page_link(path, label=title, query_params=query)
@@ -263,7 +263,7 @@ def _help(parameter: Parameter) -> str:
 
 
 def parameter_widget(parameter: Parameter, disabled: bool = False) -> Any:
-    """The widget of a parameter, under its name as key; returns the value."""
+    """Draw the widget of a parameter, under its name as key; return the value."""
     shared: dict[str, Any] = {"label": parameter.label, "key": parameter.name, "help": _help(parameter)}
     shared["disabled"] = disabled
     if parameter.type is bool:

@@ -15,7 +15,7 @@ from dr_transformer.ui.text import capitalised
 
 @contextmanager
 def remembered(name: str, defaults: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, draw widgets whose keys are those of `defaults`, without values of their own.
+    """Keep the widgets that are drawn within it, whose keys are those of `defaults`; give them no values of their own.
 
     They begin with the default, or with what they had on the last visit, which Streamlit forgets with the page.
     """
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def last_good(key: str, make: Callable[[], T], *, what: str = "The picture below is") -> T | None:
-    """What `make` returns, kept in the session under `key`; after an `InputError`, said, what it returned last or None.
+    """Return what `make` returns, and keep it under `key`; say an `InputError`, and return the last there was, or None.
 
     The sentence comes and goes in a container of its own: what stands below must keep its place among the page's
     elements, or the browser would build the canvas anew.

@@ -27,7 +27,7 @@ _NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})
 
 
 def status_line(run: Run, is_preview: bool, explained: float | None = None) -> str:
-    """One line: tokens, blocks, time, precision and device, where the images came from.
+    """Say in one line: tokens, blocks, time, precision and device, where the images came from.
 
     `explained` is the share of the variance that the plane on screen holds, where it is known.
     """
@@ -47,7 +47,7 @@ def status_line(run: Run, is_preview: bool, explained: float | None = None) -> s
 
 
 def curves_line(run: Run) -> str:
-    """What depth does here, and how the curves over it were measured, on how many tokens."""
+    """Say what depth does here, and how the curves over it were measured, on how many tokens."""
     curves, n = run.analysis.curves, run.dataset.n_samples
     if not curves["accuracy"]:
         return "Effective rank: exp of the entropy of the spectrum of XᵀX, rows scaled to norm 1, about the origin."
@@ -65,7 +65,7 @@ def curves_line(run: Run) -> str:
 
 
 def depth_line(n_blocks: int, nmi: Sequence[float | None], accuracy: Sequence[float | None]) -> str:
-    """What depth does, from the figures of the first and the last block; empty where there are none to compare.
+    """Say what depth does, from the figures of the first and the last block; empty where there are none to compare.
 
     Such as: From block 0 to block 8 clusters tighten: NMI rises 0.47 → 0.58; neighbours get worse: 5-NN accuracy falls
     0.90 → 0.84.
@@ -88,7 +88,7 @@ def _clause(title: str, values: Sequence[float | None], up: str, down: str, same
 
 
 def notes(run: Run) -> Iterator[str]:
-    """What is not as in the paper, each with its number; and first, if it takes minutes, how many."""
+    """Say what is not as in the paper, each with its number; and first, if it takes minutes, how many."""
     if (long := time_note(run)) is not None:
         yield long
     yield from run.config.notes()
@@ -109,7 +109,7 @@ def notes(run: Run) -> Iterator[str]:
 
 
 def capitalised(sentence: str) -> str:
-    """The sentence for the page: parameters by their widgets' names, the first letter in upper case (not of a file)."""
+    """Write a sentence for the page: parameters by their widgets' names, the first letter upper case (no file's)."""
     sentence = _NAMED.sub(lambda found: PARAMETERS[found[1]].label, sentence)
     first = sentence.split(" ", 1)[0]
     return sentence if "." in first.rstrip(".,:") else sentence[:1].upper() + sentence[1:]
@@ -124,7 +124,7 @@ def _precision(run: Run) -> str:
 
 
 def grouped(number: int) -> str:
-    """The number with thin spaces between thousands."""
+    """Write a number with thin spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")
 
 
@@ -133,7 +133,7 @@ _SAID = re.compile(rf"\b(an )?({'|'.join(_OTHERWISE)})(?=s?\b)", re.IGNORECASE)
 
 
 def fitting(text: str, *, images: bool) -> str:
-    """The text as it is where tokens are `images`; otherwise tokens and features instead of images and pixels."""
+    """Return the text as it is where tokens are `images`, else with tokens and features for images and pixels."""
     return text if images else _SAID.sub(_for_a_table, text)
 
 
@@ -149,7 +149,7 @@ _AT_ONCE = 50  # blocks measured in one script run: of 2 000 tokens in 128 dimen
 
 
 def picture_in_words(run: Run, depth: float, also: str = "") -> None:
-    """A closed section with the description at `depth`; empty until the run is done. Measured once for each run.
+    """Draw a closed section with the description at `depth`; empty until the run is done. Measured once for each run.
 
     `also`: what else is to be said of the picture.
     """
@@ -168,7 +168,7 @@ def panels_in_words(
     dimensions: str = "in all latent dimensions",
     random_state: int = 42,
 ) -> bool:
-    """A closed section with what each of a canvas's `panels` shows at `depth`. Measured only while it is open, once.
+    """Draw a closed section with what each of a canvas's `panels` shows at `depth`, measured once it is open.
 
     By title, in which {frame} is the block: what the panel follows from, and the latents (n, q) at each block; of a
     panel that does not move, one. More of these may come, of the same. `dimensions` says in words which q there are.

@@ -28,7 +28,7 @@ CURVES = ("accuracy", "nmi", "trustworthiness", "recall")
 
 
 def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, align: str) -> Picture | None:
-    """The transformer's panel and the baselines', as far as computed; None before there is anything to draw."""
+    """Return the transformer's panel and the baselines', as far as computed; None before there is anything to draw."""
     shown = picture(run, view, depth)
     if shown is None:
         return None
@@ -95,7 +95,7 @@ def _baseline_panel(method: Baseline, settings: str, run: Run, view: ViewConfig)
 
 
 def colourings(run: Run, baselines: BaselineRun) -> list[Colouring]:
-    """What there is so far to colour all panels by, besides the classes."""
+    """Return what there is so far to colour all panels by, besides the classes."""
     found = clusters(run)
     kept = {name: baselines.methods[name].preservation for name in BASELINES}
     blocks = run.analysis.preservation
@@ -140,7 +140,7 @@ def _from_origin(method: str, found: Quality) -> Quality:
 
 
 def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[str, Any]]:
-    """One row a method, and one a block of the transformer: dimensions, seconds, device and every figure."""
+    """Return a row a method and a row a block of the transformer: dimensions, seconds, device and every figure."""
     return [
         {
             "method": row.name,
@@ -154,7 +154,7 @@ def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[
 
 
 def missing_line(run: Run, baselines: BaselineRun, measured: Measurement) -> str:
-    """Why cells of the table are empty: each reason once, with its figures and rows; empty where none is."""
+    """Say why cells of the table are empty: each reason once, with its figures and rows; empty where none is."""
     rows = list(_rows(run, baselines, measured))
     found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # sets in order
     for row in rows:
@@ -171,12 +171,12 @@ def missing_line(run: Run, baselines: BaselineRun, measured: Measurement) -> str
 
 
 def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[float | None]]:
-    """Of each chosen figure, its value at each block measured so far, by title."""
+    """Return the value of each chosen figure at each block measured so far, by title."""
     return {METRICS[name].title: [found.figures[name] for found in measured.blocks] for name in names}
 
 
 def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mapping[str, float | None]]:
-    """Of each chosen figure, what the baselines reach, by title and method."""
+    """Return what the baselines reach in each chosen figure, by title and method."""
     found = {
         method.name: None if method.quality is None else _from_origin(key, method.quality)
         for key, method in baselines.methods.items()
@@ -188,7 +188,7 @@ def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mappi
 
 
 def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[str]:
-    """What belongs under the table: what depth does here, with the figures; what was measured; and what went wrong."""
+    """Say what depth does here, with the figures, what was measured, and what went wrong: the text under the table."""
     if measured.complete:
         nmi, accuracy = ([found.figures[name] for found in measured.blocks] for name in ("nmi", "accuracy"))
         if said := depth_line(run.config.n_blocks, nmi, accuracy):
@@ -207,7 +207,7 @@ def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterat
 
 
 def figure_columns(*, images: bool, as_text: bool = False) -> dict[str, Any]:
-    """The column of each of `METRICS`, by title. `as_text`: the cells are sentences rather than numbers."""
+    """Return the column of each of `METRICS`, by title. `as_text`: the cells are sentences rather than numbers."""
     columns: dict[str, Any] = {}
     for metric in METRICS.values():
         said = fitting(metric.help, images=images)

@@ -26,7 +26,7 @@ _EXPLAINED = (
 
 @st.fragment
 def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig) -> None:
-    """Controls, progress and table; nothing runs before the button is pressed."""
+    """Draw controls, progress and table; nothing runs before the button is pressed."""
     st.subheader("Is it real?", anchor=False)
     images = dataset.image_shape is not None
     st.markdown(_EXPLAINED.format(of_images=" (of an image, its pixels)" if images else ""))

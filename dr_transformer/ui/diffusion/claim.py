@@ -69,7 +69,7 @@ REPORTED = (
 
 
 def claim() -> None:
-    """The claim in a paragraph and a formula."""
+    """Draw the claim in a paragraph and a formula."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         with st.container(width="stretch"):
             st.markdown(_CLAIM)
@@ -78,7 +78,7 @@ def claim() -> None:
 
 
 def reported_and_own(shipped: Sequence[tuple[Group, list[Comparison]]]) -> None:
-    """The paper's experiments as reported, each above this project's own runs and their scale."""
+    """Draw the paper's experiments as reported, each above this project's own runs and their scale."""
     with st.container(key="diffusion_reported"):
         for column, row in zip(st.columns(len(REPORTED), gap="medium"), REPORTED, strict=True):
             own = list(_own(row, shipped)) or ["not run."]

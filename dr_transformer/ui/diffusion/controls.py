@@ -37,7 +37,7 @@ class Request:
     text: tuple[str, bytes] | None = None
 
     def sources(self) -> Sources:
-        """Where the process that trains finds the data; an uploaded text is written there. Raises `InputError`."""
+        """Return where the process that trains finds the data; write an uploaded text there. Raises `InputError`."""
         folder = os.environ.get("DR_TRANSFORMER_DATA")
         if self.dataset is not None:
             return Sources(dataset=self.dataset, n_samples=self.n_samples, data_folder=Path(folder) if folder else None)

@@ -31,7 +31,7 @@ def diffusion() -> None:
 
 
 def results(source: Source, nothing: str) -> None:
-    """What the rows of a source say, one group of comparable runs at a time."""
+    """Draw what the rows of a source say, one group of comparable runs at a time."""
     with st.container():
         for problem in source.problems:
             st.warning(problem)

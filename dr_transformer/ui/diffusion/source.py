@@ -30,14 +30,14 @@ class Source:
 
 
 def shipped() -> Source:
-    """The results files that come with the program."""
+    """Return the rows of the results files that come with the program."""
     folder = asset("results")
     files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
     return _joined([(path.name, path.read_bytes()) for path in files])
 
 
 def uploaded() -> Source:
-    """The visitor's files, kept for the session: the uploader of a later visit to the page knows nothing of them."""
+    """Ask for the visitor's files, and keep them: the uploader of a later visit to the page knows nothing of them."""
     files = st.file_uploader(
         "Results files (.jsonl)",
         type=["jsonl"],
@@ -55,7 +55,7 @@ def uploaded() -> Source:
 
 
 def analysed(source: Source) -> list[tuple[Group, list[Comparison]]]:
-    """Groups of runs that may be compared, and their comparisons."""
+    """Return groups of runs that may be compared, and their comparisons."""
     return _analysed(source.key, source.rows)
 
 
@@ -82,7 +82,7 @@ def _joined(files: Sequence[tuple[str, bytes]]) -> Source:
 
 
 def escaped(text: str) -> str:
-    """Text that may hold a file's or machine's name, as Markdown that shows it as it is."""
+    """Return text that may hold a file's or machine's name as Markdown that shows it as it is."""
     return re.sub(r"([\\`*_$<>\[\]~:#|])", r"\\\1", text)
 
 

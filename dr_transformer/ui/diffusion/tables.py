@@ -17,7 +17,7 @@ Columns = dict[str, Any]
 
 
 def variant_table(group: Group) -> tuple[pd.DataFrame, Columns]:
-    """One row a variant: how many runs, mean ± s.d. of each metric, seconds a run."""
+    """Return a row a variant: how many runs, mean ± s.d. of each metric, seconds a run."""
     rows = []
     for attention in group.attentions:
         runs = list(group.runs(attention).values())
@@ -38,7 +38,7 @@ def variant_table(group: Group) -> tuple[pd.DataFrame, Columns]:
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> tuple[pd.DataFrame, Columns]:
-    """One row a comparison with standard attention: difference, both intervals, tests, and the pairs needed."""
+    """Return a row a comparison with standard attention: difference, intervals, tests, and the pairs needed."""
     rows = []
     for comparison in comparisons:
         found, metric = comparison.statistics, comparison.metric
@@ -82,7 +82,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> tuple[pd.DataFrame, C
 
 
 def run_table(group: Group) -> tuple[pd.DataFrame, Columns]:
-    """One row a run."""
+    """Return a row a run."""
     rows = []
     for run in group.rows:
         row: dict[str, Any] = {
@@ -109,7 +109,7 @@ def run_table(group: Group) -> tuple[pd.DataFrame, Columns]:
 
 
 def mean_and_sd(values: Sequence[float], metric: Metric) -> str:
-    """Such as "2.1234 ± 0.0123", in the metric's unit; no s.d. of one value."""
+    """Write such as "2.1234 ± 0.0123", in the metric's unit; no s.d. of one value."""
     if not values:
         return ""
     scaled = np.array(values) * metric.scale

@@ -26,7 +26,7 @@ _ASKED, _JOB, _ROWS = "diffusion_asked", "diffusion_job", "diffusion_rows"
 
 
 def trained_here() -> Source:
-    """Controls and progress; returns the runs there are."""
+    """Draw controls and progress; return the runs there are."""
     request: Request | None = None
     problem = ""
     try:

@@ -19,7 +19,7 @@ _MAX_POINTS = 100_000  # a person draws some hundreds
 
 
 def drawn_ink(key: str = "drawing_board") -> Pixels | None:
-    """The ink (h, w) on the board in this run, before `drawing_board` is called; None if it is empty."""
+    """Return the ink (h, w) on the board in this run, before `drawing_board` is called; None if it is empty."""
     state = st.session_state.get(key)
     text = None if state is None else state.get("strokes")
     return None if not text else _ink(text)

@@ -146,7 +146,7 @@ def _canvas(run: Run, shown: DrawnRun) -> float:
 
 
 def drawing_in_words(shown: DrawnRun, depth: float) -> str:
-    """Where the drawing lies at the last block up to `depth`, a sentence; empty without a drawing or classes."""
+    """Say where the drawing lies at the last block up to `depth`; empty without a drawing or classes."""
     verdicts = shown.verdicts()
     if not verdicts:
         return ""

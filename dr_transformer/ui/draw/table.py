@@ -15,7 +15,7 @@ _ROW = 36  # pixels: an image of 28 × 28 and some air
 
 
 def drawn_table(shown: DrawnRun) -> None:
-    """One row a block: nearest class, images of the tokens attended to, their classes and weights."""
+    """Draw a row a block: nearest class, images of the tokens attended to, their classes and weights."""
     frame = _frame(shown)
     st.dataframe(
         frame,

@@ -19,7 +19,7 @@ from dr_transformer.ui.session import baseline_run, session_name, submit
 def figure(
     run: Run, view: ViewConfig, options: FigureConfig, kind: str, compared: BaselineConfig, measured: Measured | None
 ) -> FigureJob:
-    """A figure of the run; the baselines are computed for the template that shows them."""
+    """Make a figure of the run; the baselines are computed for the template that shows them."""
     shows = options.template == "methods"
     baselines = _baselines(run, compared) if shows else None
 
@@ -32,7 +32,7 @@ def figure(
 
 
 def film(run: Run, view: ViewConfig, options: AnimationConfig, suffix: str) -> FilmJob:
-    """The run as a film."""
+    """Make a film of the run."""
     about: Hashable = ("film", id(run), view, options, suffix)
     return _submit("film", about, lambda: FilmJob(run, view, options=options, suffix=suffix))
 
@@ -40,7 +40,7 @@ def film(run: Run, view: ViewConfig, options: AnimationConfig, suffix: str) -> F
 def table(
     run: Run, view: ViewConfig, method: str, block: int, plane: bool, suffix: str, compared: BaselineConfig
 ) -> TableJob:
-    """An embedding of the run's tokens; a baseline is computed if it is the one."""
+    """Make a table of an embedding of the run's tokens; a baseline is computed if it is the one."""
     of_a_baseline = method != "transformer"
     baselines = _baselines(run, compared) if of_a_baseline else None
 
@@ -62,7 +62,7 @@ def table(
 
 
 def web_page(run: Run, view: ViewConfig, depth: float, baselines: BaselineRun | None) -> WebPageJob:
-    """The run as one web page, with the baselines beside it if given."""
+    """Make one web page of the run, and of the baselines if given."""
     about: Hashable = ("web page", id(run), view, depth, id(baselines) if baselines else None)
     return _submit("web page", about, lambda: WebPageJob(run, view, depth, baselines))
 

@@ -67,7 +67,7 @@ def export_panel(
 
 
 def export_comparison(run: Run, baselines: BaselineRun, measurement: Measurement, settings: Settings) -> None:
-    """The panel of the page Compare, whose figure of metrics has the curves that are chosen there."""
+    """Draw the panel of the page Compare, whose figure of metrics has the curves that are chosen there."""
 
     def ready() -> bool:
         if measurement.error:

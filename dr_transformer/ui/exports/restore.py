@@ -24,7 +24,7 @@ NOTES = "notes"
 
 
 def restore_section(run: Run) -> None:
-    """The place to drop a file on, and what came of the last one. To be called outside of fragments."""
+    """Offer a place to drop a file on, and say what came of the last one. To be called outside of fragments."""
     st.file_uploader(
         "Restore a figure or a session",
         type=["png", "svg", "pdf", "gif", "json"],
@@ -84,7 +84,7 @@ def _restore() -> None:
 
 
 def app_values(saved: SavedSettings, name: str) -> dict[str, Any]:
-    """The sidebar's values by parameter name; `InputError` for what the app's widgets cannot show."""
+    """Return the sidebar's values by parameter name; `InputError` for what the app's widgets cannot show."""
     values = saved.values
     for parameter in PARAMETERS.values():
         value = values[parameter.name]

@@ -16,7 +16,7 @@ from dr_transformer.ui.sidebar import Settings
 
 
 def session_section(run: Run, settings: Settings, stem: str) -> None:
-    """Notes, the session file and the link; `stem` is what files are called. To be called outside of fragments."""
+    """Draw notes, the session file and the link; `stem` is what files are called. To be called outside of fragments."""
     notes = st.text_area(
         "Notes",
         st.session_state.get(NOTES, ""),

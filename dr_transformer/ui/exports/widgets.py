@@ -26,7 +26,7 @@ class FileJob(Job, Protocol):
 
 
 def declared_widgets(declared: type[D], prefix: str, first: Mapping[str, int], named: Callable[[str], str] = str) -> D:
-    """All parameters of `declared` as widgets, those of `first` in sight, so many pixels wide, the others in a popover.
+    """Draw all parameters of `declared`: those of `first` in sight, so many pixels wide, the others in a popover.
 
     Call it in a horizontal container. They begin as they were left on the last visit, or as `set_widgets` says. `named`
     says choices in words. Raises `InputError` as `declared` does.
@@ -83,7 +83,7 @@ def _widget(
 
 
 def choice(label: str, options: Mapping[str, str], key: str, help: str, *, width: int, disabled: bool = False) -> str:
-    """A list to choose from; `options` are values and how they are called."""
+    """Draw a list to choose from; `options` are values and how they are called."""
     found: str = st.selectbox(
         label, list(options), format_func=options.__getitem__, key=key, help=help, width=width, disabled=disabled
     )
@@ -93,7 +93,7 @@ def choice(label: str, options: Mapping[str, str], key: str, help: str, *, width
 def file_row(
     kind: str, asked: Hashable, submit: Callable[[], FileJob], name: str, mime: str, *, ready: bool = True
 ) -> FileJob | None:
-    """The buttons that make a file in the background, stop that, and save it; within a fragment. Returns its job.
+    """Draw, within a fragment, the buttons that make a file, stop that, and save it; return its job.
 
     What is asked for is remembered until something else is (`asked`) or Cancel is pressed. `kind` is the owner's name
     that `session.leave_page` knows.

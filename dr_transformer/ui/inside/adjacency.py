@@ -136,7 +136,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
 
 
 def figures_sentence(run: Run, adjacency: AdjacencyRun, block: int) -> str:
-    """One block's figures in words."""
+    """Say one block's figures in words."""
     here, k = adjacency.blocks[block], adjacency.n_neighbors
     effective = float(np.median(here.effective))
     said = (

@@ -22,7 +22,7 @@ _GRAPHS = {True: "symmetrised", False: "each token's own"}
 
 @st.fragment
 def alpha_section(dataset: Dataset, config: Config, n_neighbors: int) -> None:
-    """Controls, progress and curves; nothing runs before the button is pressed."""
+    """Draw controls, progress and curves; nothing runs before the button is pressed."""
     st.subheader("Tune α to the kNN graph", anchor=False)
     st.markdown(
         "The paper asks that α be tuned so that $A$ is close to a reference kNN graph of the data (section 4.1). Close "
@@ -81,7 +81,7 @@ def _result(tuning: AlphaTuning, curve: AlphaCurve, alpha: float) -> None:
 
 
 def sentences(tuning: AlphaTuning, alpha: float) -> list[str]:
-    """The optimum in words and figures."""
+    """Say the optimum in words and figures."""
     curve, k = tuning.curve, tuning.n_neighbors
     assert curve is not None
     where = (
@@ -106,7 +106,7 @@ def sentences(tuning: AlphaTuning, alpha: float) -> list[str]:
 
 
 def usable(best: float) -> float:
-    """The best α as the sidebar can hold it: to one decimal, within its range."""
+    """Return the best α as the sidebar can hold it: to one decimal, within its range."""
     low, high = PARAMETERS["alpha"].widget_range or (0.0, math.inf)
     return min(max(round(best, 1), low), high)
 

@@ -24,7 +24,7 @@ class _Step(NamedTuple):
 
 
 def chosen_sub_step(key: str = "block_diagram") -> str:
-    """The sub-step that is chosen in this run, before the diagram is drawn; it stays so on other pages."""
+    """Return the sub-step that is chosen in this run, before the diagram is drawn; it stays so on other pages."""
     state = st.session_state.get(key)
     reported = None if state is None else state.get("step")
     if reported in SUB_STEPS:

@@ -21,7 +21,7 @@ from dr_transformer.ui.session import graphs, submit
 
 
 def section_run(dataset: Dataset, config: Config) -> Run:
-    """The run, begun; of more than `MAX_SAMPLES` tokens a subset as if it were all, and that is said.
+    """Return the run, begun; of more than `MAX_SAMPLES` tokens a subset as if it were all, and say so.
 
     Raises `InputError` for what stopped it.
     """
@@ -36,13 +36,13 @@ SLOTS = 4  # variants that are run side by side
 
 
 def inside_run(run: Run) -> tuple[InsideRun, bool]:
-    """The figures of every sub-step of a run, and whether somebody stopped them: they stay as far as they are."""
+    """Return the figures of every sub-step of a run, and whether they were stopped: they stay as far as they are."""
     about = id(run)  # no other can have it while the job holds the run
     return kept_going("inside", about, lambda: submit("inside", ("inside", about), functools.partial(InsideRun, run)))
 
 
 def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> list[VariantRun]:
-    """At most `SLOTS` variants of the block. Those that were run before are found, whatever their order then."""
+    """Run at most `SLOTS` variants of the block. Those that were run before are found, whatever their order then."""
     config = replace(config, graph_diffusion=False)  # the variant alone says what attention is
     found = []
     for slot, variant in enumerate(variants):
@@ -55,35 +55,35 @@ def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> l
 
 
 def reparametrisation(dataset: Dataset, config: Config, eta: float) -> Reparametrisation:
-    """Standard attention with the config's η and graph diffusion with another."""
+    """Run standard attention with the config's η and graph diffusion with another."""
     same = replace(config, graph_diffusion=False, precision="auto")  # it runs in both precisions
     make = functools.partial(Reparametrisation, dataset, same, eta)
     return submit("reparametrisation", ("reparametrisation", dataset.key, same, eta), make)
 
 
 def adjacency_run(run: Run, n_neighbors: int) -> AdjacencyRun:
-    """The graph that A is at every block of a run."""
+    """Measure the graph that A is at every block of a run."""
     key = ("adjacency", id(run), n_neighbors)  # no other can have this id while the job holds the run
     make = functools.partial(AdjacencyRun, run, n_neighbors, graphs())
     return submit("adjacency", key, make)
 
 
 def matrix_image(run: Run, block: int, order: str, n_neighbors: int) -> MatrixImage:
-    """A as an image at one block."""
+    """Draw A as an image at one block."""
     key = ("matrix", id(run), block, order, n_neighbors)
     make = functools.partial(MatrixImage, run, block, order, n_neighbors, graphs())
     return submit("matrix", key, make)
 
 
 def alpha_tuning(dataset: Dataset, config: Config, n_neighbors: int, symmetric: bool) -> AlphaTuning:
-    """The best α. Only what it depends on is part of its key: the α of now, η or the depth change nothing."""
+    """Find the best α. Only what it depends on is part of its key: the α of now, η or the depth change nothing."""
     same = relevant(config)
     make = functools.partial(AlphaTuning, dataset, same, n_neighbors, symmetric, graphs())
     return submit("alpha", ("alpha", dataset.key, same, n_neighbors, symmetric), make)
 
 
 def spectrum_run(dataset: Dataset, config: Config, n_components: int, n_neighbors: int) -> SpectrumRun:
-    """The spectrum over depth."""
+    """Measure the spectrum over depth."""
     make = functools.partial(SpectrumRun, dataset, config, n_components, n_neighbors, graphs())
     key = ("spectrum", dataset.key, config, n_components, n_neighbors)
     return submit("spectrum", key, make)

@@ -26,7 +26,7 @@ from dr_transformer.ui.text import capitalised, grouped
 
 
 def matrix_section(run: Run, block: int, n_neighbors: int) -> bool:
-    """A as an image; while another is computed, the last one of this run stays. Returns whether one is computed."""
+    """Draw A as an image, the last one of this run while another is computed; return whether one is."""
     st.subheader("All rows: A as an image", anchor=False)
     possible = [order for order in ORDERS if order != "class" or run.dataset.labels is not None]
     with remembered("matrix", {"matrix_order": possible[0]}):
@@ -81,13 +81,13 @@ def _draw_matrix(run: Run, made: MatrixImage) -> None:
 
 
 def keep_place(height: int) -> None:
-    """So that nothing moves when a chart comes."""
+    """Keep a chart's place, so that nothing moves when it comes."""
     with st.container(height=height, border=False):
         st.caption("Computing …")
 
 
 def matrix_table(run: Run, made: MatrixImage) -> bool:
-    """Classes by classes, or cell by cell where there are none. Nothing is computed while it is closed.
+    """Draw classes by classes, or cell by cell where there are none. Nothing is computed while it is closed.
 
     Returns whether there is something to wait for.
     """

@@ -100,7 +100,7 @@ def chosen_token(run: Run) -> tuple[int | None, Pin]:
 
 
 def attended(run: Run, token: int | None) -> Attended | None:
-    """Whom the token attends to at the latents of each block computed so far, for the canvas."""
+    """Return what the token attends to at the latents of each block computed so far, for the canvas."""
     latents = list(run.full.latents)
     if token is None or not latents:
         return None
@@ -111,7 +111,7 @@ def attended(run: Run, token: int | None) -> Attended | None:
 
 
 def show_neighbours(run: Run, token: int, block: int, nearest: Indices | None) -> None:
-    """The images that `token` attends to at the latents after `block`, and its `nearest` in the pixels (None: yet)."""
+    """Draw what `token` attends to at the latents after `block`, and its `nearest` in the pixels (None: yet)."""
     near = np.empty(0, dtype=np.intp) if nearest is None else nearest[:N_SHOWN]
     found = token_attention(torch.from_numpy(run.full.latents[block]), token, N_SHOWN, near, run.config)
     labels, names = classes(run.dataset)
@@ -123,7 +123,7 @@ def show_neighbours(run: Run, token: int, block: int, nearest: Indices | None) -
 
 
 def sentence(dataset: Dataset, token: int, block: int, found: TokenAttention, compared: bool) -> str:
-    """What the images show, in figures."""
+    """Say what the images show, in figures."""
     count, total = len(found.neighbours), float(found.weights.sum())
     said = (
         f"**Token {token}** at block {block}: the {count} most attended hold {percent(total)} of its attention, which "
@@ -139,7 +139,7 @@ def sentence(dataset: Dataset, token: int, block: int, found: TokenAttention, co
 
 
 def percent(share: float) -> str:
-    """A share as a percentage, with two digits if it is small."""
+    """Write a share as a percentage, with two digits if it is small."""
     return f"{share:.0%}" if share >= 0.095 else f"{100 * share:.2g}%"
 
 
@@ -210,7 +210,7 @@ def _next(labels: npt.NDArray[np.integer]) -> None:
 
 
 def next_of(labels: npt.NDArray[np.integer], token: int | None, label: int) -> int:
-    """The next token of this class after `token`, and after the last one the first; `token` itself if it has none."""
+    """Return the next token of this class after `token`, after the last one the first; `token` if it has none."""
     members = np.flatnonzero(labels == label)
     if not len(members):
         return token or 0

@@ -28,7 +28,7 @@ TERMS = {"data": "L_data − βn", "regulariser": "log det(XᵀX + βI)", "kl": 
 
 @st.fragment
 def objective_section(run: Run) -> None:
-    """β, curves of the three terms, what each sub-step does to them; then the gradient. Follows its job by polling."""
+    """Draw β, curves of the three terms, what each sub-step does to them, and the gradient; follow the job."""
     inside, stopped = inside_run(run)
     pending = not stopped and not inside.finished  # asked first: what is drawn below is then all there is
     st.subheader("The objective, after every sub-step", anchor=False)
@@ -135,7 +135,7 @@ REGULARISER = r"$\log\det(X^\top X + \beta I)$"
 
 
 def sentences(ends: Sequence[Objective]) -> Iterator[str]:
-    """What the terms do over depth: `ends` are those after each block, block 0 first, at least two."""
+    """Say what the terms do over depth: `ends` are those after each block, block 0 first, at least two."""
     data, regulariser, kl = ([getattr(o, name) for o in ends] for name in ("data", "regulariser", "kl"))
     yield f"{DATA} {_course(data)}. This is the term that attention steps on."
     falls = regulariser[-1] < regulariser[0]
@@ -148,7 +148,7 @@ def sentences(ends: Sequence[Objective]) -> Iterator[str]:
 
 
 def changes_table(places: Sequence[Place], found: Sequence[Objective]) -> str:
-    """A Markdown table: by how much each sub-step changes each term, over all blocks together."""
+    """Return a Markdown table: by how much each sub-step changes each term, over all blocks together."""
     rows = []
     for name in SUB_STEPS:
         pairs = [(a, b) for (a, b), place in zip(pairwise(found), places[1:], strict=False) if place[1] == name]
@@ -159,7 +159,7 @@ def changes_table(places: Sequence[Place], found: Sequence[Objective]) -> str:
 
 
 def gradient_sentence(cosines: Sequence[Cosines]) -> str:
-    """How far 2 L̃ X is from the gradient, at the first latents and the last that are known."""
+    """Say how far 2 L̃ X is from the gradient, at the first latents and the last that are known."""
     first, last, block = cosines[0], cosines[-1], len(cosines) - 1
     said = f"At the latents after each block: the cosine of the two is {first.cosine:.2f} at block 0"
     said += f" and {last.cosine:.2f} at block {block}." if block else "."

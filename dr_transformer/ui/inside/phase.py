@@ -237,7 +237,7 @@ def _table(job: Sweep, metric: str) -> None:
 
 
 def load_a_cell(job: Sweep, config: Config) -> None:
-    """The same as a click on a cell, for keyboards and fingers; and the sentence that says it was loaded."""
+    """Offer what a click on a cell does to keyboards and fingers, and say that it was loaded."""
     grid = job.grid
     symbol = SYMBOLS[grid.column]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -277,7 +277,7 @@ def _nearest(values: tuple[float, ...], value: float) -> int:
 
 
 def clicked(job: Sweep, key: str) -> None:
-    """Load the cell of the chart `key` that was clicked; what is called back with."""
+    """Load the cell of the chart `key` that was clicked, as its callback."""
     points = st.session_state[key]["selection"]["points"]
     if points:
         row, column = points[-1]["customdata"]
@@ -290,7 +290,7 @@ def _load_chosen(job: Sweep, keys: tuple[str, str]) -> None:
 
 
 def was_loaded() -> bool:
-    """Whether a cell was loaded since this was asked last: the sidebar has to be drawn again."""
+    """Return whether a cell was loaded since this was asked last: the sidebar has to be drawn again."""
     return bool(st.session_state.pop("phase_new", False))
 
 

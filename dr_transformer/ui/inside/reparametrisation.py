@@ -28,7 +28,7 @@ RATES = {"η / (1 + 2η)": 1.0, "5 % more": 1.05, "η itself": None}
 
 @st.fragment
 def reparametrisation_section(dataset: Dataset, config: Config) -> None:
-    """The claim, the choice of η', the two pictures as one, and the largest difference measured."""
+    """Draw the claim, the choice of η', the two pictures as one, and the largest difference measured."""
     st.subheader("Graph diffusion is standard attention with another η", anchor=False)
     st.markdown("LayerNorm does not see a change of scale, and the two steps differ by one:")
     st.latex(
@@ -65,7 +65,7 @@ def reparametrisation_section(dataset: Dataset, config: Config) -> None:
 
 
 def said(job: Reparametrisation, *, exact: bool) -> str:
-    """The largest difference over all blocks, and where it comes from."""
+    """Say the largest difference over all blocks, and where it comes from."""
     double, single = (max(job.apart[precision]) for precision in ("float64", "float32"))
     measured = (
         f"Largest difference over all blocks, relative to the largest coordinate: **{double:.1e}** in float64, "

@@ -179,7 +179,7 @@ _HEIGHT = 280
 
 
 def first_drawn(available: int) -> int:
-    """Which of the non-trivial eigenvectors, from 0, is drawn to the right; the next one upwards."""
+    """Ask which of the non-trivial eigenvectors, from 0, is drawn to the right; the next one is drawn upwards."""
     state = st.session_state
     pairs = list(range(max(1, available - 1)))
     with remembered("spectrum pair", {"spectrum_pair": 0}):
@@ -196,7 +196,7 @@ def first_drawn(available: int) -> int:
 
 
 def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> float:
-    """Latents, A's eigenvectors and Laplacian Eigenmaps, side by side, from the depth `start` on.
+    """Draw latents, A's eigenvectors and Laplacian Eigenmaps, side by side, from the depth `start` on.
 
     Returns the depth at which the user rests.
     """
@@ -213,7 +213,7 @@ def spectrum_canvas(run: SpectrumRun, start: float, first: int) -> float:
 
 
 def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:
-    """The first `done` blocks: latents, two of A's eigenvectors from `first` on, and the same of the pixels' graph."""
+    """Return panels of `done` blocks: latents, two of A's eigenvectors from `first` on, those of the pixels' graph."""
     assert run.eigenmaps is not None
     depths, names = tuple(map(float, range(done))), tuple(f"block {b}" for b in range(done))
     principal = aligned_pca_view(run.principal[:done])
@@ -229,7 +229,7 @@ def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:
 
 
 def colourings(run: SpectrumRun, done: int) -> list[Colouring]:
-    """A's eigenvectors block by block, and those of the pixels' graph, to colour all panels by."""
+    """Return A's eigenvectors block by block, and those of the pixels' graph, to colour all panels by."""
     assert run.eigenmaps is not None
     found = []
     for j in range(min(N_MAPS, run.n_components)):

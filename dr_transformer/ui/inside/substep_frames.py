@@ -35,7 +35,7 @@ class SubStepFrames:
 
     @property
     def n_blocks(self) -> int:
-        """Blocks there are frames of."""
+        """Count the blocks that there are frames of."""
         return max(0, len(self._ends) - 1)
 
     def grow(self) -> None:
@@ -54,7 +54,7 @@ class SubStepFrames:
                 self._ends.append(frame)
 
     def panels(self, name: str) -> list[Panel]:
-        """Before and after the sub-step `name`, a frame a block from 1 on; none before the first block is computed."""
+        """Return panels before and after the sub-step `name`, a frame a block from 1 on; none before there is one."""
         n_blocks = self.n_blocks
         if n_blocks == 0:
             return []
@@ -81,7 +81,7 @@ class SubStepFrames:
 
     @property
     def axes(self) -> tuple[str, str]:
-        """What the coordinates are called."""
+        """Return what the coordinates are called."""
         names = axis_names(self.view, self.run.config.n_components)
         if self.view.view == "axes":
             return names

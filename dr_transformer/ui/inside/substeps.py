@@ -56,7 +56,7 @@ _HEIGHT = 300
 
 @st.fragment
 def substep_panels(run: Run, view: ViewConfig) -> None:
-    """Diagram, panels, formula and figures; they follow the depth of the canvas once it rests."""
+    """Draw diagram, panels, formula and figures, which follow the depth of the canvas once it rests."""
     inside, stopped = inside_run(run)
     pending = not stopped and not inside.finished  # asked first: what is drawn below is then all there is
     frames = _frames(run, view)
@@ -164,7 +164,7 @@ class Explained(NamedTuple):
 
 
 def explained(name: str, config: Config, undone: float | None) -> Explained:
-    """The sub-step `name`; `undone` is `InsideRun.undone` of the block on screen, None before it is known."""
+    """Explain the sub-step `name`; `undone` is `InsideRun.undone` of the block on screen, None before it is known."""
     return {
         "attention": _attention,
         "layer_norm_1": _layer_norm,
@@ -237,7 +237,7 @@ def figures_table(
     cosines: tuple[float | None, float | None],
     target: float,
 ) -> str:
-    """A Markdown table of the latents' figures before and after; … for what is not known yet.
+    """Return a Markdown table of the latents' figures before and after; … for what is not known yet.
 
     `cosines` between the paper's and the exact gradient, at the two; a row only where there is one. `target` is the
     norm that a LayerNorm gives, √(q/n).

@@ -123,13 +123,13 @@ def variants_section(dataset: Dataset, config: Config, view: ViewConfig) -> None
 
 
 def sample_sentence(dataset: Dataset, config: Config) -> str:
-    """On which tokens the variants run, a clause."""
+    """Say on which tokens the variants run, a clause."""
     said = subset_sentence(dataset, SUBSAMPLE, config.random_state)
     return said if dataset.n_samples <= SUBSAMPLE else f"{said}, run as if they were all"
 
 
 def name_of(choice: Choice) -> str:
-    """Of a variant: "standard A + feed-forward"."""
+    """Name a variant: "standard A + feed-forward"."""
     return " + ".join(NAMES[part] for part in choice)
 
 
@@ -185,7 +185,7 @@ def _curves(config: Config, chosen: list[Choice], runs: list[VariantRun], beta: 
 
 
 def table(chosen: list[Choice], runs: list[VariantRun], beta: float) -> pd.DataFrame:
-    """The last block's figures, a row a variant."""
+    """Return the last block's figures, a row a variant."""
     rows = []
     for choice, run in zip(chosen, runs, strict=True):
         if not run.terms:
@@ -201,7 +201,7 @@ def table(chosen: list[Choice], runs: list[VariantRun], beta: float) -> pd.DataF
 
 
 def verdict(chosen: list[Choice], runs: list[VariantRun], beta: float) -> str:
-    """Which variants lose directions and which let KL rise, from the figures."""
+    """Say which variants lose directions and which let KL rise, from the figures."""
     done = [(name_of(c), r) for c, r in zip(chosen, runs, strict=True) if r.complete]
     kl = {name: [t.at(beta).kl for t in (run.terms[0], run.terms[-1])] for name, run in done}
     fewer = [name for name, run in done if run.ranks[-1] < run.ranks[0]]

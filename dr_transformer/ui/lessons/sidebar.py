@@ -17,7 +17,7 @@ from dr_transformer.ui.state import load_settings
 def lesson_sidebar(
     show: Collection[str] | None, lock: Collection[str], load: Callable[[bool], None]
 ) -> Callable[[bool], tuple[Settings, list[str]]]:
-    """For `begin_page`: draws the widgets of the parameters `show` (None: all), those of `lock` disabled.
+    """Return what draws, for `begin_page`, the parameters `show` (None: all), those of `lock` disabled.
 
     `load` is called first, and is told whether the page was entered in this run.
     """

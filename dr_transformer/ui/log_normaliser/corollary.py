@@ -27,7 +27,7 @@ _DEFAULTS = {
 
 
 def corollary_section() -> bool:
-    """Formula, controls, charts of the error, and what its slope says. Returns whether to wait for more."""
+    """Draw formula, controls, charts of the error, and what its slope says; return whether to wait for more."""
     st.subheader("3. Over samples of a Gaussian: Corollary 1", anchor=False)
     left, right = two_columns("corollary")
     with left:
@@ -88,7 +88,7 @@ def _controls() -> CorollarySettings:
 
 
 def sentences(found: Convergence) -> list[str]:
-    """The fitted slope with its range, and how many of the keys count."""
+    """Say the fitted slope with its range, and how many of the keys count."""
     low, high = slope_range(found)
     n, counting, seen = found.n_samples[-1], found.effective[-1], found.kish[-1]
     slope = (
@@ -110,7 +110,7 @@ def sentences(found: Convergence) -> list[str]:
 
 
 def slope_range(found: Convergence) -> tuple[float, float]:
-    """The fitted slope ± 2 standard errors over draws."""
+    """Return the fitted slope ± 2 standard errors over draws."""
     slopes = found.slopes
     room = 2 * float(slopes.std(ddof=1) / np.sqrt(len(slopes)))
     return found.slope - room, found.slope + room

@@ -19,7 +19,7 @@ _DEFAULTS = {"growth_variance": 1.0, "growth_mean": 0.0, "growth_n": 2000, "grow
 
 
 def growth_section() -> bool:
-    """The derivation in steps, controls, chart and table. Returns whether to wait for more."""
+    """Draw the derivation in steps, controls, chart and table; return whether to wait for more."""
     st.subheader("5. The equilibrium is unstable", anchor=False)
     left, right = two_columns("growth")
     with left:
@@ -88,7 +88,7 @@ def _results(job: GrowthRun) -> None:
 
 
 def table(found: list[Growth]) -> str:
-    """One row a mode: derived, by quadrature, and measured near η = 0 and on all particles."""
+    """Return a row a mode: derived, by quadrature, and measured near η = 0 and on all particles."""
     lines = ["| k | derived | quadrature | near η = 0 | deviation | all particles |", "|---|---:|---:|---:|---:|---:|"]
     for each in found:
         near, every = (f"{f.mean():.3f} ± {2 * each.standard_error(f):.3f}" for f in (each.bulk, each.whole))

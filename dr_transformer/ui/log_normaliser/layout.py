@@ -11,24 +11,24 @@ from dr_transformer.ui.charts import steady_chart, tables_behind
 
 
 def begin() -> None:
-    """Once on a page, before the others of this module: their style."""
+    """Put the style of this module's containers on the page: once, before them."""
     st.html(asset("log_normaliser.css"))
 
 
 def two_columns(name: str, *, wide: int = 1) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Two containers beside each other; the first (0) or the second one (1) is up to twice as wide as the other."""
+    """Draw two containers side by side; the first (0) or the second one (1) is up to twice as wide as the other."""
     row = st.container(key=f"columns_{name}")
     first, second = (row.container(key=f"{'wide' if i == wide else 'narrow'}_{name}") for i in range(2))
     return first, second
 
 
 def pair(name: str) -> DeltaGenerator:
-    """A container whose elements stand beside each other, equally wide."""
+    """Draw a container whose elements stand side by side, equally wide."""
     return st.container(key=f"pair_{name}")
 
 
 def show(chart: go.Figure, key: str) -> None:
-    """A chart of its own height, without tools, and the table behind it."""
+    """Draw a chart of its own height, without tools, and the table behind it."""
     with st.container(gap=None):
         steady_chart(chart, key=key)
         tables_behind({"What is drawn": chart}, key=key)

@@ -25,7 +25,7 @@ Derived in this project from Proposition 1 (SHIM):
 
 
 def limits_section() -> None:
-    """Text, and the asymmetry of attention's Jacobian with and without weights."""
+    """Draw text, and the asymmetry of attention's Jacobian with and without weights."""
     st.subheader("6. Where the theory stops", anchor=False)
     left, right = two_columns("limits", wide=0)
     left.markdown(limits_text())
@@ -35,12 +35,12 @@ def limits_section() -> None:
 
 
 def limits_text() -> str:
-    """The limits, one a paragraph, and their source."""
+    """Return the limits, one a paragraph, and their source."""
     return _TEXT.replace("SHIM", SHIM)
 
 
 def asymmetries(random_state: int = 42) -> dict[str, float]:
-    """How far from a gradient attention is with equal keys and values, and with weights."""
+    """Measure how far from a gradient attention is with equal keys and values, and with weights."""
     generator = np.random.default_rng(random_state)
     X = generator.standard_normal((200, 8))
     query = generator.standard_normal(8) / np.sqrt(8)

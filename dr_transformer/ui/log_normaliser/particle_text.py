@@ -24,7 +24,7 @@ _CONTRACTED = {
 
 
 def claims(found: Trajectory) -> Iterator[str]:
-    """One sentence each."""
+    """Say what the steps did and did not do, one sentence each."""
     update = found.update
     if update.contraction != "none":
         errors = [contraction_error(X, update) for X in found.steps[1:]]
@@ -44,7 +44,7 @@ def claims(found: Trajectory) -> Iterator[str]:
 
 
 def at_rest(found: Trajectory, t: int) -> str:
-    """What the particles are like after step `t` (0: at the start), a sentence; what has no value there is left out."""
+    """Say what the particles are like after step `t` (0: at the start); what has no value there is left out."""
     now, first = found.measures[t], found.measures[0]
     said = [f"mean $\\log Z$ {_figure(now.mean_log_z)}"]
     if found.lost_at is None or t < found.lost_at:
@@ -87,7 +87,7 @@ def _falls(values: Floats) -> str:
 
 
 def field_line(points: Floats, arrows: Floats, hull: Floats | None, update: Update) -> str:
-    """What the chart of the field shows, and how long its arrows are."""
+    """Say what the chart of the field shows, and how long its arrows are."""
     scale = arrow_scale(points, arrows)
     said = f"Of the step you rest at. Arrows: where it takes what is there, at {scale:.2g} times their length. Lines: "
     said += "level lines of log Z of the particles there"

@@ -42,7 +42,7 @@ _EXPLAINED = {
 
 @st.fragment
 def particle_section() -> None:
-    """Formulas, controls, picture, curves, and what these steps did and did not do."""
+    """Draw formulas, controls, picture, curves, and what these steps did and did not do."""
     st.subheader("1. Particles: expansion and contraction", anchor=False)
     with pair("particles"):
         for title, (formula, text) in _EXPLAINED.items():

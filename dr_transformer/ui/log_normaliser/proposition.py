@@ -28,7 +28,7 @@ _DEFAULTS = {
 
 @st.fragment
 def proposition_section() -> None:
-    """Formula and controls, the two vectors, and two charts; all at once."""
+    """Draw formula and controls, the two vectors, and two charts, all at once."""
     st.subheader("2. Attention is the gradient: Proposition 1(a)", anchor=False)
     left, right = two_columns("proposition")
     with left:

@@ -32,7 +32,7 @@ _NULL_BANDS = ("null band", "fitted null band")  # kinds of jobs
 
 
 def theorem_section() -> bool:
-    """The operator in steps, controls, charts, and for how many steps it held. Returns whether to wait for more."""
+    """Draw the operator in steps, controls, charts, and for how long it held; return whether to wait for more."""
     st.subheader("4. An equilibrium: Theorem 1", anchor=False)
     left, right = two_columns("theorem")
     with left:
@@ -111,7 +111,7 @@ def _controls() -> TheoremSettings:
 
 
 def sentences(job: TheoremRun) -> list[str]:
-    """For how many steps it held by each band, and how far particles moved: from the figures on screen."""
+    """Say for how many steps it held by each band, and how far particles moved: from the figures on screen."""
     found, t = job.found, job.settings.n_steps
     held = [f"**{each.holds} of {t}** steps compared with {_BANDS[fitted]}" for fitted, each in found.items()]
     said = f"The equilibrium holds for {', and for '.join(held)}."
