@@ -18,11 +18,11 @@ from dr_transformer.training.outcome import NAMES, TASK_NAMES
 from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import ATTENTIONS, PRESETS, Settings
 from dr_transformer.ui.diffusion.source import escaped
+from dr_transformer.ui.state import remembered
 
 PRESET = "minute"
 IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 MAX_SEEDS, MAX_ITERS, MAX_TEXT_MEGABYTES = 20, 2000, 16
-_KEPT = "diffusion_training_kept"
 
 
 @dataclass(frozen=True)
@@ -56,40 +56,41 @@ class Request:
 
 def controls() -> Request:
     """Draw the widgets. Raises `InputError` for what makes no comparison."""
-    _restore()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        task = st.segmented_control(
-            "Task",
-            list(TASK_NAMES),
-            required=True,
-            format_func=TASK_NAMES.__getitem__,
-            key="diffusion_task",
-            help="Guess the next character of a text, or the class of a 16 × 16 image.",
-        )
-        attentions = st.pills(
-            "Attention",
-            ATTENTIONS,
-            selection_mode="multi",
-            format_func=NAMES.__getitem__,
-            key="diffusion_attentions",
-            help="Which variants are trained; each other one is compared with A.",
-        )
-    base = PRESETS[str(task)][PRESET]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        n_seeds = _number("seeds", "Seeds", 1, MAX_SEEDS, 1, "Pairs of runs: the more, the smaller an effect shows.")
-        max_iters = _number("iters", "Iterations", 10, MAX_ITERS, 50, "Steps of the optimiser in each run.")
-        n_layer = _number("n_layer", "Blocks", 1, 6, 1, "Depth; the preset `minute` has 4.")
-        n_embd = st.selectbox(
-            "Width", (16, 32, 64), key="diffusion_n_embd", width=110, help="Of a token; the preset `minute` has 64."
-        )
-        a_per_layer = st.toggle(
-            "One a for each block",
-            key="diffusion_a_per_layer",
-            disabled="learned" not in attentions,
-            help="A − aI learns one scalar a for the whole model, or one for each block.",
-        )
-    source = _text() if task == "lm" else _images()
-    _keep()
+    with remembered("diffusion_training", _DEFAULTS):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            task = st.segmented_control(
+                "Task",
+                list(TASK_NAMES),
+                required=True,
+                format_func=TASK_NAMES.__getitem__,
+                key="diffusion_task",
+                help="Guess the next character of a text, or the class of a 16 × 16 image.",
+            )
+            attentions = st.pills(
+                "Attention",
+                ATTENTIONS,
+                selection_mode="multi",
+                format_func=NAMES.__getitem__,
+                key="diffusion_attentions",
+                help="Which variants are trained; each other one is compared with A.",
+            )
+        base = PRESETS[str(task)][PRESET]
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            n_seeds = _number(
+                "seeds", "Seeds", 1, MAX_SEEDS, 1, "Pairs of runs: the more, the smaller an effect shows."
+            )
+            max_iters = _number("iters", "Iterations", 10, MAX_ITERS, 50, "Steps of the optimiser in each run.")
+            n_layer = _number("n_layer", "Blocks", 1, 6, 1, "Depth; the preset `minute` has 4.")
+            n_embd = st.selectbox(
+                "Width", (16, 32, 64), key="diffusion_n_embd", width=110, help="Of a token; the preset `minute` has 64."
+            )
+            a_per_layer = st.toggle(
+                "One a for each block",
+                key="diffusion_a_per_layer",
+                disabled="learned" not in attentions,
+                help="A − aI learns one scalar a for the whole model, or one for each block.",
+            )
+        source = _text() if task == "lm" else _images()
     changes: dict[str, Any] = {
         "max_iters": max_iters,
         "n_layer": n_layer,
@@ -175,15 +176,3 @@ _DEFAULTS: dict[str, Any] = {
     "diffusion_dataset": "mnist",
     "diffusion_n_samples": 5000,
 }
-
-
-def _restore() -> None:
-    """Give widgets that were not drawn in the run before what they had: Streamlit forgets it."""
-    kept = st.session_state.get(_KEPT, {})
-    for key, value in _DEFAULTS.items():
-        st.session_state.setdefault(key, kept.get(key, value))
-
-
-def _keep() -> None:
-    kept = st.session_state.setdefault(_KEPT, {})
-    kept.update({key: st.session_state[key] for key in _DEFAULTS if key in st.session_state})

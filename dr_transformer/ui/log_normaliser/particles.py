@@ -10,7 +10,6 @@ from dr_transformer.canvas.attended import N_ATTENDED
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Panel
 from dr_transformer.charts.depth import depth_curve
 from dr_transformer.charts.particles import field_chart
-from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10
 from dr_transformer.theory.exponential_family import log_normaliser
 from dr_transformer.theory.particle_trajectory import Trajectory, hull_corners, trajectory
@@ -21,7 +20,8 @@ from dr_transformer.ui.charts import mark_depth
 from dr_transformer.ui.log_normaliser.layout import pair, show, two_columns
 from dr_transformer.ui.log_normaliser.particle_controls import Chosen, controls
 from dr_transformer.ui.log_normaliser.particle_text import at_rest, claims, field_line
-from dr_transformer.ui.text import SHIM, capitalised
+from dr_transformer.ui.state import last_good
+from dr_transformer.ui.text import SHIM
 
 CANVAS = "particles"
 _HEIGHT = 400
@@ -51,21 +51,9 @@ def particle_section() -> None:
                 st.latex(formula)
                 st.markdown(text)
     chosen = controls()
-    with st.container():  # always there, so that what follows keeps its place when a sentence goes
-        found = _found(chosen)
+    found = last_good("last_particles", lambda: (chosen, _trajectory(chosen)))
     if found is not None:
         _picture(*found)
-
-
-def _found(chosen: Chosen) -> tuple[Chosen, Trajectory] | None:
-    try:
-        found = chosen, _trajectory(chosen)
-    except InputError as error:
-        last: tuple[Chosen, Trajectory] | None = st.session_state.get("last_particles")
-        st.error(capitalised(str(error)) + (" The picture below is the last that could be computed." if last else ""))
-        return last
-    st.session_state["last_particles"] = found
-    return found
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
