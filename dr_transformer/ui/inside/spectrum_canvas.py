@@ -8,8 +8,9 @@ import numpy as np
 import streamlit as st
 
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
+from dr_transformer.config import ViewConfig
 from dr_transformer.engine.spectrum import N_MAPS, SpectrumRun
-from dr_transformer.model.views import aligned_pca_view
+from dr_transformer.model.planes import in_view
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.remember import remembered
@@ -56,7 +57,7 @@ def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:
     """The first `done` blocks: latents, two of A's eigenvectors from `first` on, and the same of the pixels' graph."""
     assert run.eigenmaps is not None
     depths, names = tuple(map(float, range(done))), tuple(f"block {b}" for b in range(done))
-    principal = aligned_pca_view(run.principal[:done])
+    principal = in_view(run.principal[:done], ViewConfig(view="aligned-pca"))
     maps = np.stack([_two(each, first) for each in run.maps[:done]])
     reference = _two(run.eigenmaps.embedding, first)[None]
     components = ("principal component 1", "principal component 2")
