@@ -1,4 +1,4 @@
-"""Modules by the names that scripts import which this package wrote before its files had rooms.
+"""Modules by the names that scripts import which this package wrote before its files were where they are.
 
 A script that `embed --script` or the app has saved goes on giving the same numbers.
 """
@@ -19,9 +19,11 @@ MOVED = {
     "projection": "model.projection",
     "umap_fit": "methods.umap",
     "umap_worker": "methods.umap_worker",
-    "view_frames": "model.view_frames",
+    "view_frames": "model.planes",
+    "model.view_frames": "model.planes",
 }
 """Where each is now, by its former name."""
+_NOW = {f"{__package__}.{former}": f"{__package__}.{now}" for former, now in MOVED.items()}
 
 
 class MovedModules(MetaPathFinder, Loader):
@@ -34,10 +36,8 @@ class MovedModules(MetaPathFinder, Loader):
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         """Answer for the names in `MOVED` alone."""
-        package, _, name = fullname.rpartition(".")
-        return ModuleSpec(fullname, self) if package == __package__ and name in MOVED else None
+        return ModuleSpec(fullname, self) if fullname in _NOW else None
 
     def exec_module(self, module: ModuleType) -> None:
         """Put the module under its former name, which is what an import then returns."""
-        name = module.__name__.rpartition(".")[2]
-        sys.modules[module.__name__] = importlib.import_module(f"{__package__}.{MOVED[name]}")
+        sys.modules[module.__name__] = importlib.import_module(_NOW[module.__name__])

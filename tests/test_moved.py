@@ -1,4 +1,4 @@
-"""Scripts that were saved before files had rooms: what they import is there, and is the same module."""
+"""Scripts that were saved before files were where they are: what they import is there, and is the same module."""
 
 import importlib
 import subprocess
@@ -19,6 +19,8 @@ def test_a_former_name_is_the_module_itself(former: str, now: str) -> None:
 def test_other_names_are_not_found() -> None:
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("dr_transformer.no_such_module")
+    with pytest.raises(ModuleNotFoundError):  # what others call so is none of ours
+        importlib.import_module("view_frames")
 
 
 def test_a_saved_script_runs_in_a_fresh_process() -> None:
@@ -32,6 +34,9 @@ def test_a_saved_script_runs_in_a_fresh_process() -> None:
         "from dr_transformer.graph import knn_graph",
         "import dr_transformer.methods.graph",
         "assert knn_graph is dr_transformer.methods.graph.knn_graph",
+        "from dr_transformer.view_frames import blocks_in_view",
+        "from dr_transformer.model.view_frames import blocks_in_view as later",
+        "assert later is blocks_in_view is dr_transformer.model.planes.blocks_in_view",
         "print(knn_graph(load('digits', 50).Y, 5).indices.shape)",
     )
     found = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)

@@ -19,7 +19,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import NewToken, find_twin, majority, new_token
-from dr_transformer.model.planes import planes
+from dr_transformer.model.planes import Projector
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.types import Floats
 
@@ -64,11 +64,12 @@ class DrawnRun(Background):
             self.found = new_token(y, latents, landmarks, find_twin(y, run.dataset.Y))
             self._check()
         last = (start[0], [X[0] for X in latents]) if self.found is None else (self.found.start, self.found.latents)
-        moving = [_drawn(X, x, plane) for X, x, plane in zip(latents, last[1], planes(latents, self.view), strict=True)]
+        draw = Projector(self.view, latents[min(self.view.view_block, len(latents) - 1)])
+        moving = [_with_one_more(draw, X, x) for X, x in zip(latents, last[1], strict=True)]
         self.panels = labelled_panels(
             config,
             self.view,
-            _drawn(start, last[0], planes([start], self.view)[0])[None],
+            _with_one_more(Projector(self.view, start), start, last[0])[None],
             np.stack(moving),
             tuple(map(float, range(len(latents)))),
             tuple(f"block {block}" for block in range(len(latents))),
@@ -108,5 +109,6 @@ class DrawnRun(Background):
         return rows
 
 
-def _drawn(X: Floats, x: Floats, plane: Any) -> Floats:
-    return plane(np.concatenate([X, x[None].astype(X.dtype)]))
+def _with_one_more(draw: Projector, X: Floats, x: Floats) -> Floats:
+    """Draw X (n, q) and, in the plane that is theirs, one more token x (q,): (n + 1, 2)."""
+    return np.concatenate([draw(X), draw.plane(x[None].astype(X.dtype))])

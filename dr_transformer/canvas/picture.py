@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +12,7 @@ import numpy.typing as npt
 from dr_transformer.canvas.parts import Colouring, Panel
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.engine.run import Run, Trajectory
-from dr_transformer.model import views
-from dr_transformer.model.view_frames import Projector, in_view
+from dr_transformer.model import planes
 from dr_transformer.types import Floats
 
 KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
@@ -61,16 +62,20 @@ class _Drawn:
     n_blocks: int  # block 0 is one
 
 
+_KEPT: WeakKeyDictionary[Trajectory, tuple[Hashable, _Drawn]] = WeakKeyDictionary()
+"""The last view of each trajectory: each rerun asks for it again, or for more blocks."""
+
+
 def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
     """What there is so far in this view; after the last time, only the blocks that came since are drawn anew."""
     n_blocks = len(trajectory.latents)  # a block may arrive meanwhile
     fixed = min(view.view_block, n_blocks - 1)
     key = (view, fixed if view.view == "fixed-pca" else None)  # another plane is another picture of every block
-    kept_as, kept = trajectory.drawn or (None, None)  # looked at once: other sessions, too, draw this trajectory
-    drawn: _Drawn | None = kept if kept_as == key else None
+    kept_as, kept = _KEPT.get(trajectory, (None, None))  # looked at once: other sessions, too, draw this trajectory
+    drawn = kept if kept_as == key else None
     if drawn is None or drawn.n_blocks < n_blocks:
         drawn = _with_blocks(drawn, trajectory, config, view, n_blocks, trajectory.latents[fixed])
-        trajectory.drawn = key, drawn
+        _KEPT[trajectory] = key, drawn
     return drawn
 
 
@@ -80,12 +85,12 @@ def _with_blocks(
     """The first `n_blocks` blocks drawn, of which `before` holds some; one frame's latents are held at a time."""
     assert trajectory.start is not None
     moving, depths, names = ([before.moving], [*before.depths], [*before.names]) if before else ([], [], [])
-    draw = Projector(view, fixed, before.moving[-1] if before else None)
+    draw = planes.Projector(view, fixed, before.moving[-1] if before else None)
     for frame in trajectory.frames_of(config, range(before.n_blocks if before else 0, n_blocks)):
         moving.append(draw(frame.X)[None])
         depths.append(frame.depth)
         names.append(frame.name)
-    start = before.start if before else in_view([trajectory.start], view, 0)
+    start = before.start if before else planes.in_view([trajectory.start], view)
     return _Drawn(start, np.concatenate(moving), tuple(depths), tuple(names), n_blocks)
 
 
@@ -103,18 +108,18 @@ def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
     latents = list(run.full.latents)
     if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
         return None
-    return views.explained_variance(latents[int(depth)])
+    return planes.explained_variance(latents[int(depth)])
 
 
 def in_three_dimensions(X: Floats, view: ViewConfig) -> tuple[Floats, list[str]]:
     """Return one block's latents (n, q) as (n, 3), and the names of the three axes."""
     if view.view != "axes":
-        return views.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
+        return planes.three_dimensions(X, principal=True), [f"principal component {i}" for i in (1, 2, 3)]
     q = X.shape[1]
     first, second = min(view.first_axis, q - 1), min(view.second_axis, q - 1)
-    third = views.third_axis(q, first, second)
+    third = planes.third_axis(q, first, second)
     names = [f"latent axis {axis}" if axis is not None else "" for axis in (first, second, third)]
-    return views.three_dimensions(X, first, second, principal=False), names
+    return planes.three_dimensions(X, first, second, principal=False), names
 
 
 def _spread(frames: Floats, index: npt.NDArray[np.intp], n: int) -> Floats:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dr_transformer.charts.depth import depth_range
+from dr_transformer.charts.figure import GREY, ZOOMS, series, titled
 from dr_transformer.data.mnist import count
 from dr_transformer.engine.alpha import cross_entropy_at
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.theory.alpha_tuning import AlphaCurve
 from dr_transformer.types import Floats
 
-_GREY = "#8a8f98"  # readable on the light and on the dark ground
 _ACCENT = SEQUENTIAL[len(SEQUENTIAL) // 2]
 _SCALE = [[i / (len(SEQUENTIAL) - 1), colour] for i, colour in enumerate(SEQUENTIAL)]
 _LEAST = -1.0  # log₁₀ of what is drawn darkest: a tenth of uniform attention
 _BINS = 40
+_AT = "α = %{x:g}: %{y:.3f}"
 MATRIX_HEIGHT, HISTOGRAM_HEIGHT = 520, 230  # CSS pixels
 
 
@@ -58,45 +60,43 @@ def matrix_chart(
     m, top = len(image), brightest(image, n_samples)
     width = n_samples / m
     ticks = np.arange(_LEAST, top + 1e-9)
-    figure = go.Figure(
-        go.Heatmap(
-            z=over_uniform(image, n_samples).astype(np.float32),
-            x0=width / 2,
-            dx=width,
-            y0=width / 2,
-            dy=width,
-            zmin=_LEAST,
-            zmax=top,
-            colorscale=_SCALE,
-            colorbar={
-                "tickvals": ticks,
-                "ticktext": [f"{10**tick:g}×" for tick in ticks],
-                "orientation": "h",
-                "thickness": 10,
-                "len": 0.8,  # else the number at its end has no room
-                "outlinewidth": 0,
-                "y": 1,
-                "yanchor": "bottom",
-                "title": {"text": "times uniform attention", "side": "top"},
-            },
-            hovertemplate="about token %{y:.0f} to %{x:.0f}: 10<sup>%{z:.1f}</sup> times uniform<extra></extra>",
-        )
+    heat = go.Heatmap(
+        z=over_uniform(image, n_samples).astype(np.float32),
+        x0=width / 2,
+        dx=width,
+        y0=width / 2,
+        dy=width,
+        zmin=_LEAST,
+        zmax=top,
+        colorscale=_SCALE,
+        colorbar={
+            "tickvals": ticks,
+            "ticktext": [f"{10**tick:g}×" for tick in ticks],
+            "orientation": "h",
+            "thickness": 10,
+            "len": 0.8,  # else the number at its end has no room
+            "outlinewidth": 0,
+            "y": 1,
+            "yanchor": "bottom",
+            "title": {"text": "times uniform attention", "side": "top"},
+        },
+        hovertemplate="about token %{y:.0f} to %{x:.0f}: 10<sup>%{z:.1f}</sup> times uniform<extra></extra>",
     )
-    axis = {"range": [0, n_samples], "showgrid": False, "zeroline": False, "constrain": "domain"}
+    axis: dict[str, Any] = {**ZOOMS, "constrain": "domain"}
+    shapes = []
     if labels is not None:
         edges = np.concatenate([[0], 1 + np.flatnonzero(np.diff(labels)), [n_samples]])
         line = {"type": "line", "line": {"color": "white", "width": 1}, "opacity": 0.6}
-        across = [{**line, "x0": edge, "x1": edge, "y0": 0, "y1": n_samples} for edge in edges[1:-1]]
-        along = [{**line, "y0": edge, "y1": edge, "x0": 0, "x1": n_samples} for edge in edges[1:-1]]
-        figure.layout.shapes = across + along  # at once: one by one, Plotly takes a tenth of a second for each
+        shapes += [{**line, "x0": edge, "x1": edge, "y0": 0, "y1": n_samples} for edge in edges[1:-1]]
+        shapes += [{**line, "y0": edge, "y1": edge, "x0": 0, "x1": n_samples} for edge in edges[1:-1]]
         if len(edges) <= 21:  # more names would overlap
             names = [class_names[labels[edge]] for edge in edges[:-1]]
             axis |= {"tickvals": [(a + b) / 2 for a, b in pairwise(edges)], "ticktext": names, "ticks": ""}
-    figure.update_xaxes(**axis, title="attended token")
-    figure.update_yaxes(**axis, title="attending token", scaleanchor="x", autorange=False)
-    figure.update_yaxes(range=[n_samples, 0])  # rows from the top, as a matrix is written
-    figure.update_layout(height=MATRIX_HEIGHT, margin={"l": 0, "r": 0, "t": 8, "b": 0}, dragmode="zoom")
-    return figure
+    x = {**axis, "range": [0, n_samples], "title": "attended token"}
+    # Rows from the top, as a matrix is written.
+    y = {**axis, "range": [n_samples, 0], "title": "attending token", "scaleanchor": "x", "autorange": False}
+    margin = {"r": 0, "t": 8}
+    return titled("", [heat], height=MATRIX_HEIGHT, x=x, y=y, margin=margin, dragmode="zoom", shapes=shapes)
 
 
 def neighbours_histogram(effective: Floats) -> go.Figure:
@@ -104,138 +104,93 @@ def neighbours_histogram(effective: Floats) -> go.Figure:
     most = np.log(max(len(effective) - 1, 2))
     counts, edges = np.histogram(np.log(effective).clip(0, most), _BINS, (0, most))
     low, high = np.exp(edges[:-1]), np.exp(edges[1:])
-    figure = go.Figure(
-        go.Bar(
-            x=low,
-            y=counts,
-            offset=0,
-            width=(high - low) * 0.95,
-            customdata=high,
-            marker={"color": _GREY},
-            hovertemplate="%{y} tokens: %{x:.3~g} to %{customdata:.3~g} in effect<extra></extra>",
-        )
+    bars = go.Bar(
+        x=low,
+        y=counts,
+        offset=0,
+        width=(high - low) * 0.95,
+        customdata=high,
+        marker={"color": GREY},
+        hovertemplate="%{y} tokens: %{x:.3~g} to %{customdata:.3~g} in effect<extra></extra>",
     )
+    x = {
+        "type": "log",
+        "range": [0, most / np.log(10)],
+        "tickvals": 10.0 ** np.arange(int(most / np.log(10)) + 1),
+        "title": "tokens attended to in effect, exp H (logarithmic)",
+    }
+    y = {"title": "tokens", "nticks": 4, "zeroline": True}
+    figure = titled("", [bars], height=HISTOGRAM_HEIGHT, x=x, y=y, margin={"t": 24})
     median = float(np.median(effective))
     figure.add_vline(x=median, line={"color": _ACCENT, "width": 2})
     figure.add_annotation(x=np.log10(median), y=1, yref="paper", yanchor="bottom", text=f"median {rounded(median)}")
-    figure.update_annotations(showarrow=False, font_size=12)
-    figure.update_xaxes(
-        type="log",
-        range=[0, most / np.log(10)],
-        tickvals=10.0 ** np.arange(int(most / np.log(10)) + 1),
-        title="tokens attended to in effect, exp H (logarithmic)",
-        fixedrange=True,
-        showgrid=False,
-    )
-    figure.update_yaxes(title="tokens", nticks=4, fixedrange=True, showgrid=False)
-    figure.update_layout(height=HISTOGRAM_HEIGHT, margin={"l": 0, "r": 8, "t": 24, "b": 0}, dragmode=False)
     return figure
 
 
 def alpha_chart(curve: AlphaCurve, alpha: float) -> go.Figure:
     """Cross-entropy to the kNN graph over α: computed (points), between them by their slopes; optimum and `alpha`."""
-    low, high = float(curve.alphas[0]), float(curve.alphas[-1])
-    between = np.geomspace(low, high, 200)
-    figure = _over_alpha("cross-entropy to the kNN graph, nats", low, high)
-    figure.add_scatter(
-        x=between, y=cross_entropy_at(curve, between), mode="lines", line={"color": _GREY}, hoverinfo="skip"
-    )
-    figure.add_scatter(
-        x=curve.alphas, y=curve.agreement.cross_entropy, mode="markers", marker={"color": _GREY, "size": 6}
-    )
-    return _marked(figure, curve, curve.best_cross_entropy, alpha)
+    between = np.geomspace(curve.alphas[0], curve.alphas[-1], 200)
+    slopes = series(between, cross_entropy_at(curve, between), width=2)
+    computed = series(curve.alphas, curve.agreement.cross_entropy, hover=_AT, size=6)
+    title = "cross-entropy to the kNN graph, nats"
+    return _over_alpha(title, [slopes, computed], curve, curve.best_cross_entropy, alpha)
 
 
 def mass_chart(curve: AlphaCurve, alpha: float) -> go.Figure:
     """The part of A that lies on true neighbours, over α."""
-    figure = _over_alpha("attention on true neighbours", float(curve.alphas[0]), float(curve.alphas[-1]))
-    figure.add_scatter(
-        x=curve.alphas,
-        y=curve.agreement.mass,
-        mode="lines+markers",
-        line={"color": _GREY},
-        marker={"size": 6},
-    )
-    return _marked(figure, curve, curve.best_mass, alpha)
+    computed = series(curve.alphas, curve.agreement.mass, hover=_AT, width=2, size=6)
+    return _over_alpha("attention on true neighbours", [computed], curve, curve.best_mass, alpha)
 
 
-def _over_alpha(title: str, low: float, high: float) -> go.Figure:
-    figure = go.Figure()
-    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low <= tick <= high]
-    figure.update_xaxes(
-        type="log",
-        range=np.log10([low / 1.08, high * 1.08]).tolist(),
-        tickvals=ticks,
-        title="α (logarithmic)",
-        fixedrange=True,
-        showgrid=False,
-    )
-    figure.update_yaxes(nticks=5, fixedrange=True, showgrid=False, zeroline=False, tickformat=".3~g")
-    figure.add_annotation(text=title, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=16)
-    figure.update_layout(height=260, showlegend=False, dragmode=False, margin={"l": 0, "r": 8, "t": 46, "b": 0})
-    return figure
-
-
-def _marked(figure: go.Figure, curve: AlphaCurve, value: float, alpha: float) -> go.Figure:
-    figure.update_traces(hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>", selector={"mode": "markers"})
-    figure.update_traces(hovertemplate="α = %{x:g}: %{y:.3f}<extra></extra>", selector={"mode": "lines+markers"})
-    figure.add_vline(x=alpha, line={"color": _GREY, "width": 1.5, "dash": "dot"})
-    figure.add_scatter(
-        x=[curve.best],
-        y=[value],
-        mode="markers",
-        marker={"color": _ACCENT, "size": 13, "symbol": "diamond"},
-        name="optimum",
-        hovertemplate="optimum: α = %{x:.1f}, %{y:.3f}<extra></extra>",
-    )
-    inside = curve.alphas[0] <= alpha <= curve.alphas[-1]
-    figure.add_annotation(
-        x=np.log10(alpha) if inside else 1,
-        xref="x" if inside else "paper",
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        text=f"now {alpha:g}" if inside else f"now {alpha:g}, beyond →",
-        xanchor="center" if inside else "right",
-    )
-    figure.update_annotations(showarrow=False, font_size=12)
+def _over_alpha(title: str, traces: Sequence[go.Scatter], curve: AlphaCurve, value: float, alpha: float) -> go.Figure:
+    """Draw `traces`, the optimum, which is at `value`, and where `alpha` is."""
+    low, high = float(curve.alphas[0]), float(curve.alphas[-1])
+    x = {
+        "type": "log",
+        "range": np.log10([low / 1.08, high * 1.08]).tolist(),
+        "tickvals": [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if low <= tick <= high],
+        "title": "α (logarithmic)",
+    }
+    y = {"nticks": 5, "tickformat": ".3~g"}
+    said = "optimum: α = %{x:.1f}, %{y:.3f}"
+    best = series([curve.best], [value], "optimum", said, colour=_ACCENT, size=13, symbol="diamond")
+    figure = titled(title, [*traces, best], height=260, x=x, y=y, above=16, margin={"t": 46})
+    figure.add_vline(x=alpha, line={"color": GREY, "width": 1.5, "dash": "dot"})
+    if low <= alpha <= high:
+        now: dict[str, Any] = {"x": np.log10(alpha), "text": f"now {alpha:g}", "xanchor": "center"}
+    else:
+        now = {"x": 1, "xref": "paper", "text": f"now {alpha:g}, beyond →", "xanchor": "right"}
+    figure.add_annotation(**now, y=1, yref="paper", yanchor="bottom")
     return figure
 
 
 def eigenvalue_chart(eigenvalues: Sequence[Floats], *, n_blocks: int) -> go.Figure:
     """λ of I − A over depth, a line for each (k,), and a line across at ½."""
-    figure = _over_depth("eigenvalues λ of I − A", eigenvalues, n_blocks, "λ")
-    figure.add_hline(y=0.5, line={"color": _GREY, "width": 1, "dash": "dash"})
-    figure.update_yaxes(range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    y = {"range": [0, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    figure = _over_depth("eigenvalues λ of I − A", eigenvalues, n_blocks, "λ", y)
+    figure.add_hline(y=0.5, line={"color": GREY, "width": 1, "dash": "dash"})
     return figure
 
 
 def angle_chart(angles: Sequence[Floats], *, n_blocks: int) -> go.Figure:
     """Principal angles (k,), in radians, over depth, in degrees."""
-    degrees = [np.degrees(each) for each in angles]
-    figure = _over_depth("principal angles to Laplacian Eigenmaps", degrees, n_blocks, "angle")
-    figure.update_yaxes(range=[0, 92], tickvals=[0, 30, 60, 90], ticksuffix="°")
-    return figure
+    y = {"range": [0, 92], "tickvals": [0, 30, 60, 90], "ticksuffix": "°"}
+    return _over_depth("principal angles to Laplacian Eigenmaps", [*map(np.degrees, angles)], n_blocks, "angle", y)
 
 
-def _over_depth(title: str, rows: Sequence[Floats], n_blocks: int, name: str) -> go.Figure:
+def _over_depth(title: str, rows: Sequence[Floats], n_blocks: int, name: str, y: dict[str, Any]) -> go.Figure:
     """One line for each of k values, the first darkest, over the blocks there are so far."""
-    figure = go.Figure()
     values = np.array(rows).reshape(len(rows), -1)
     k = values.shape[1]
-    for j in range(k):
-        colour = SEQUENTIAL[j * (len(SEQUENTIAL) - 1) // max(1, k - 1)]
-        figure.add_scatter(
-            x=np.arange(len(values)),
-            y=values[:, j],
-            mode="lines",
-            line={"color": colour, "width": 1.5},
-            name=f"{name} {j + 1}",
-            hovertemplate=f"block %{{x}}: {name} {j + 1} = %{{y:.3~g}}<extra></extra>",
+    lines = [
+        series(
+            np.arange(len(values)),
+            values[:, j],
+            f"{name} {j + 1}",
+            f"block %{{x}}: {name} {j + 1} = %{{y:.3~g}}",
+            colour=SEQUENTIAL[j * (len(SEQUENTIAL) - 1) // max(1, k - 1)],
+            width=1.5,
         )
-    figure.update_xaxes(range=depth_range(n_blocks), showgrid=False, zeroline=False, nticks=9, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, fixedrange=True)
-    figure.add_annotation(text=title, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
-    figure.update_annotations(showarrow=False, font_size=12)
-    figure.update_layout(height=240, showlegend=False, dragmode=False, margin={"l": 0, "r": 8, "t": 28, "b": 0})
-    return figure
+        for j in range(k)
+    ]
+    return titled(title, lines, height=240, x={"range": depth_range(n_blocks), "nticks": 9}, y=y)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-_GREY = "#8a8f98"  # readable on the light and on the dark ground
+from dr_transformer.charts.figure import series, titled
+
 DASHES = {"dash": "– –", "dot": "· · ·", "dashdot": "– · –", "longdash": "—  —"}  # of levels, and how text shows them
 
 
@@ -26,34 +28,28 @@ def depth_curve(
     no blocks: horizontal lines, in the order and look of `DASHES`.
     """
     values = list(values)
-    line = go.Scatter(
-        x=list(range(len(values))),
-        y=values,
-        mode="lines+markers",
-        marker={"size": 4, "color": _GREY},
-        line={"color": _GREY, "width": 1.5},
-        name=name,
-        hovertemplate="block %{x}: %{y:.3f}<extra></extra>",
-    )
-    figure = go.Figure(line)
-    for dash, (method, level) in zip(DASHES, (levels or {}).items(), strict=False):
-        across = go.Scatter(
-            x=list(depth_range(n_blocks)),
-            y=[level, level],
-            mode="lines",
-            line={"color": _GREY, "width": 1, "dash": dash},
-            name=method,
-            hovertemplate=f"{method}: %{{y:.3f}}<extra></extra>",
-        )
-        figure.add_trace(across)
-    figure.update_xaxes(range=depth_range(n_blocks), showgrid=False, zeroline=False, nticks=9, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, nticks=4, fixedrange=True, tickformat=".4~g")
-    if not any(value is not None for value in values):  # numbers beside an empty plot would mean nothing
-        figure.update_yaxes(tickvals=[])
-    figure.add_annotation(text=name, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=2)
-    figure.update_annotations(showarrow=False, font_size=12)
-    figure.update_layout(height=height, showlegend=False, dragmode=False, margin={"l": 0, "r": 8, "t": 28, "b": 0})
-    return figure
+    curve = series(list(range(len(values))), values, name, "block %{x}: %{y:.3f}", width=1.5, size=4)
+    across = [
+        series(list(depth_range(n_blocks)), [level, level], method, f"{method}: %{{y:.3f}}", width=1, dash=dash)
+        for dash, (method, level) in zip(DASHES, (levels or {}).items(), strict=False)
+    ]
+    return over_blocks(name, [curve], n_blocks, across, nticks=4, height=height)
+
+
+def over_blocks(
+    name: str,
+    curves: Sequence[go.Scatter],
+    n_blocks: int,
+    across: Sequence[go.Scatter] = (),
+    *,
+    nticks: int,
+    height: int,
+) -> go.Figure:
+    """Make a chart of `curves` over depth, and of lines `across`; numbers beside an empty plot would mean nothing."""
+    y: dict[str, Any] = {"nticks": nticks, "tickformat": ".4~g"}
+    if all(value is None for curve in curves for value in curve.y or ()):
+        y["tickvals"] = []
+    return titled(name, [*curves, *across], height=height, x={"range": depth_range(n_blocks), "nticks": 9}, y=y)
 
 
 def depth_range(n_blocks: int) -> tuple[float, float]:
@@ -76,23 +72,15 @@ def scatter_3d(
     height: int = 520,
 ) -> go.Figure:
     """Points (n, 3) in three dimensions, one trace and legend entry a class, equal scale on all axes."""
-    figure = go.Figure()
+    traces = []
     for label, name in enumerate(class_names):
         members = np.flatnonzero(labels == label)
         if len(members):
             x, y, z = points[members].T
             marker = {"size": 2, "color": palette[label % len(palette)]}
-            hover = f"{name}, token %{{customdata}}<extra></extra>"
-            figure.add_trace(
-                go.Scatter3d(
-                    x=x, y=y, z=z, mode="markers", marker=marker, name=name, customdata=members, hovertemplate=hover
-                )
-            )
+            more = {"customdata": members, "hovertemplate": f"{name}, token %{{customdata}}<extra></extra>"}
+            traces.append(go.Scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, name=name, **more))
     titles = {f"{axis}axis": {"title": title} for axis, title in zip("xyz", axes, strict=True)}
-    figure.update_layout(
-        scene={**titles, "aspectmode": "data"},
-        height=height,
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        uirevision="kept",
-    )
-    return figure
+    scene = {**titles, "aspectmode": "data"}
+    margin = {"l": 0, "r": 0, "t": 0, "b": 0}
+    return go.Figure(traces, {"scene": scene, "height": height, "margin": margin, "uirevision": "kept"})

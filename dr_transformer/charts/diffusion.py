@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from dr_transformer.charts.figure import GREY, series, titled
 from dr_transformer.palette import SEQUENTIAL
 from dr_transformer.training.outcome import FEW, NAMES
 from dr_transformer.training.pairs import Comparison, Group, Metric
 
-GREY = "#8a8f98"  # readable on the light and on the dark ground
 COLOURS = {"standard": GREY, "laplacian": SEQUENTIAL[60], "learned": SEQUENTIAL[104]}
 """Of the variants: not the classes' colours, which mean classes alone."""
 SYMBOLS = {"standard": "circle", "laplacian": "diamond", "learned": "square"}
@@ -23,7 +24,6 @@ def runs_chart(group: Group, metric: Metric, *, height: int = 320) -> go.Figure:
 
     The last trace of each variant is its points, named by its name; `customdata` has the seeds.
     """
-    figure = go.Figure()
     values = {name: _values(group, name, metric) for name in group.attentions}
     places = {name: i for i, name in enumerate(values)}
     lines_x: list[float | None] = []
@@ -33,35 +33,32 @@ def runs_chart(group: Group, metric: Metric, *, height: int = 320) -> go.Figure:
         if len(through) > 1:
             lines_x += [*(x for x, _ in through), None]
             lines_y += [*(y for _, y in through), None]
-    for name, runs in values.items():
-        if len(runs) >= FEW:
-            figure.add_violin(
-                x0=places[name],
-                y=list(runs.values()),
-                width=0.7,
-                points=False,
-                line={"color": COLOURS[name], "width": 1},
-                fillcolor=COLOURS[name],
-                opacity=FAINT,
-                hoverinfo="skip",
-                name=NAMES[name],
-            )
-    line = {"color": GREY, "width": 1}
-    figure.add_scatter(x=lines_x, y=lines_y, mode="lines", line=line, opacity=0.6, hoverinfo="skip", name="seeds")
-    for name, runs in values.items():
-        figure.add_scatter(
-            x=[places[name]] * len(runs),
+    traces: list[Any] = [
+        go.Violin(
+            x0=places[name],
             y=list(runs.values()),
-            customdata=list(runs),
-            mode="markers",
-            marker={"color": COLOURS[name], "symbol": SYMBOLS[name], "size": 7},
+            width=0.7,
+            points=False,
+            line={"color": COLOURS[name], "width": 1},
+            fillcolor=COLOURS[name],
+            opacity=FAINT,
+            hoverinfo="skip",
             name=NAMES[name],
-            hovertemplate=f"{NAMES[name]}, seed %{{customdata}}: %{{y:.{metric.decimals}f}}<extra></extra>",
         )
-    figure.update_xaxes(
-        tickvals=list(places.values()), ticktext=[NAMES[name] for name in places], range=[-0.6, len(places) - 0.4]
-    )
-    return styled(figure, f"{metric.title}, {metric.unit}", height)
+        for name, runs in values.items()
+        if len(runs) >= FEW
+    ]
+    traces.append(series(lines_x, lines_y, "seeds", width=1, opacity=0.6))
+    for name, runs in values.items():
+        x, y, said = (
+            [places[name]] * len(runs),
+            list(runs.values()),
+            f"seed %{{customdata}}: %{{y:.{metric.decimals}f}}",
+        )
+        traces.append(of_variant(name, x, y, said, size=7, symbol=SYMBOLS[name], customdata=list(runs)))
+    names, span = [NAMES[name] for name in places], [-0.6, len(places) - 0.4]
+    ticks = {"tickvals": list(places.values()), "ticktext": names, "range": span}
+    return trained(f"{metric.title}, {metric.unit}", traces, height=height, x=ticks)
 
 
 def difference_chart(comparisons: Sequence[Comparison], *, height: int = 320) -> go.Figure:
@@ -69,54 +66,32 @@ def difference_chart(comparisons: Sequence[Comparison], *, height: int = 320) ->
 
     Two traces a variant: its points (`customdata`: seeds), then the mean with its interval as error bars.
     """
-    figure = go.Figure()
     metric = comparisons[0].metric
+    traces = []
     for row, comparison in enumerate(comparisons):
         name, statistics = comparison.attention, comparison.statistics
-        differences = comparison.differences * metric.scale
-        spread = np.linspace(-0.16, 0.16, len(differences)) if len(differences) > 1 else [0.0]
-        figure.add_scatter(
-            x=differences,
-            y=row + 0.14 + np.array(spread)[: len(differences)],
-            customdata=list(comparison.seeds),
-            mode="markers",
-            marker={"color": COLOURS[name], "symbol": SYMBOLS[name], "size": 7, "opacity": 0.75},
-            name=f"{NAMES[name]}, pairs",
-            hovertemplate=f"seed %{{customdata}}: %{{x:+.{metric.decimals}f}} {metric.difference_unit}<extra></extra>",
-        )
+        differences, decimals, unit = comparison.differences * metric.scale, metric.decimals, metric.difference_unit
+        spread = np.linspace(-0.16, 0.16, len(differences)) if len(differences) > 1 else np.zeros(len(differences))
+        look: dict[str, Any] = {"colour": COLOURS[name], "size": 7, "symbol": SYMBOLS[name], "marker_opacity": 0.75}
+        hover = f"seed %{{customdata}}: %{{x:+.{decimals}f}} {unit}"
+        places, seeds = row + 0.14 + spread, list(comparison.seeds)
+        traces.append(series(differences, places, f"{NAMES[name]}, pairs", hover, customdata=seeds, **look))
         if statistics.interval is None:
             continue
         low, high = (end * metric.scale for end in statistics.interval)
         mean = statistics.mean * metric.scale
-        figure.add_scatter(
-            x=[mean],
-            y=[row - 0.25],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [high - mean],
-                "arrayminus": [mean - low],
-                "color": COLOURS[name],
-                "thickness": 2,
-                "width": 6,
-            },
-            mode="markers",
-            marker={"color": COLOURS[name], "symbol": "line-ns-open", "size": 14, "line": {"width": 3}},
-            name=f"{NAMES[name]}, mean",
-            hovertemplate=(
-                f"mean %{{x:+.{metric.decimals}f}} {metric.difference_unit}, 95 %: {low:+.{metric.decimals}f} … "
-                f"{high:+.{metric.decimals}f}<extra></extra>"
-            ),
-        )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dash"})
-    figure.update_yaxes(
-        tickvals=list(range(len(comparisons))),
-        ticktext=[NAMES[comparison.attention] for comparison in comparisons],
-        range=[len(comparisons) - 0.4, -0.6],
-    )
+        ends = {"array": [high - mean], "arrayminus": [mean - low]}
+        bars = {"type": "data", "symmetric": False, **ends, "color": COLOURS[name], "thickness": 2, "width": 6}
+        look = {"colour": COLOURS[name], "size": 14, "symbol": "line-ns-open", "marker_line_width": 3}
+        hover = f"mean %{{x:+.{decimals}f}} {unit}, 95 %: {low:+.{decimals}f} … {high:+.{decimals}f}"
+        traces.append(series([mean], [row - 0.25], f"{NAMES[name]}, mean", hover, error_x=bars, **look))
     better = "better than A →" if metric.higher_is_better else "← better than A"
-    figure.update_xaxes(title=better, rangemode="tozero")
-    return styled(figure, f"difference to A, {metric.difference_unit}", height)
+    names = [NAMES[comparison.attention] for comparison in comparisons]
+    y = {"tickvals": list(range(len(names))), "ticktext": names, "range": [len(names) - 0.4, -0.6]}
+    x = {"title": better, "rangemode": "tozero"}
+    figure = trained(f"difference to A, {metric.difference_unit}", traces, height=height, x=x, y=y)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dash"})
+    return figure
 
 
 def _values(group: Group, attention: str, metric: Metric) -> dict[int, float]:
@@ -125,20 +100,24 @@ def _values(group: Group, attention: str, metric: Metric) -> dict[int, float]:
     return {seed: value * metric.scale for seed, value in found.items() if value is not None}
 
 
-def styled(figure: go.Figure, title: str, height: int, *, legend: bool = False) -> go.Figure:
-    """What the charts of trained variants share: a title of one line, its legend under it, no grid, no zoom."""
+def of_variant(name: str, x: Any, y: Any, said: str | None, title: str | None = None, **look: Any) -> go.Scatter:
+    """Make a trace of a variant in its colour, which says who it is; called `title`, by default as the variant."""
+    hover = None if said is None else f"{NAMES[name]}, {said}"
+    return series(x, y, title or NAMES[name], hover, colour=COLOURS[name], **look)
+
+
+def trained(
+    title: str, traces: Iterable[Any], *, legend: bool = False, y: dict[str, Any] | None = None, **layout: Any
+) -> go.Figure:
+    """Make a chart of trained variants: a title of one line, its legend under it."""
     above = 26 if legend else 6
-    figure.add_annotation(
-        text=title, xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", yshift=above
-    )
-    figure.update_annotations(showarrow=False, font_size=12)
-    figure.update_xaxes(showgrid=False, zeroline=False, fixedrange=True)
-    figure.update_yaxes(showgrid=False, zeroline=False, fixedrange=True, nticks=6)
-    figure.update_layout(
-        height=height,
+    return titled(
+        title,
+        traces,
+        y={"nticks": 6} | (y or {}),
+        above=above,
+        margin={"t": 28 + above},
         showlegend=legend,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
-        dragmode=False,
-        margin={"l": 0, "r": 8, "t": 28 + above, "b": 0},
+        **layout,
     )
-    return figure

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from dr_transformer.charts.figure import titled
 from dr_transformer.charts.phase_reading import SYMBOLS, best_cell, collapsed, figure_text, rounding
 from dr_transformer.config import Config
 from dr_transformer.engine.sweep import Sweep
@@ -55,40 +57,38 @@ def phase_chart(sweep: Sweep, metric: str, current: Config, *, coarse: bool = Fa
         text=[_said(sweep, metric, cell) + ", rounding" * bool(lost[cell]) for cell in cells],
         hovertemplate="%{text}<extra></extra>",
     )
-    figure = go.Figure([heat, points])
+    traces = [heat, points]
     for name, cells_of, symbol, size in (
         ("effective rank below 2", collapsed(sweep) & ~lost, "circle", 4),
         ("rounding", lost, "x", 7),
     ):
         places = [(x[column], y[row]) for row, column in zip(*np.nonzero(cells_of), strict=True)]
-        figure.add_trace(_marks(name, places, symbol, size))
+        traces.append(_marks(name, places, symbol, size))
     best = best_cell(sweep, metric)
-    figure.add_trace(_marks("best", [] if best is None else [(x[best[1]], y[best[0]])], "star", 13))
-    _mark_current(figure, sweep, current, x_edges, y_edges)
-    for update, edges, values, log, name in (
-        (figure.update_xaxes, x_edges, grid.values, logarithmic, grid.column),
-        (figure.update_yaxes, y_edges, grid.alphas, True, "alpha"),
-    ):
-        span = np.log10(edges) if log else edges
-        update(
-            title=SYMBOLS[name],
-            type="log" if log else "linear",
-            range=[float(span[0]), float(span[-1])],
-            tickvals=values[:: -(-len(values) // _MOST_TICKS)],
-            ticktext=[f"{value:g}" for value in values[:: -(-len(values) // _MOST_TICKS)]],
-            showgrid=False,
-            zeroline=False,
-            fixedrange=True,
-        )
-    figure.update_layout(
+    traces.append(_marks("best", [] if best is None else [(x[best[1]], y[best[0]])], "star", 13))
+    figure = titled(
+        "",
+        traces,
         height=height,
-        showlegend=False,
-        dragmode=False,
+        x=_axis(SYMBOLS[grid.column], grid.values, x_edges, logarithmic),
+        y=_axis(SYMBOLS["alpha"], grid.alphas, y_edges, True),
+        margin={"r": 0, "t": 8},
         hovermode="closest",
         hoverdistance=-1,  # from anywhere in a cell its point is the nearest
-        margin={"l": 0, "r": 0, "t": 8, "b": 0},
     )
+    _mark_current(figure, sweep, current, x_edges, y_edges)
     return figure
+
+
+def _axis(title: str, values: Sequence[float], edges: npt.NDArray[np.float64], logarithmic: bool) -> dict[str, Any]:
+    span, ticks = np.log10(edges) if logarithmic else edges, values[:: -(-len(values) // _MOST_TICKS)]
+    return {
+        "title": title,
+        "type": "log" if logarithmic else "linear",
+        "range": [float(span[0]), float(span[-1])],
+        "tickvals": ticks,
+        "ticktext": [f"{value:g}" for value in ticks],
+    }
 
 
 def cell_of(sweep: Sweep, current: Config) -> Cell | None:

@@ -33,7 +33,7 @@ from dr_transformer.types import Floats
 if TYPE_CHECKING:
     from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
 from dr_transformer.engine.run import Run
-from dr_transformer.model.views import principal_axes
+from dr_transformer.model.planes import principal_axes
 
 BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
 

@@ -12,7 +12,7 @@ from dr_transformer.engine.jobs import Background
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.umap import UMAPSettings
-from dr_transformer.model.views import principal_axes
+from dr_transformer.model.planes import principal_axes
 from dr_transformer.quality.replicates import (
     DATA,
     Method,

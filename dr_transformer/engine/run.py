@@ -7,7 +7,7 @@ import time
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,6 @@ class Trajectory:
     latents: list[Floats] = field(default_factory=list)
     attention: list[Floats] = field(default_factory=list)
     lost_at: int | None = None  # the first block whose tokens differ by little more than the rounding of their format
-    drawn: tuple[Hashable, Any] | None = None  # the last view of it: each rerun asks for it again, or for more blocks
 
     def take(self, step: Step) -> None:
         """Keep what is drawn of the steps of `unroll`."""

@@ -15,8 +15,8 @@ from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
+from dr_transformer.model.planes import principal_plane
 from dr_transformer.model.unroll import unroll
-from dr_transformer.model.views import pca_view
 from dr_transformer.theory.attention_spectrum import attention_spectrum
 from dr_transformer.theory.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.types import Floats
@@ -83,7 +83,7 @@ class SpectrumRun(Background):
             maps = maps * np.where((maps * self.maps[-1]).sum(axis=0) < 0, -1, 1)
         latents = X.cpu().numpy()
         self.maps.append(maps.astype(np.float32))
-        self.principal.append(pca_view([latents])[0].astype(np.float32))
+        self.principal.append(principal_plane(latents)(latents).astype(np.float32))
         self.blocks.append(compared(latents, spectrum, self.eigenmaps))  # last: who reads takes as many as there are
 
 

@@ -21,7 +21,7 @@ from dr_transformer.data.dataset import Dataset
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure import DRAWING
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig
-from dr_transformer.model.view_frames import in_view
+from dr_transformer.model.planes import in_view
 from dr_transformer.types import Floats
 
 FORMATS = (".gif", ".mp4")

@@ -13,9 +13,8 @@ from dr_transformer.errors import InputError
 from dr_transformer.export.charts import Curves, Matrix
 from dr_transformer.export.figure_config import FigureConfig
 from dr_transformer.export.templates import Map, Maps
-from dr_transformer.model import views
 from dr_transformer.model.magnitude import drawable
-from dr_transformer.model.view_frames import blocks_in_view, blocks_needed, in_view
+from dr_transformer.model.planes import blocks_in_view, blocks_needed, in_view, laid_on
 from dr_transformer.theory.attention_graph import IMAGE_SIZE, attention_image, class_order
 from dr_transformer.types import Check, Floats
 
@@ -48,7 +47,7 @@ def figure1(start: Floats, latents: Mapping[int, Floats], dataset: Dataset, conf
     """The paper's figure 1: Y W_proj (n, q) on the left, the last block on the right."""
     last = config.n_blocks
     panels = [
-        Map("random projection" if config.projection == "gaussian" else "PCA", in_view([drawable(start)], view, 0)[0]),
+        Map("random projection" if config.projection == "gaussian" else "PCA", in_view([drawable(start)], view)[0]),
         Map(f"block {last}", blocks_in_view(latents, view, last)[last]),
     ]
     return Maps(panels, dataset.labels, dataset.class_names, columns=2, side=4, as_paper=True)
@@ -84,7 +83,7 @@ def methods(
     target = maps.get(align)
     if isinstance(target, np.ndarray):
         maps = {
-            name: found if isinstance(found, str) or name == align else views.laid_on(found[None], target)[0]
+            name: found if isinstance(found, str) or name == align else laid_on(found[None], target)[0]
             for name, found in maps.items()
         }
     named = {"transformer": f"Transformer, block {block}", **titles}

@@ -20,7 +20,7 @@ from dr_transformer.export.figure import render
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig, FigureConfig
 from dr_transformer.export.files import settings
 from dr_transformer.export.templates import Drawing
-from dr_transformer.model.view_frames import blocks_in_view, blocks_needed
+from dr_transformer.model.planes import blocks_in_view, blocks_needed
 from dr_transformer.palette import shared_colours
 from dr_transformer.quality.curves import CURVES
 from dr_transformer.types import Floats

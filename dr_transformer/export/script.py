@@ -87,7 +87,7 @@ def _transformer(
         return imports, [*body, f"embedding = latents[{block}]"]
     imports += [
         "from dr_transformer.config import ViewConfig",
-        "from dr_transformer.model.view_frames import blocks_in_view",
+        "from dr_transformer.model.planes import blocks_in_view",
     ]
     drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
     return imports, [

@@ -74,12 +74,6 @@ def fit_pca(Y: npt.NDArray[np.generic], n_components: int, device: str = "cpu") 
     return model._replace(scores=scores, mean=np.ldexp(model.mean, size))
 
 
-def torch_pca(X: torch.Tensor, n_components: int) -> PCAResult:
-    """Do as `pca`, of X (n, d) in float64 on any device."""
-    model = fit_torch_pca(X, n_components)
-    return PCAResult(model.scores, model.explained_variance_ratio)
-
-
 def fit_torch_pca(X: torch.Tensor, n_components: int) -> PCAModel:
     """Do as `fit_pca`, of X (n, d) in float64 on any device."""
     mean = X.mean(dim=0)

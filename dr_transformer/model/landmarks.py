@@ -158,21 +158,6 @@ class Landmarks:
         return masked.to(self.latents[0].device)
 
 
-def unroll_landmarks(
-    Y: npt.NDArray[np.generic], config: Config, index: Indices, projection: Projection | None = None
-) -> Iterator[Step]:
-    """Do as `unroll`, the latents (n, q) of all tokens after every sub-step, but with the rows `index` as landmarks.
-
-    All tokens take each step together: memory is O(n q), as of `unroll`. `Landmarks.embed` needs less.
-    """
-    landmarks = Landmarks.of(Y, index, config, projection)
-    masked = landmarks.masked(len(Y))
-    walks = [landmarks.steps(Y[c], None if masked is None else masked[c]) for c in _chunks(0, len(Y))]
-    with counted_in(Y, landmarks.projection):
-        for steps in zip(*walks, strict=True):
-            yield Step(steps[0].block, steps[0].name, torch.cat([step.X for step in steps]))
-
-
 def _chunks(start: int, stop: int) -> list[slice]:
     return [slice(first, min(first + _CHUNK, stop)) for first in range(start, stop, _CHUNK)]
 

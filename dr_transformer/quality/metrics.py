@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
-from sklearn.manifold import trustworthiness as _trustworthiness
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+from sklearn.metrics import silhouette_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
@@ -77,29 +76,6 @@ METRICS: dict[str, Metric] = {
 # fmt: on
 
 
-def trustworthiness(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
-    """Return how far the nearest neighbours in X (n, q) are neighbours in Y (n, d): scikit-learn's, 1 is best. k < n/2.
-
-    1 − 2 / (nk (2n − 3k − 1)) Σᵢ Σⱼ max(0, r(i, j) − k), over the k nearest j of i in X, where j is the r-th nearest of
-    i in Y. Venna & Kaski, "Neighborhood preservation in nonlinear projection methods", ICANN 2001.
-    """
-    return float(_trustworthiness(Y, X, n_neighbors=n_neighbors))
-
-
-def continuity(Y: Floats, X: Floats, n_neighbors: int = N_NEIGHBORS) -> float:
-    """Return how far the nearest neighbours in Y are neighbours in X: trustworthiness with the spaces exchanged
-    (as there).
-    """
-    return trustworthiness(X, Y, n_neighbors)
-
-
-def knn_recall(reference: Indices, X: Floats) -> float:
-    """Mean share of each token's `reference` neighbours (n, k) that are among its k nearest others in X (n, q)."""
-    n, k = reference.shape
-    both = sum((reference[rows, :, None] == order[:, None, 1 : k + 1]).sum() for rows, order in nearest_first(X))
-    return float(both / (n * k))
-
-
 def effective_rank(X: Floats) -> float:
     """Exp of the entropy of the normalised spectrum of XᵀX, rows of X (n, q) scaled to norm 1: 1 … q."""
     X = _unit_rows(X)
@@ -146,17 +122,6 @@ def points_apart(X: Floats, at_most: int) -> int:
             return found
         nearest = np.minimum(nearest, np.linalg.norm(X - X[farthest], axis=1))
     return at_most
-
-
-def kmeans_nmi(X: Floats, labels: Labels, random_state: int = 42) -> float:
-    """Normalised mutual information of the labels with k-means clusters of X (n, q), one cluster for each class."""
-    clusters = kmeans_clusters(X, len(np.unique(labels)), random_state)
-    return float(normalized_mutual_info_score(labels, clusters))
-
-
-def kmeans_ari(X: Floats, labels: Labels, random_state: int = 42) -> float:
-    """Adjusted Rand index of the labels with k-means clusters of X (n, q), one cluster for each class."""
-    return float(adjusted_rand_score(labels, kmeans_clusters(X, len(np.unique(labels)), random_state)))
 
 
 def silhouette(X: Floats, labels: Labels) -> float:

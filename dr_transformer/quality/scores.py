@@ -208,6 +208,12 @@ def _need(condition: bool, otherwise: str) -> None:
 
 
 def _neighbourhoods(work: _Work) -> tuple[float, ...]:
+    """Measure trustworthiness, continuity and recall.
+
+    The first is 1 − 2 / (nk (2n − 3k − 1)) Σᵢ Σⱼ max(0, r(i, j) − k), over the k nearest j of i in the embedding, where
+    j is the r-th nearest of i in the pixels; the second has the spaces exchanged; the third is the share of r ≤ k.
+    Venna & Kaski, "Neighborhood preservation in nonlinear projection methods", ICANN 2001.
+    """
     reference = work.reference
     m, k = reference.neighbors.shape
     _need(2 * k < m, f"{m} tokens are too few: more than twice the number of neighbours are needed")

@@ -19,20 +19,18 @@ gradient step do the same. With the exact regulariser at β = 1 the overlap with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods.spectrum import Eigenmaps
-from dr_transformer.theory.attention_spectrum import AttentionSpectrum, attention_spectrum
+from dr_transformer.theory.attention_spectrum import AttentionSpectrum
 from dr_transformer.theory.objective import singular_values
-from dr_transformer.types import Check, Floats
+from dr_transformer.types import Floats
 
 
 class Convergence(NamedTuple):
@@ -99,25 +97,3 @@ def compared(X: npt.NDArray[np.floating], spectrum: AttentionSpectrum, eigenmaps
         principal_angles(leading[:, :slow], maps[:, :slow]),
         spectrum.eigenvalues,
     )
-
-
-def convergence(
-    latents: Iterable[Tensor],
-    eigenmaps: Eigenmaps,
-    n_components: int,
-    *,
-    alpha: float,
-    mask_self: bool = True,
-    check: Check | None = None,
-) -> Iterator[Convergence]:
-    """The `latents` (n, q) of any blocks next to Laplacian Eigenmaps, one by one as they come.
-
-    `eigenmaps` of the same tokens' pixels must have n_components eigenvectors at least. `check` may raise to stop. One
-    head, as in `attention_spectrum`. Raises `InputError`.
-    """
-    k = n_components
-    if eigenmaps.eigenvectors.shape[1] < k:
-        raise InputError(f"Laplacian Eigenmaps have {eigenmaps.eigenvectors.shape[1]} coordinates here, not {k}.")
-    for X in latents:
-        spectrum = attention_spectrum(X, k, alpha=alpha, mask_self=mask_self, check=check)
-        yield compared(X.cpu().numpy(), spectrum, eigenmaps)

@@ -15,20 +15,10 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import gammaln, hyp1f1
 
-from dr_transformer.errors import InputError
 from dr_transformer.theory.gaussian import standardise
 from dr_transformer.types import Floats
 
 _BLOCK_BYTES = 8 * 2**20
-
-
-def energy_distance(X: Floats, Y: Floats) -> float:
-    """Measure the energy distance of the samples X (n, d) and Y (m, d), in blocks of distances."""
-    if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1] or not len(X) or not len(Y):
-        raise InputError(
-            f"two samples of points of one space are needed, but their shapes are {X.shape} and {Y.shape}."
-        )
-    return 2 * _mean_between(X, Y) - _mean_within(X) - _mean_within(Y)
 
 
 def energy_to_normal(Z: Floats) -> float:
@@ -37,7 +27,7 @@ def energy_to_normal(Z: Floats) -> float:
     It is 2 mean E|z − ζ| − E|ζ − ζ'| − mean |z − z'|, ζ being normal.
 
     E|z − ζ| = √2 Γ((d+1)/2)/Γ(d/2) ₁F₁(−½; d/2; −|z|²/2), and E|ζ − ζ'| is √2 times its value at 0. No second sample
-    adds its own noise, so this sees more than `energy_distance` to one.
+    adds its own noise, so this sees more than the distance to one.
     """
     d = Z.shape[1]
     length = np.sqrt(2) * np.exp(gammaln((d + 1) / 2) - gammaln(d / 2))  # E|ζ|
@@ -66,10 +56,6 @@ def null_energies(
         Z = np.random.default_rng([random_state, n, n_dimensions, i]).standard_normal((n, n_dimensions))
         energies[i] = energy_to_normal(standardise(Z) if fitted else Z)
     return np.sort(energies)
-
-
-def _mean_between(X: Floats, Y: Floats) -> float:
-    return sum(float(cdist(X[rows], Y).sum()) for rows in _blocks(len(X), len(Y))) / (len(X) * len(Y))
 
 
 def _mean_within(X: Floats) -> float:

@@ -123,25 +123,6 @@ def terms(X: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True, 
     return Terms(data, trace, squares, n, q)
 
 
-def objective(
-    X: Tensor, *, alpha: float, beta: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None
-) -> Objective:
-    """`terms` at one β. Raises `InputError` for β ≤ 0, where log det has no value."""
-    check_beta(beta)
-    return terms(X, alpha=alpha, n_heads=n_heads, mask_self=mask_self, check=check).at(beta)
-
-
-def kl_floor(n_components: int, beta: float) -> float:
-    """The least that `Objective.kl` can be for LayerNormed latents (one head, `mask_self`): white, and no data term.
-
-    L_data − βn ≥ 0, for no average of rows is longer than they are. XᵀX has the trace q and, as rows have mean 0, an
-    eigenvalue 0; log det is largest where the other q − 1 are equal.
-    """
-    check_beta(beta)
-    q = n_components
-    return -(q - 1) * math.log(q / (q - 1) + beta) - math.log(beta)
-
-
 def data_gradients(
     X: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None
 ) -> DataGradients:
@@ -171,11 +152,6 @@ def regulariser_gradient(X: Tensor, beta: float, n_heads: int = 1) -> Tensor:
         U, sizes, V = singular_values(X_h)
         parts.append((U * (2 * sizes / (sizes.square() + beta))) @ V)
     return torch.cat(parts, dim=1).to(X.dtype)
-
-
-def linear_regulariser(X: Tensor) -> Tensor:
-    """Return what the paper's feed-forward step takes for ∂L_reg/∂X: X W_ff / η = −2X, (n, q)."""
-    return -2 * X
 
 
 def cosine(U: Tensor, V: Tensor) -> float:

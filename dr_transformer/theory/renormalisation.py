@@ -37,13 +37,6 @@ def equilibrium(keys: Gaussian) -> Gaussian:
     return Gaussian(inverse @ keys.mean, inverse)
 
 
-def ascended(keys: Gaussian) -> Gaussian:
-    """Return what one step makes of `equilibrium` in population: N(Σ⁻¹μ + 2μ, (I + Σ) Σ⁻¹ (I + Σ))."""
-    start = equilibrium(keys)
-    grow = np.eye(keys.n_dimensions) + keys.covariance
-    return Gaussian(start.mean + 2 * keys.mean, grow @ start.covariance @ grow)
-
-
 def ascend(particles: Floats, keys: Gaussian, log_weights: Floats | None = None) -> Floats:
     """η + attention(η) over the keys Ση, for particles (n, d) of optional `log_weights` (n,): (n, d)."""
     return particles + attention(particles, particles @ keys.covariance, log_weights)
@@ -61,19 +54,6 @@ def renormalise(particles: Floats, keys: Gaussian, how: str) -> Floats:
 def step(particles: Floats, keys: Gaussian, how: str) -> Floats:
     """One step of the theorem's operator: `ascend`, then `renormalise`."""
     return renormalise(ascend(particles, keys), keys, how)
-
-
-def expected_displacement(particles: Floats, keys: Gaussian) -> Floats:
-    """Root mean square displacement of each of the particles (n, d) in the first "population" step, (n,).
-
-    In units of the equilibrium's standard deviations: √(e^(s²)/N tr M(Σ + ΣηηᵀΣ)M), M = Σ^½ (I + Σ)⁻¹, by
-    `gaussian_keys.expected_error`. It is true of particles whose s² = ηᵀΣη is well below log N.
-    """
-    M = symmetric_power(keys.covariance, 0.5) @ symmetric_power(np.eye(keys.n_dimensions) + keys.covariance, -1)
-    tilts = np.einsum("ni,ij,nj->n", particles, keys.covariance, particles)
-    spread = np.trace(M @ keys.covariance @ M.T) + np.square(particles @ keys.covariance @ M.T).sum(axis=1)
-    with np.errstate(over="ignore"):
-        return np.sqrt(spread / len(particles)) * np.exp(tilts / 2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,6 @@ import torch
 from torch import Tensor
 
 from dr_transformer.config import Config
-from dr_transformer.errors import InputError
 from dr_transformer.model.projection import Projection
 from dr_transformer.model.unroll import Step, after_attention, layer_norm, run_block, unroll
 from dr_transformer.parameters import Declared, declare
@@ -103,13 +102,6 @@ class Variant(Declared):
 def diffusion_eta(eta: float) -> float:
     """The η' = η / (1 + 2η) at which graph diffusion does what standard attention does at η; always below ½."""
     return eta / (1 + 2 * eta)
-
-
-def standard_eta(eta: float) -> float:
-    """The inverse of `diffusion_eta`: η' / (1 − 2η'). From ½ on diffusion has no counterpart: `InputError`."""
-    if not 0 <= eta < 0.5:
-        raise InputError(f"graph diffusion at eta = {eta:g} is no standard attention: that needs eta below 0.5.")
-    return eta / (1 - 2 * eta)
 
 
 def unroll_variant(

@@ -13,9 +13,9 @@ from dr_transformer.canvas.picture import picture, reachable
 from dr_transformer.config import VIEWS, ViewConfig
 from dr_transformer.engine import run as run_module
 from dr_transformer.engine.run import Run, Trajectory, shows_sub_steps
-from dr_transformer.model import views
+from dr_transformer.model.planes import Projector
 from dr_transformer.model.unroll import after_attention
-from dr_transformer.model.view_frames import Projector
+from tests import plain_views
 
 CONFIG = Config(n_components=8, n_blocks=4, device="cpu")
 EVERY_VIEW = [ViewConfig(view=view, first_axis=3, second_axis=99, view_block=2) for view in VIEWS]
@@ -51,10 +51,10 @@ def all_at_once(run: Run, view: ViewConfig) -> tuple[np.ndarray, np.ndarray]:
     fixed = max(i for i, depth in enumerate(depths) if depth <= view.view_block)
     start, moving = (
         {
-            "axes": lambda X: views.axes_view(X, min(view.first_axis, last), min(view.second_axis, last)),
-            "pca": views.pca_view,
-            "fixed-pca": lambda X: views.fixed_pca_view(X, fixed),
-            "aligned-pca": views.aligned_pca_view,
+            "axes": lambda X: plain_views.axes_view(X, min(view.first_axis, last), min(view.second_axis, last)),
+            "pca": plain_views.pca_view,
+            "fixed-pca": lambda X: plain_views.fixed_pca_view(X, fixed),
+            "aligned-pca": plain_views.aligned_pca_view,
         }[view.view](X)
         for X in ([full.start], frames)
     )

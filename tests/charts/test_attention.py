@@ -100,7 +100,9 @@ def test_one_line_an_eigenvalue_and_one_an_angle_on_the_depth_axis() -> None:
     assert [list(line.y) for line in figure.data] == [[0.1, 0.2, 0.3], [0.4, 0.6, 0.9]]
     assert list(figure.data[0].x) == [0, 1, 2]
     assert figure.layout.xaxis.range == depth_range(8)
-    assert figure.layout.xaxis.fixedrange  # else the mark, which the browser places by this range, would be wrong
+    assert (
+        figure.layout.template.layout.xaxis.fixedrange
+    )  # else the mark, which the browser places by this range, would be wrong
     assert figure.layout.shapes[0].y0 == 0.5
     angles = angle_chart([np.array([0.0, np.pi / 2])], n_blocks=8)
     assert [line.y[0] for line in angles.data] == pytest.approx([0, 90])

@@ -14,7 +14,9 @@ def test_a_curve_holds_one_figure_a_block() -> None:
     assert [level.line.dash for level in across] == list(DASHES)[:2]
     assert [note.text for note in figure.layout.annotations] == ["rank"]
     assert figure.layout.xaxis.range == depth_range(8)
-    assert figure.layout.xaxis.fixedrange  # else the mark, which the browser places by this range, would be wrong
+    assert (
+        figure.layout.template.layout.xaxis.fixedrange
+    )  # else the mark, which the browser places by this range, would be wrong
     assert [curve_digits(values) for values in ([0.9, None], [17.2, 0.5], [])] == [3, 1, 3]
 
 

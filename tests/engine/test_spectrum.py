@@ -12,7 +12,8 @@ from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.theory.attention_spectrum import attention_spectrum
-from dr_transformer.theory.convergence import convergence, subspace_overlap
+from dr_transformer.theory.convergence import subspace_overlap
+from tests.plain_theory import convergence
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,8 +18,8 @@ from dr_transformer.export.animation import MAX_FRAMES, Film, film, frame_counts
 from dr_transformer.export.figure_config import AnimationConfig
 from dr_transformer.export.files import settings, whole_file
 from dr_transformer.export.metadata import read_settings
-from dr_transformer.model.views import pca_view
 from dr_transformer.palette import PETROFF10
+from tests.plain_views import pca_view
 
 CONFIG = Config(n_components=16, n_blocks=2, alpha=12.5)
 OPTIONS = AnimationConfig(

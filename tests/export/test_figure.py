@@ -19,7 +19,7 @@ from dr_transformer.export.content import MAX_PANELS, latents_needed
 from dr_transformer.export.figure_config import TEMPLATES, FigureConfig
 from dr_transformer.export.templates import Maps
 from dr_transformer.model.attention import attention_rows
-from dr_transformer.model.views import laid_on, pca_view
+from dr_transformer.model.planes import laid_on
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10
 from tests.export.drawings import (
     CONFIG,
@@ -36,6 +36,7 @@ from tests.export.drawings import (
     points,
     run,
 )
+from tests.plain_views import pca_view
 
 PANELS = {"figure1": 2, "strip": 3, "methods": 2, "metrics": 0, "attention": 0}  # with points
 

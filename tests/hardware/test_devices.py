@@ -26,7 +26,6 @@ from dr_transformer.hardware import devices
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.cost import cost
-from dr_transformer.model.landmarks import unroll_landmarks
 from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
 from dr_transformer.quality.words import device_deviation, laplacian_on, pca_on
 from dr_transformer.theory.variants import Variant
@@ -36,6 +35,7 @@ from dr_transformer.training.settings import RunConfig
 from tests.apple_gpu import MPS, OnGPU, apple_gpu
 from tests.machine import DEVICES, pretend
 from tests.oracle import relative_error
+from tests.plain_landmarks import unroll_landmarks
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 SMALL = Config(n_components=16, n_blocks=2)

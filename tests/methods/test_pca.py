@@ -7,7 +7,7 @@ from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
 
 from dr_transformer import InputError, load
-from dr_transformer.methods.pca import pca, torch_pca
+from dr_transformer.methods.pca import fit_torch_pca, pca
 from tests.machine import WITH_FLOAT64
 
 
@@ -20,7 +20,7 @@ def test_it_is_scikit_learns(n: int, device: str) -> None:
     scores, shares = pca(Y, 5, device)
     np.testing.assert_allclose(scores, expected, atol=1e-9)
     np.testing.assert_allclose(shares, model.explained_variance_ratio_, rtol=1e-9)
-    other = torch_pca(torch.from_numpy(Y / 255).to(device), 5)
+    other = fit_torch_pca(torch.from_numpy(Y / 255).to(device), 5)
     np.testing.assert_allclose(other.scores, expected, atol=1e-9)
     np.testing.assert_allclose(other.explained_variance_ratio, model.explained_variance_ratio_, rtol=1e-9)
     assert scores.dtype == other.scores.dtype == np.float64
@@ -29,7 +29,7 @@ def test_it_is_scikit_learns(n: int, device: str) -> None:
 @pytest.mark.parametrize("device", WITH_FLOAT64)
 def test_all_components_keep_everything(device: str) -> None:
     X = np.random.default_rng(0).normal(size=(30, 6))
-    for result in (pca(X, 6, device), torch_pca(torch.from_numpy(X).to(device), 6)):
+    for result in (pca(X, 6, device), fit_torch_pca(torch.from_numpy(X).to(device), 6)):
         assert result.explained_variance_ratio.sum() == pytest.approx(1)
         np.testing.assert_allclose(result.scores @ result.scores.T, (X - X.mean(0)) @ (X - X.mean(0)).T, atol=1e-12)
 

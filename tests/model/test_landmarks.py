@@ -8,11 +8,13 @@ from scipy.spatial import procrustes
 from dr_transformer import Config, InputError, TransformerDR, load, unroll
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.model import landmarks as module
-from dr_transformer.model.landmarks import CHOICES, Landmarks, choose_landmarks, unroll_landmarks
+from dr_transformer.model.landmarks import CHOICES, Landmarks, choose_landmarks
 from dr_transformer.model.projection import Projection, fit_projection
-from dr_transformer.quality.metrics import knn_accuracy, knn_recall
+from dr_transformer.quality.metrics import knn_accuracy
 from tests.model.test_unroll import tokens
 from tests.oracle import relative_error
+from tests.plain_landmarks import unroll_landmarks
+from tests.plain_scores import knn_recall
 
 VARIANTS = [
     Config(n_components=16, n_blocks=3),

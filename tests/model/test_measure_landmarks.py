@@ -6,9 +6,10 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.model.landmarks import choose_landmarks, unroll_landmarks
+from dr_transformer.model.landmarks import choose_landmarks
 from dr_transformer.model.projection import fit_projection
 from scripts.measure_landmarks import CHOICES, HEADER, Row, rows
+from tests.plain_landmarks import unroll_landmarks
 
 CONFIG = Config(n_components=16, n_blocks=2, precision="float64")
 

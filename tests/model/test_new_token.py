@@ -1,17 +1,14 @@
-"""A new token among fitted ones: as `transform` has it, itself if it is one of them; and the planes to draw it in."""
+"""A new token among fitted ones: as `transform` has it, itself if it is one of them."""
 
 import numpy as np
 import pytest
 import torch
 
 from dr_transformer import Config, InputError, TransformerDR, load
-from dr_transformer.config import ViewConfig
 from dr_transformer.model.attention import attend, attention_rows
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.new_token import attention_weights, find_twin, majority, nearest, new_token
-from dr_transformer.model.planes import planes
 from dr_transformer.model.projection import fit_projection
-from dr_transformer.model.view_frames import in_view
 from dr_transformer.quality.metrics import knn_accuracy
 
 N = 300
@@ -112,12 +109,3 @@ def test_a_blank_token_is_a_sentence() -> None:
     model, landmarks = fitted()
     with pytest.raises(InputError, match="the new token is blank"):
         new_token(np.zeros(784, np.uint8), list(model.trajectory_), landmarks)
-
-
-@pytest.mark.parametrize("view", ["axes", "pca", "fixed-pca", "aligned-pca"])
-def test_planes_are_those_of_the_view(view: str) -> None:
-    model, _ = fitted()
-    latents = list(model.trajectory_)
-    config = ViewConfig(view=view, first_axis=3, second_axis=99, view_block=2)
-    drawn = np.stack([plane(X) for plane, X in zip(planes(latents, config), latents, strict=True)])
-    np.testing.assert_allclose(drawn, in_view(latents, config, 2), atol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dr_transformer import load
-from dr_transformer.methods.pca import pca, torch_pca
+from dr_transformer.methods.pca import fit_torch_pca, pca
 from dr_transformer.quality.metrics import subsample
 from dr_transformer.quality.words import device_deviation, laplacian_on, pca_on
 from tests.machine import DEVICES
@@ -39,6 +39,6 @@ def test_torchs_pca_is_scikit_learns() -> None:
     def embed(tokens: np.ndarray, device: str) -> np.ndarray:
         if device == "cpu":
             return pca(tokens, 5).scores
-        return torch_pca(torch.from_numpy(tokens / 255.0), 5).scores
+        return fit_torch_pca(torch.from_numpy(tokens / 255.0), 5).scores
 
     assert 0 < device_deviation(embed, Y, "torch") < 1e-9

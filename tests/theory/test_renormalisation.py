@@ -8,14 +8,12 @@ from numpy.polynomial.hermite_e import hermegauss
 
 from dr_transformer import InputError
 from dr_transformer.theory.energy_distance import energy_to_normal, null_energies
-from dr_transformer.theory.gaussian import Gaussian, moments
+from dr_transformer.theory.gaussian import Gaussian, moments, symmetric_power
 from dr_transformer.theory.particles import Update
 from dr_transformer.theory.renormalisation import (
     RENORMALISATIONS,
     ascend,
-    ascended,
     equilibrium,
-    expected_displacement,
     persistence,
     renormalise,
     step,
@@ -23,6 +21,26 @@ from dr_transformer.theory.renormalisation import (
 
 KEYS = Gaussian(np.array([0.5, -0.3]), np.array([[1.2, 0.4], [0.4, 0.6]]))
 ONE = Gaussian.isotropic(1, 0, 1)
+
+
+def ascended(keys: Gaussian) -> Gaussian:
+    """What one step makes of `equilibrium` in population: N(Σ⁻¹μ + 2μ, (I + Σ) Σ⁻¹ (I + Σ))."""
+    start = equilibrium(keys)
+    grow = np.eye(keys.n_dimensions) + keys.covariance
+    return Gaussian(start.mean + 2 * keys.mean, grow @ start.covariance @ grow)
+
+
+def expected_displacement(particles: np.ndarray, keys: Gaussian) -> np.ndarray:
+    """Root mean square displacement of each of the particles (n, d) in the first "population" step, (n,).
+
+    In units of the equilibrium's standard deviations: √(e^(s²)/N tr M(Σ + ΣηηᵀΣ)M), M = Σ^½ (I + Σ)⁻¹, by Corollary 1.
+    It is true of particles whose s² = ηᵀΣη is well below log N.
+    """
+    M = symmetric_power(keys.covariance, 0.5) @ symmetric_power(np.eye(keys.n_dimensions) + keys.covariance, -1)
+    tilts = np.einsum("ni,ij,nj->n", particles, keys.covariance, particles)
+    spread = np.trace(M @ keys.covariance @ M.T) + np.square(particles @ keys.covariance @ M.T).sum(axis=1)
+    with np.errstate(over="ignore"):
+        return np.sqrt(spread / len(particles)) * np.exp(tilts / 2)
 
 
 def quadrature(target: Gaussian, n_nodes: int = 30) -> tuple[np.ndarray, np.ndarray]:

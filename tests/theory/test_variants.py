@@ -15,18 +15,18 @@ from dr_transformer import Config, InputError, load, unroll
 from dr_transformer.model import unroll as model
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.unroll import SUB_STEPS, Step, layer_norm
-from dr_transformer.quality.metrics import effective_rank, kmeans_nmi, knn_accuracy
+from dr_transformer.quality.metrics import effective_rank, knn_accuracy
 from dr_transformer.theory import variants
-from dr_transformer.theory.objective import kl_floor, objective
 from dr_transformer.theory.variants import (
     ATTENTIONS,
     REGULARISERS,
     Variant,
     diffusion_eta,
     run_variant,
-    standard_eta,
     unroll_variant,
 )
+from tests.plain_scores import kmeans_nmi
+from tests.plain_theory import kl_floor, objective
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -175,16 +175,14 @@ def test_the_reparametrisation_holds_to_layer_norms_epsilon() -> None:
 
 @given(st.floats(1e-6, 1))
 def test_etas_are_inverse(eta: float) -> None:
-    assert 0 < diffusion_eta(eta) < 0.5
-    assert standard_eta(diffusion_eta(eta)) == pytest.approx(eta, rel=1e-9)
+    graph = diffusion_eta(eta)
+    assert 0 < graph < 0.5
+    assert graph / (1 - 2 * graph) == pytest.approx(eta, rel=1e-9)
 
 
 def test_the_models_examples_of_eta() -> None:
     assert diffusion_eta(0.4) == pytest.approx(2 / 9)
-    assert standard_eta(0.4) == pytest.approx(2)
-    for eta in (0.5, 0.7, -0.1):
-        with pytest.raises(InputError, match="needs eta below"):
-            standard_eta(eta)
+    assert diffusion_eta(2) == pytest.approx(0.4)
 
 
 def test_no_regulariser_is_as_good_as_the_papers() -> None:

@@ -15,7 +15,7 @@ from dr_transformer.config import ViewConfig
 from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.hardware.devices import spoken
-from dr_transformer.model import views
+from dr_transformer.model.planes import laid_on
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
 from dr_transformer.ui.text import capitalised, depth_line, fitting
@@ -42,7 +42,7 @@ def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, ali
         for name, panel in found.items():
             if name != align and not panel.blank:
                 note = f"aligned to {_title(align)} · {panel.note}"
-                frames = views.laid_on(panel.frames, target)
+                frames = laid_on(panel.frames, target)
                 found[name] = replace(panel, frames=frames, note=note, x_label="aligned x", y_label="aligned y")
     return Picture([found[name] for name in ORDER], shown.visible)
 

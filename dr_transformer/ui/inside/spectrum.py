@@ -9,10 +9,10 @@ import streamlit as st
 
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.charts.attention import angle_chart, eigenvalue_chart
-from dr_transformer.config import Config
+from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.spectrum import MOST_BLOCKS, N_MAPS, SpectrumRun, overlaps, verdict
-from dr_transformer.model.views import aligned_pca_view
+from dr_transformer.model.planes import in_view
 from dr_transformer.types import Floats
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.charts import draw_chart, mark_depth, show_depth_curves, tables_behind
@@ -216,7 +216,7 @@ def panels(run: SpectrumRun, done: int, first: int = 0) -> list[Panel]:
     """Return panels of `done` blocks: latents, two of A's eigenvectors from `first` on, those of the pixels' graph."""
     assert run.eigenmaps is not None
     depths, names = tuple(map(float, range(done))), tuple(f"block {b}" for b in range(done))
-    principal = aligned_pca_view(run.principal[:done])
+    principal = in_view(run.principal[:done], ViewConfig(view="aligned-pca"))
     maps = np.stack([_two(each, first) for each in run.maps[:done]])
     reference = _two(run.eigenmaps.embedding, first)[None]
     components = ("principal component 1", "principal component 2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,9 +11,8 @@ from dr_transformer.canvas.parts import Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import sub_steps
 from dr_transformer.engine.run import Run
+from dr_transformer.model.planes import Projector, axis_names
 from dr_transformer.model.unroll import SUB_STEPS
-from dr_transformer.model.view_frames import axis_names
-from dr_transformer.model.views import principal_axes
 from dr_transformer.types import Floats
 from dr_transformer.ui.inside.block_diagram import LABELS
 
@@ -31,7 +31,7 @@ class SubStepFrames:
         self.view = view
         self._ends: list[Floats] = []  # (n, 2) after each block, block 0 first
         self._inside: dict[str, list[Floats]] = {name: [] for name in SUB_STEPS}  # after a sub-step of blocks 1, 2, …
-        self._plane: tuple[Floats, Floats] | None = None  # mean (q,) and axes (q, 2)
+        self._draw: Projector | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -41,13 +41,16 @@ class SubStepFrames:
     def grow(self) -> None:
         """Take in what has been computed since."""
         run = self.run
-        if self.view.view != "axes" and self._plane is None:
-            if not run.done.is_set() or run.error:
+        if self._draw is None:
+            axes = self.view.view == "axes"
+            if not axes and (not run.done.is_set() or run.error):
                 return  # the block that gives the plane may not be there yet
-            X = run.full.latents[self._fixed]
-            self._plane = X.mean(axis=0), principal_axes(X).astype(X.dtype)
+            if not run.full.latents:
+                return
+            view = self.view if axes else replace(self.view, view="fixed-pca")
+            self._draw = Projector(view, run.full.latents[0 if axes else self._fixed])
         for step in sub_steps(run.full, run.config, first_block=len(self._ends)):
-            frame = self._project(step.X.numpy())
+            frame = self._draw(step.X.numpy())
             if step.block > 0:
                 self._inside[step.name].append(frame)
             if step.ends_block:
@@ -91,13 +94,6 @@ class SubStepFrames:
     def _fixed(self) -> int:
         n_blocks = self.run.config.n_blocks
         return min(self.view.view_block, n_blocks) if self.view.view == "fixed-pca" else n_blocks
-
-    def _project(self, X: Floats) -> Floats:
-        if self._plane is not None:
-            mean, axes = self._plane
-            return np.asarray((X - mean) @ axes)
-        last = X.shape[1] - 1
-        return X[:, [min(self.view.first_axis, last), min(self.view.second_axis, last)]]
 
 
 def _extent(frames: Sequence[Floats]) -> tuple[float, float, float, float]:

@@ -14,7 +14,7 @@ from dr_transformer.charts.blocks import LOOKS, variants_curve
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.inside import SUBSAMPLE, VariantRun
-from dr_transformer.model.view_frames import axis_names, in_view
+from dr_transformer.model.planes import axis_names, in_view
 from dr_transformer.theory.variants import ATTENTIONS, REGULARISERS, Variant
 from dr_transformer.ui.canvas import latent_canvas
 from dr_transformer.ui.charts import draw_chart, mark_depth, tables_behind

@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.charts.depth import depth_range
-from dr_transformer.model import views
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.quality.metrics import knn_accuracy
+from tests import plain_views
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.explorer.explorer_page import SMALL, assert_drawn, curve_values
 
@@ -35,9 +35,9 @@ def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     page = canvas.page
     expected = {
-        "PCA of the block on screen": views.pca_view(X),
-        "PCA of one block for all": views.fixed_pca_view(X, 16),
-        "PCA, aligned between blocks": views.aligned_pca_view(X),
+        "PCA of the block on screen": plain_views.pca_view(X),
+        "PCA of one block for all": plain_views.fixed_pca_view(X, 16),
+        "PCA, aligned between blocks": plain_views.aligned_pca_view(X),
     }
     for choice, frames in expected.items():
         uploads = canvas.get("c.stats.uploads")

@@ -16,7 +16,7 @@ from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.power_iterations import ITERATIONS
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from dr_transformer.model.views import laid_on
+from dr_transformer.model.planes import laid_on
 from dr_transformer.quality.scores import Reference, quality
 from tests.e2e.canvas.canvas_page import Canvas, quantisation
 from tests.e2e.explorer.explorer_page import SMALL, assert_drawn, curve_values, frames

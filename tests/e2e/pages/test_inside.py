@@ -16,12 +16,12 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.engine.inside import Place
-from dr_transformer.theory.objective import objective
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.inside.objective import BETAS
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.explorer.explorer_page import APP, SMALL, assert_drawn
+from tests.plain_theory import objective
 
 CONFIG = Config(n_components=16, n_blocks=4)
 # The canvas of the variants is the page's second.

@@ -16,10 +16,11 @@ from streamlit.testing.v1 import AppTest
 from dr_transformer import Config, load, unroll
 from dr_transformer.engine import run
 from dr_transformer.engine.inside import Place, depth_of
-from dr_transformer.theory.objective import data_gradients, objective
+from dr_transformer.theory.objective import data_gradients
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON
+from tests.plain_theory import objective
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "pages" / "4_Inside_a_block.py"
