@@ -32,7 +32,7 @@ from dr_transformer.hardware.devices import machine  # noqa: E402
 from tests.e2e.conftest import FLAGS  # noqa: E402
 from tests.e2e.explorer import measure  # noqa: E402
 from tests.e2e.explorer.explorer_page import APP  # noqa: E402
-from tests.servers import free_port, serve  # noqa: E402
+from tests.helpers.servers import free_port, serve  # noqa: E402
 
 SCREEN = {"width": 1440, "height": 900}
 LARGE = 70_000

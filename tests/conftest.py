@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from dr_transformer.methods.umap_worker import UMAPWorker
-from tests.umap_learn import layout
+from tests.helpers.umap_learn import layout
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import torch
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.quality import metrics
-from tests import oracle
-from tests.plain_scores import kmeans_nmi
+from tests.helpers import oracle
+from tests.helpers.plain_scores import kmeans_nmi
 
 # MODEL: effective rank, mean cosine, 5-NN accuracy by block, as printed there
 TABLE = {

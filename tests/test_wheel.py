@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.servers import free_port, serve
+from tests.helpers.servers import free_port, serve
 
 ROOT = Path(__file__).parent.parent
 

@@ -21,7 +21,7 @@ from dr_transformer.bench.large import large_cases, repeated
 from dr_transformer.bench.peaks import PeakMemory, PeakMeter, Side
 from dr_transformer.engine.jobs import Cancelled, Runner
 from dr_transformer.model.unroll import unroll
-from tests.machine import WITH_FLOAT64, has_bfloat16, pretend
+from tests.helpers.machine import WITH_FLOAT64, has_bfloat16, pretend
 
 _nothing = Side.of(lambda data: data, None, measured=False)
 

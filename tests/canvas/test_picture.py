@@ -15,7 +15,7 @@ from dr_transformer.engine import run as run_module
 from dr_transformer.engine.run import Run, Trajectory, shows_sub_steps
 from dr_transformer.model.planes import Projector
 from dr_transformer.model.unroll import after_attention
-from tests import plain_views
+from tests.helpers import plain_views
 
 CONFIG = Config(n_components=8, n_blocks=4, device="cpu")
 EVERY_VIEW = [ViewConfig(view=view, first_axis=3, second_axis=99, view_block=2) for view in VIEWS]

@@ -7,7 +7,7 @@ import pytest
 from dr_transformer.charts.diffusion import difference_chart, runs_chart
 from dr_transformer.charts.training import learned_a_chart, live_chart, loss_difference_chart, validation_chart
 from dr_transformer.training.pairs import METRICS, compare, curves, group_rows, loss_difference
-from tests.training_rows import row, rows
+from tests.helpers.training_rows import row, rows
 
 STANDARD = [2.0, 2.1, 2.2, 2.15, 2.05, 2.3]
 LAPLACIAN = [2.05, 2.12, 2.31, 2.2, 2.04, 2.41]

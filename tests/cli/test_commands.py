@@ -16,7 +16,7 @@ from dr_transformer.cli.embed import EmbedConfig, baseline_parameters
 from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import CHOICES, choose_landmarks
 from dr_transformer.model.projection import fit_projection
-from tests.plain_landmarks import unroll_landmarks
+from tests.helpers.plain_landmarks import unroll_landmarks
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from dr_transformer.data import arrays
 from dr_transformer.data.dataset import load_bytes
-from tests.user_files import TABLE, npy, npz, refused
+from tests.helpers.user_files import TABLE, npy, npz, refused
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dr_transformer.data.dataset import load_bytes
-from tests.user_files import TABLE, npy, npz, refused
+from tests.helpers.user_files import TABLE, npy, npz, refused
 
 
 def test_npy_images():

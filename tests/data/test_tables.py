@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dr_transformer.data.dataset import load_bytes
-from tests.user_files import TABLE, npy, parquet_bytes, refused
+from tests.helpers.user_files import TABLE, npy, parquet_bytes, refused
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dr_transformer.data import user_files
 from dr_transformer.data.dataset import load, load_bytes
 from dr_transformer.errors import InputError
-from tests.user_files import TABLE, npy, npz, parquet_bytes, refused
+from tests.helpers.user_files import TABLE, npy, npz, parquet_bytes, refused
 
 
 def test_key_is_of_the_bytes():

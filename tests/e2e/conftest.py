@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sy
 from dr_transformer.quality.sweep_cache import CACHE_VARIABLE
 from tests.e2e.canvas.canvas_page import SCRIPT, Canvas, N
 from tests.e2e.explorer.explorer_page import APP
-from tests.servers import free_port, serve
+from tests.helpers.servers import free_port, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_MS = 30_000  # two cores are shared by server, model and a browser that draws in software

@@ -15,7 +15,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.quality.metrics import effective_rank
 from dr_transformer.theory.objective import data_gradients
-from tests.plain_theory import objective
+from tests.helpers.plain_theory import objective
 
 CONFIG = Config(n_components=16, n_blocks=3)
 

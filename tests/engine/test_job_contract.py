@@ -22,7 +22,7 @@ from dr_transformer.engine.theorem import TheoremRun
 from dr_transformer.engine.training import TrainingJob
 from dr_transformer.export.job import ExportJob
 from dr_transformer.methods.umap_worker import UMAPWorker
-from tests.job_cases import CASES, CONFIG, Case, mnist, plain
+from tests.helpers.job_cases import CASES, CONFIG, Case, mnist, plain
 
 ELSEWHERE = {TrainingJob}  # a process of its own, which takes seconds to start: tests/engine/test_training.py
 

@@ -13,7 +13,7 @@ from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.run import Run, deviation_from_float64
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy, subsample
 from dr_transformer.quality.scores import nmi
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
 
 SMALL = Config(n_components=8, n_blocks=3)
 

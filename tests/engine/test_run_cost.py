@@ -21,7 +21,7 @@ from dr_transformer.engine.run_cost import (
 )
 from dr_transformer.model import unroll as model
 from dr_transformer.model.cost import cost
-from tests.machine import pretend
+from tests.helpers.machine import pretend
 
 CPU = Config(device="cpu")
 

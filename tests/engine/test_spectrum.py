@@ -13,7 +13,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.theory.attention_spectrum import attention_spectrum
 from dr_transformer.theory.convergence import subspace_overlap
-from tests.plain_theory import convergence
+from tests.helpers.plain_theory import convergence
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,7 @@ from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.inside import Reparametrisation, VariantRun, both_ways
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy
 from dr_transformer.theory.variants import Variant, diffusion_eta, unroll_variant
-from tests.plain_theory import objective
+from tests.helpers.plain_theory import objective
 
 CONFIG = Config(n_components=16, n_blocks=3)
 

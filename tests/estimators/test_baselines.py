@@ -21,9 +21,9 @@ from dr_transformer.estimators import baselines as baseline_estimators
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from dr_transformer.quality.metrics import trustworthiness
 from dr_transformer.quality.scores import Reference, quality
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
+from tests.helpers.plain_scores import trustworthiness
 
 DIGITS = load("mnist", 500)
 

@@ -14,7 +14,7 @@ from dr_transformer import InputError, load
 from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # array API check: needs SCIPY_ARRAY_API

@@ -19,7 +19,7 @@ from dr_transformer.export.figure_config import AnimationConfig
 from dr_transformer.export.files import settings, whole_file
 from dr_transformer.export.metadata import read_settings
 from dr_transformer.palette import PETROFF10
-from tests.plain_views import pca_view
+from tests.helpers.plain_views import pca_view
 
 CONFIG = Config(n_components=16, n_blocks=2, alpha=12.5)
 OPTIONS = AnimationConfig(

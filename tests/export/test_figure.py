@@ -36,7 +36,7 @@ from tests.export.drawings import (
     points,
     run,
 )
-from tests.plain_views import pca_view
+from tests.helpers.plain_views import pca_view
 
 PANELS = {"figure1": 2, "strip": 3, "methods": 2, "metrics": 0, "attention": 0}  # with points
 

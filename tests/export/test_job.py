@@ -21,7 +21,7 @@ from dr_transformer.export.metadata import read_settings
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
-from tests.plain_views import pca_view
+from tests.helpers.plain_views import pca_view
 
 CONFIG = Config(n_components=16, n_blocks=2)
 SMALL = ["--n-samples", "120", "--n-components", "16", "--n-blocks", "2"]

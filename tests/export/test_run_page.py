@@ -24,7 +24,7 @@ from dr_transformer.quality.words import describe
 from tests.canvas.test_blob import decode
 from tests.e2e.canvas.canvas_page import quantisation
 from tests.export.test_web_page import Page
-from tests.user_files import npz
+from tests.helpers.user_files import npz
 
 
 @pytest.fixture(scope="module")

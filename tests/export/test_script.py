@@ -14,7 +14,7 @@ from dr_transformer.engine.baselines import BaselineRun
 from dr_transformer.export.script import script
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
-from tests.plain_views import aligned_pca_view
+from tests.helpers.plain_views import aligned_pca_view
 
 CONFIG = Config(n_components=16, n_blocks=3, alpha=12.5, eta=0.35, mask_self=False, random_state=7)
 BASELINES = BaselineConfig(n_neighbors=12, baseline_components=3, scaling="probdr", beta=0.02, min_dist=0.3)

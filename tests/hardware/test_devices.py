@@ -32,10 +32,10 @@ from dr_transformer.theory.variants import Variant
 from dr_transformer.training.optimisation import resolve_device as training_device
 from dr_transformer.training.optimisation import resolve_precision as training_precision
 from dr_transformer.training.settings import RunConfig
-from tests.apple_gpu import MPS, OnGPU, apple_gpu
-from tests.machine import DEVICES, pretend
-from tests.oracle import relative_error
-from tests.plain_landmarks import unroll_landmarks
+from tests.helpers.apple_gpu import MPS, OnGPU, apple_gpu
+from tests.helpers.machine import DEVICES, pretend
+from tests.helpers.oracle import relative_error
+from tests.helpers.plain_landmarks import unroll_landmarks
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 SMALL = Config(n_components=16, n_blocks=2)

@@ -24,7 +24,7 @@ from dr_transformer.model import unroll as model
 from dr_transformer.model.unroll import resolve_precision, resolve_products, unroll
 from dr_transformer.ui.link import read_link
 from dr_transformer.ui.text import status_line
-from tests.machine import WITH_FLOAT64
+from tests.helpers.machine import WITH_FLOAT64
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.unroll import unroll
 from dr_transformer.quality.metrics import knn_accuracy
 from dr_transformer.theory.attention_graph import attention_graph
-from tests.plain_scores import kmeans_nmi
+from tests.helpers.plain_scores import kmeans_nmi
 
 RULE = "a rule inside a step's text is written ***, as three dashes begin a block."
 GOOD = """---

@@ -20,7 +20,7 @@ from dr_transformer.methods.graph import (
     neighbourhood_preservation,
     new_edges,
 )
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
 
 
 def brute(X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

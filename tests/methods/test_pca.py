@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from dr_transformer import InputError, load
 from dr_transformer.methods.pca import fit_torch_pca, pca
-from tests.machine import WITH_FLOAT64
+from tests.helpers.machine import WITH_FLOAT64
 
 
 @pytest.mark.parametrize("device", WITH_FLOAT64)

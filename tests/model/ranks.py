@@ -23,8 +23,8 @@ import torch.distributed as dist
 from dr_transformer.cli import commands as cli
 from dr_transformer.config import Config
 from dr_transformer.model.distributed import joined, unroll_ranks
-from tests.machine import has_bfloat16
-from tests.servers import free_port
+from tests.helpers.machine import has_bfloat16
+from tests.helpers.servers import free_port
 
 CASES = {
     "paper": Config(n_components=16, n_blocks=8, precision="float32"),

@@ -22,8 +22,8 @@ from dr_transformer.model.attention import attend
 from dr_transformer.model.kernels import weighted_means
 from dr_transformer.model.unroll import layer_norm, resolve_products, unroll
 from dr_transformer.quality.metrics import knn_accuracy
-from tests import oracle
-from tests.machine import DEVICES, WITH_FLOAT64
+from tests.helpers import oracle
+from tests.helpers.machine import DEVICES, WITH_FLOAT64
 
 # Of A X, relative to its largest value, at α = 30: latents, products, bound
 PRECISIONS = [

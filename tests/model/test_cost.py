@@ -18,7 +18,7 @@ from dr_transformer.model import kernels, landmarks
 from dr_transformer.model.cost import Cost, cost
 from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.unroll import layer_norm, run_block
-from tests.machine import pretend
+from tests.helpers.machine import pretend
 from tests.model.test_unroll import tokens
 
 VARIANTS = [

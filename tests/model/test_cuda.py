@@ -11,9 +11,9 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 from dr_transformer.model import attention, cuda
 from dr_transformer.model.attention import attend
 from dr_transformer.model.cuda import fused_means, means_of_others
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
+from tests.helpers.oracle import relative_error
 from tests.model.test_attention import reference, tokens
-from tests.oracle import relative_error
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

@@ -17,10 +17,10 @@ from dr_transformer.model import kernels
 from dr_transformer.model.cost import cost
 from dr_transformer.model.distributed import Ranks
 from dr_transformer.model.unroll import run_block
-from tests.machine import has_bfloat16, pretend
+from tests.helpers.machine import has_bfloat16, pretend
+from tests.helpers.oracle import relative_error
 from tests.model.ranks import CASES, run_together, started, torchrun
 from tests.model.test_unroll import tokens
-from tests.oracle import relative_error
 
 # Of the latents, relative to the largest; of bfloat16 see `test_bfloat16_rounds_differently_on_ranks`
 TOLERANCES = {"float32": 1e-6, "float64": 1e-13, "bfloat16": 5e-3}

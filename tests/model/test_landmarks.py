@@ -11,10 +11,10 @@ from dr_transformer.model import landmarks as module
 from dr_transformer.model.landmarks import CHOICES, Landmarks, choose_landmarks
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.quality.metrics import knn_accuracy
+from tests.helpers.oracle import relative_error
+from tests.helpers.plain_landmarks import unroll_landmarks
+from tests.helpers.plain_scores import knn_recall
 from tests.model.test_unroll import tokens
-from tests.oracle import relative_error
-from tests.plain_landmarks import unroll_landmarks
-from tests.plain_scores import knn_recall
 
 VARIANTS = [
     Config(n_components=16, n_blocks=3),

@@ -9,7 +9,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.model.landmarks import choose_landmarks
 from dr_transformer.model.projection import fit_projection
 from scripts.measure_landmarks import CHOICES, HEADER, Row, rows
-from tests.plain_landmarks import unroll_landmarks
+from tests.helpers.plain_landmarks import unroll_landmarks
 
 CONFIG = Config(n_components=16, n_blocks=2, precision="float64")
 

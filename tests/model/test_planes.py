@@ -11,7 +11,7 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.config import VIEWS, ViewConfig
 from dr_transformer.model import planes
 from dr_transformer.model.planes import Projector, blocks_in_view, blocks_needed, in_view, signing
-from tests import plain_views
+from tests.helpers import plain_views
 
 
 @pytest.fixture

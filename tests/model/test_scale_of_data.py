@@ -19,7 +19,7 @@ from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.unroll import layer_norm
 from dr_transformer.quality.metrics import effective_rank
 from dr_transformer.quality.scores import Reference, quality
-from tests.machine import has_bfloat16
+from tests.helpers.machine import has_bfloat16
 
 X = np.random.default_rng(0).normal(size=(120, 6))
 SETTINGS = {"n_components": 6, "n_blocks": 2}

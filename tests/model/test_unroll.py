@@ -13,8 +13,8 @@ from dr_transformer.errors import InputError
 from dr_transformer.model import kernels
 from dr_transformer.model.attention import attend, attention_rows, effective_neighbours
 from dr_transformer.model.unroll import SUB_STEPS, layer_norm, run_block, unroll
-from tests import oracle
-from tests.machine import DEVICES, WITH_FLOAT64, has_bfloat16, pretend
+from tests.helpers import oracle
+from tests.helpers.machine import DEVICES, WITH_FLOAT64, has_bfloat16, pretend
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 

@@ -8,7 +8,7 @@ from dr_transformer import load
 from dr_transformer.methods.pca import fit_torch_pca, pca
 from dr_transformer.quality.metrics import subsample
 from dr_transformer.quality.words import device_deviation, laplacian_on, pca_on
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
 
 
 def test_it_is_the_largest_relative_difference_on_the_subsample() -> None:

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info
 
 from dr_transformer.quality import metrics
-from tests.plain_scores import continuity, kmeans_ari, kmeans_nmi, knn_recall, trustworthiness
+from tests.helpers.plain_scores import continuity, kmeans_ari, kmeans_nmi, knn_recall, trustworthiness
 
 
 def test_effective_rank() -> None:

@@ -11,7 +11,7 @@ from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer.quality import metrics
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import MAX_SUBSAMPLE, Quality, Reference, quality
-from tests.plain_scores import kmeans_ari, kmeans_nmi, knn_recall
+from tests.helpers.plain_scores import kmeans_ari, kmeans_nmi, knn_recall
 
 NEIGHBOURHOODS = ("trustworthiness", "continuity", "recall")
 LABELLED = ("accuracy", "nmi", "ari", "silhouette")

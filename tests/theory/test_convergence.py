@@ -19,7 +19,7 @@ from dr_transformer.theory.convergence import (
     subspace_overlap,
 )
 from dr_transformer.theory.variants import Variant, unroll_variant
-from tests.plain_theory import convergence
+from tests.helpers.plain_theory import convergence
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

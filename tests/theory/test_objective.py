@@ -20,7 +20,7 @@ from dr_transformer.theory.objective import (
     tangent,
     terms,
 )
-from tests.plain_theory import kl_floor, objective
+from tests.helpers.plain_theory import kl_floor, objective
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -25,8 +25,8 @@ from dr_transformer.theory.variants import (
     run_variant,
     unroll_variant,
 )
-from tests.plain_scores import kmeans_nmi
-from tests.plain_theory import kl_floor, objective
+from tests.helpers.plain_scores import kmeans_nmi
+from tests.helpers.plain_theory import kl_floor, objective
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

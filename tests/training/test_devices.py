@@ -16,8 +16,8 @@ from dr_transformer.training.optimisation import dropout_masks
 from dr_transformer.training.parallel import ALONE
 from dr_transformer.training.settings import RunConfig
 from dr_transformer.training.trainer import Trainer
-from tests.apple_gpu import MPS, apple_gpu
-from tests.machine import DEVICES, WITH_FLOAT64
+from tests.helpers.apple_gpu import MPS, apple_gpu
+from tests.helpers.machine import DEVICES, WITH_FLOAT64
 from tests.training.tiny import RUNS, changed, data, text
 
 TINY = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "8", "--batch-size", "4"]

@@ -15,7 +15,7 @@ from dr_transformer.training.optimisation import learning_rate, make_optimizer
 from dr_transformer.training.results import read_results
 from dr_transformer.training.settings import PRESETS, TASKS, RunConfig, parse_seeds, preset, settings_hash
 from dr_transformer.training.trainer import make_model
-from tests.machine import WITH_FLOAT64
+from tests.helpers.machine import WITH_FLOAT64
 from tests.training.tiny import RUNS, changed, data
 
 

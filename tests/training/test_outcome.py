@@ -5,7 +5,7 @@ import pytest
 
 from dr_transformer.training.outcome import left_out, sentences, span, verdict
 from dr_transformer.training.pairs import METRICS, Comparison, compare, group_rows
-from tests.training_rows import row, rows
+from tests.helpers.training_rows import row, rows
 
 NOISE = np.array([0.011, -0.018, 0.004, 0.021, -0.009, 0.002, -0.013, 0.007])
 

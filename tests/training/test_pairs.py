@@ -10,7 +10,7 @@ from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import METRICS, compare, curves, group_rows, loss_difference
 from dr_transformer.training.results import Row
 from dr_transformer.training.statistics import needed_pairs
-from tests.training_rows import row, rows
+from tests.helpers.training_rows import row, rows
 
 STANDARD = [2.0, 2.1, 2.2, 2.15, 2.05, 2.3]
 LAPLACIAN = [2.05, 2.12, 2.31, 2.2, 2.04, 2.41]

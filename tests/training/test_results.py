@@ -26,8 +26,8 @@ from dr_transformer.training.results import (
 )
 from dr_transformer.training.settings import ATTENTIONS, RunConfig
 from dr_transformer.training.trainer import History
+from tests.helpers.training_rows import row as made_row
 from tests.training.tiny import SETTINGS, data, image_data, text_data
-from tests.training_rows import row as made_row
 
 LM, VIT = made_row("standard", 0, 2.0), made_row("laplacian", 1, 2.0, task="vit")
 LEARNED = made_row("learned", 2, 2.0)

@@ -10,7 +10,7 @@ from dr_transformer.training.data import DataInfo, ImageData, TextData
 from dr_transformer.training.images import IMAGENET_BATCHES, IMAGENET_VALIDATION
 from dr_transformer.training.settings import LMSettings, RunConfig, Settings, ViTSettings
 from dr_transformer.training.text import characters
-from tests.machine import DEVICES
+from tests.helpers.machine import DEVICES
 
 RUNS = {device: RunConfig(device=device, compile="no") for device in DEVICES}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dr_transformer.config import PARAMETERS
 from dr_transformer.ui.link import DEFAULTS, link_of, missing_device, read_link
-from tests.machine import pretend
+from tests.helpers.machine import pretend
 
 FLOATS = {name: parameter.widget_range for name, parameter in PARAMETERS.items() if parameter.type is float}
 

@@ -10,7 +10,7 @@ from dr_transformer import Config, DataConfig
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.ui.link import DEFAULTS
 from dr_transformer.ui.sidebar import PRESETS
-from tests.machine import has_bfloat16, pretend
+from tests.helpers.machine import has_bfloat16, pretend
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py"))]

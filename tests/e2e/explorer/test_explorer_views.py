@@ -14,9 +14,9 @@ from dr_transformer import Config, load, unroll
 from dr_transformer.charts.depth import depth_range
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.quality.metrics import knn_accuracy
-from tests import plain_views
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.explorer.explorer_page import SMALL, assert_drawn, curve_values
+from tests.helpers import plain_views
 
 CONFIG = Config(n_components=16, n_blocks=4)
 

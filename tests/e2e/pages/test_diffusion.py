@@ -16,7 +16,7 @@ from dr_transformer.training.outcome import sentences
 from dr_transformer.training.pairs import compare, group_rows
 from dr_transformer.training.results import Row, parse_results, read_results
 from tests.e2e.explorer.explorer_page import APP
-from tests.training_rows import row, rows
+from tests.helpers.training_rows import row, rows
 
 STANDARD = [2.0, 2.1, 2.2, 2.15, 2.05, 2.3]
 LAPLACIAN = [1.95, 2.12, 2.11, 2.1, 2.01, 2.2]

@@ -21,7 +21,7 @@ from dr_transformer.ui.inside.objective import BETAS
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.explorer.explorer_page import APP, SMALL, assert_drawn
-from tests.plain_theory import objective
+from tests.helpers.plain_theory import objective
 
 CONFIG = Config(n_components=16, n_blocks=4)
 # The canvas of the variants is the page's second.

@@ -17,7 +17,7 @@ from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.scores import Quality, Reference, clusters, nmi, quality
 from dr_transformer.ui.compare.comparison import levels, missing_line, sentences, table
 from dr_transformer.ui.text import curves_line, depth_line
-from tests.plain_scores import kmeans_nmi
+from tests.helpers.plain_scores import kmeans_nmi
 
 NO_ORIGIN = "effective rank, mean cosine of Laplacian Eigenmaps, UMAP: where the origin of such a map lies"
 

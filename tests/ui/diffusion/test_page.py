@@ -19,7 +19,7 @@ from dr_transformer.training.text import load_text
 from dr_transformer.ui import session
 from dr_transformer.ui.diffusion import source
 from dr_transformer.ui.diffusion.training import _for_the_page
-from tests.training_rows import row, rows
+from tests.helpers.training_rows import row, rows
 
 PAGE = Path(__file__).parents[3] / "pages" / "6_Graph_diffusion.py"
 STANDARD = [2.0, 2.1, 2.2, 2.15, 2.05, 2.3]

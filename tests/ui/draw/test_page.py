@@ -14,8 +14,8 @@ from dr_transformer.data.dataset import load_bytes
 from dr_transformer.data.drawing import ink_from_strokes, png, token_from_ink
 from dr_transformer.engine.run import Run
 from dr_transformer.model.new_token import majority, nearest
+from tests.helpers.user_files import npz
 from tests.ui.test_pages import ROOT, SMALL
-from tests.user_files import npz
 
 PAGE = ROOT / "pages" / "7_Draw_a_digit.py"
 SEVEN = [[80, 60, 200, 60], [200, 60, 120, 230]]  # two strokes, on a board of 280 × 280

@@ -16,7 +16,7 @@ from dr_transformer.export.metadata import read_settings
 from dr_transformer.export.session_file import dump
 from dr_transformer.ui.canvas import GIVEN_SELECTION
 from tests.export.drawings import data
-from tests.machine import pretend
+from tests.helpers.machine import pretend
 from tests.ui.exports.test_panel import CONFIG, opened, value
 
 FILM = AnimationConfig(frame_width=200, fps=2, seconds_per_block=0.5, palette="tab10", titles=False, point_pixels=0.003)

@@ -20,7 +20,7 @@ from dr_transformer.theory.objective import data_gradients
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.inside import jobs
 from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON
-from tests.plain_theory import objective
+from tests.helpers.plain_theory import objective
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "pages" / "4_Inside_a_block.py"

@@ -12,7 +12,7 @@ from dr_transformer.methods.graph import knn_graph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.theory.convergence import subspace_overlap
 from dr_transformer.ui.inside.spectrum import colourings, panels
-from tests.plain_theory import convergence
+from tests.helpers.plain_theory import convergence
 from tests.ui.inside.test_adjacency import PAGE, charts, numbers
 
 SMALL = {"n_samples": "300", "n_components": "16", "n_blocks": "2"}

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from tests.machine import pretend
+from tests.helpers.machine import pretend
 
 MPS = torch.device("mps")
 

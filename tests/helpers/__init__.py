@@ -1,0 +1,1 @@
+"""What tests share: oracles, plain implementations to compare with, servers, and what machines have."""
