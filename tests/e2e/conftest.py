@@ -36,7 +36,7 @@ NO_BROWSER = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """The system's Chromium, otherwise Playwright's own; none at all is a failure, not a skip."""
     installed = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """Shared by the pages of all tests, so that Streamlit's own scripts are fetched once."""
     with browser.new_context(viewport={"width": 1440, "height": 900}) as shared:
@@ -65,7 +65,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     fresh.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def logged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], tuple[str, Path]]]:
     """`logged_server(script)`: the URL of the one Streamlit server for the script, and the file with all that it says.
 
@@ -88,7 +88,7 @@ def logged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def streamlit_server(logged_server: Callable[[Path], tuple[str, Path]]) -> Callable[[Path], str]:
     """`streamlit_server(script)`: the URL of the one Streamlit server for the script."""
     return lambda script: logged_server(script)[0]
