@@ -20,7 +20,7 @@ class DepthMarks {
       this.dispose();
       this.container = container;
       this.stop = onDepth("at", data.canvas, () => this.render());
-      // Plotly builds its chart later than we come, and anew at each change.
+      // Plotly builds its chart later than we come, and again at each change.
       this.observer = new MutationObserver((changes) => changes.some((change) => !this.#isOurs(change)) && this.#build());
       this.observer.observe(container, { childList: true, subtree: true });
       this.resizes = new ResizeObserver(() => requestAnimationFrame(() => this.#build()));

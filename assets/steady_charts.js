@@ -1,4 +1,4 @@
-// Plotly builds its chart anew at each change, and for some frames nothing is seen: a chart that is filled in step by
+// Plotly builds its chart again at each change, and for some frames nothing is seen: a chart that is filled in step by
 // step would blink. Here a copy of the one that goes is in sight until the one that comes is drawn.
 
 const SETTLED_MS = 60; // after its last change a chart is as it stays
@@ -88,7 +88,7 @@ function keyOf(plot) {
   return [...classes].find((name) => name.startsWith("st-key-")) ?? "";
 }
 
-/** Keep the charts in the container with the key `name` in sight while they are drawn anew. */
+/** Keep the charts in the container with the key `name` in sight while they are drawn again. */
 function keepSteady(name) {
   const container = document.querySelector(`.st-key-${name}`);
   if (!container || guards.get(name)?.container === container) return;

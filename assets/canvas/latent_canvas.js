@@ -189,7 +189,7 @@ class LatentCanvas extends Actions {
     this.refresh();
   }
 
-  /** Draw everything anew, the controls too. */
+  /** Draw everything again, the controls too. */
   refresh() {
     this.#moreThanDepth = true;
     this.invalidate();

@@ -17,7 +17,7 @@ function fromHalf(bits) {
   return exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
 }
 
-/** Whom token `index` attends to, as Python would answer: {index, k, depths, indices, weights}. */
+/** What token `index` attends to, as Python would answer: {index, k, depths, indices, weights}. */
 function attendedBy(index, { header, array }) {
   const { n, k, depths } = header;
   const indices = header.wide ? array(Uint32Array, header.indices) : array(Uint16Array, header.indices);

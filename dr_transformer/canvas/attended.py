@@ -1,4 +1,4 @@
-"""Whom a token attends to most, at every block: one token's, and for a page that cannot ask that, everyone's."""
+"""What a token attends to most, at every block: one token's, and for a page that cannot ask that, everyone's."""
 
 from __future__ import annotations
 

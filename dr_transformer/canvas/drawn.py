@@ -77,7 +77,7 @@ class DrawnRun(Background):
         self.complete = True
 
     def attended(self) -> Attended | None:
-        """Return whom the drawing attends to, for the canvas, where it is the last token."""
+        """Return what the drawing attends to, for the canvas, where it is the last token."""
         if self.found is None:
             return None
         return Attended(self.run.dataset.n_samples, self.found.attended, self.found.weights)
@@ -91,7 +91,7 @@ class DrawnRun(Background):
         return [(names[label], votes, self.found.neighbours.shape[1]) for label, votes in told]
 
     def table(self) -> list[dict[str, Any]]:
-        """Return a row a block: the nearest class, whom the drawing attends to, by row of the data, and how much."""
+        """Return a row a block: the nearest class, what the drawing attends to, by row of the data, and how much."""
         if self.found is None:
             return []
         labels, names = self.run.dataset.labels, self.run.dataset.class_names

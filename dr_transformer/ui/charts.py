@@ -89,7 +89,7 @@ def mark_depth(
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
-    And keep them in sight while they are drawn anew, as `steady_chart` does.
+    And keep them in sight while they are drawn again, as `steady_chart` does.
     Call it within that container, after the charts. Their horizontal axis is `charts.depth.depth_range(n_blocks)`.
     `curves` are by the charts' keys their values at `depths`, by default whole ones. Where the mark crosses the curve,
     straight between these, the value is written above the right end of the plot; None where nothing is to be written.

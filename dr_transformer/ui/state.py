@@ -33,7 +33,7 @@ def last_good(key: str, make: Callable[[], T], *, what: str = "The picture below
     """Return what `make` returns, and keep it under `key`; say an `InputError`, and return the last there was, or None.
 
     The sentence comes and goes in a container of its own: what stands below must keep its place among the page's
-    elements, or the browser would build the canvas anew.
+    elements, or the browser would build the canvas again.
     """
     with st.container():
         try:

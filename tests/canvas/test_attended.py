@@ -1,4 +1,4 @@
-"""Whom tokens attend to, as the canvas and saved pages are told: the rows of the attention matrix."""
+"""What tokens attend to, as the canvas and saved pages are told: the rows of the attention matrix."""
 
 import numpy as np
 import torch

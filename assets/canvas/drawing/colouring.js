@@ -33,7 +33,7 @@ class Colours {
     this.palettes = header.palette ? header.palettes : { given: header.colours, ...header.palettes };
     const given = header.palette ?? "given";
     const givenColours = JSON.stringify([given, this.palettes[given]]);
-    if (this.#given !== null && this.#given !== givenColours) this.palette = given; // Python chose anew
+    if (this.#given !== null && this.#given !== givenColours) this.palette = given; // Python chose again
     this.#given = givenColours;
     if (!(this.palette in this.palettes)) this.palette = given;
     this.sequential = header.sequential;

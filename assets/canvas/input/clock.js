@@ -28,7 +28,7 @@ class Clock {
     return this.dragging || (this.playing && !this.waiting);
   }
 
-  /** The axis grew, shrank or started anew. Who was asked to be at its end goes to its new end, frame by frame. */
+  /** The axis grew, shrank or started again. Who was asked to be at its end goes to its new end, frame by frame. */
   setAxis(first, computed, length) {
     if (!this.touched && this.length > 0 && this.wanted >= this.length) this.wanted = Math.max(this.wanted, length);
     Object.assign(this, { first, computed, length });

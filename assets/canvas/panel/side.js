@@ -150,7 +150,7 @@ class Side {
     setText(this.more, drawn && rest ? `and ${formatCount(rest)} more` : "");
   }
 
-  /** Also follows the depth: whom the pinned token attends to changes from block to block. */
+  /** Also follows the depth: what the pinned token attends to changes from block to block. */
   renderPinned(repaint) {
     const { app } = this;
     const { header, colours } = app;

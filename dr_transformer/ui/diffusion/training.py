@@ -59,7 +59,7 @@ def trained_here() -> Source:
 
 
 def _ask(request: Request) -> None:
-    """Make this what is trained; a comparison that failed is tried anew."""
+    """Make this what is trained; a comparison that failed is tried again."""
     last: TrainingJob | None = st.session_state.get(_JOB)
     serial = st.session_state.get("diffusion_serial", 0) + (last is not None and last.error is not None)
     st.session_state["diffusion_serial"] = serial

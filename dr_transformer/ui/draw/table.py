@@ -1,4 +1,4 @@
-"""The table under the drawing board: whom a drawing attends to, block by block, and in which class it comes to lie."""
+"""The table under the drawing board: what a drawing attends to, block by block, and in which class it comes to lie."""
 
 from __future__ import annotations
 

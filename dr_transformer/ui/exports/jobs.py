@@ -68,7 +68,7 @@ def web_page(run: Run, view: ViewConfig, depth: float, baselines: BaselineRun | 
 
 
 def _submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:
-    serial = st.session_state.get(f"{kind}_serial", 0)  # each press of the button makes the file anew
+    serial = st.session_state.get(f"{kind}_serial", 0)  # each press of the button makes the file again
     return submit(kind, (session_name(), serial, key), make)
 
 

@@ -71,7 +71,7 @@ def _explain(config: Config) -> None:
 def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
     adjacency = adjacency_run(run, n_neighbors)
     pending = not (run.finished and adjacency.finished)
-    st.subheader("One row: whom a token attends to", anchor=False)
+    st.subheader("One row: what a token attends to", anchor=False)
     st.markdown(
         "Click a point, or choose a token here, and move the depth. Lines: the most attended, thicker for more."
     )

@@ -1,4 +1,4 @@
-"""The token that is looked at, chosen on the canvas, by its number or by its class, and whom it attends to."""
+"""The token that is looked at, chosen on the canvas, by its number or by its class, and what it attends to."""
 
 from __future__ import annotations
 

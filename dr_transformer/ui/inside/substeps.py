@@ -139,7 +139,7 @@ def _cosine(inside: InsideRun, place: Place) -> float | None:
 
 
 def _attended(run: Run, name: str) -> Attended | None:
-    """Whom the clicked token attends to in this block, on the panel before attention."""
+    """What the clicked token attends to in this block, on the panel before attention."""
     found = attended(run, pinned_token(run.dataset.key, key=CANVAS)) if name == "attention" else None
     if found is None or len(found.indices) < 2:
         return None

@@ -200,7 +200,7 @@ def test_a_rerun_with_the_same_data_keeps_everything(open_canvas: Callable[..., 
     before = canvas.get("[c.stats.uploads, c.stats.draws, c.depth, c.view(1)]")
     canvas.click("Rerun")
     canvas.next_frame()
-    assert canvas.get("window.kept === c"), "the canvas must not be built anew"
+    assert canvas.get("window.kept === c"), "the canvas must not be built again"
     assert canvas.get("[c.stats.uploads, c.stats.draws, c.depth, c.view(1)]") == before
     expect(canvas.page.get_by_role("button", name="7", exact=True)).to_have_attribute("aria-pressed", "false")
     assert before[3]["zoom"] == pytest.approx(1.25)

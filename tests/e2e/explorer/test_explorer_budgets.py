@@ -23,7 +23,7 @@ def test_load_reruns_and_frames(page: Page, streamlit_server: Callable[[Path], s
     assert canvas.get("c.frames") == [1, FRAMES - 1]
     loaded = traffic.by_kind
     assert traffic.received == loaded.total()
-    # The frames come anew with each block that is waited for, each with a mask and codes, and the code of the canvas.
+    # The frames come again with each block that is waited for, each with a mask and codes, and the code of the canvas.
     message = FRAMES * N * 4
     assert message < canvas.get("c.bytes") < 1.3 * message
     assert message < loaded["frames"] < 30 * message
