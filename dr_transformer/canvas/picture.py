@@ -67,7 +67,9 @@ _KEPT: WeakKeyDictionary[Trajectory, tuple[Hashable, _Drawn]] = WeakKeyDictionar
 
 
 def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
-    """What there is so far in this view; after the last time, only the blocks that came since are drawn again."""
+    """Return what there is so far in this view; after the last time, only the blocks that came since are drawn
+    again.
+    """
     n_blocks = len(trajectory.latents)  # a block may arrive meanwhile
     fixed = min(view.view_block, n_blocks - 1)
     key = (view, fixed if view.view == "fixed-pca" else None)  # another plane is another picture of every block

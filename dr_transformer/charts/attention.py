@@ -39,12 +39,14 @@ def over_uniform(image: Floats, n_samples: int) -> Floats:
 
 
 def brightest(image: Floats, n_samples: int) -> float:
-    """What is drawn brightest, log₁₀ of a multiple of uniform attention: all but a thousandth of the image is below."""
+    """Return what is drawn brightest, log₁₀ of a multiple of uniform attention: all but a thousandth of the image
+    is below.
+    """
     return max(1.0, float(np.quantile(over_uniform(image, n_samples), 0.999)))
 
 
 def distance_from_diagonal(image: Floats) -> float:
-    """How far from the diagonal attention lies on average, 0 … 1 of the side; in random order it is 1/3.
+    """Return how far from the diagonal attention lies on average, 0 … 1 of the side; in random order it is 1/3.
 
     `image` is an `attention_image` (m, m): right to half a pixel.
     """
@@ -100,7 +102,9 @@ def matrix_chart(
 
 
 def neighbours_histogram(effective: Floats) -> go.Figure:
-    """How many tokens have how many neighbours in effect (n,), exp of the row entropy, in bins equal in the entropy."""
+    """Return how many tokens have how many neighbours in effect (n,), exp of the row entropy, in bins equal in
+    the entropy.
+    """
     most = np.log(max(len(effective) - 1, 2))
     counts, edges = np.histogram(np.log(effective).clip(0, most), _BINS, (0, most))
     low, high = np.exp(edges[:-1]), np.exp(edges[1:])

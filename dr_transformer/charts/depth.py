@@ -53,12 +53,12 @@ def over_blocks(
 
 
 def depth_range(n_blocks: int) -> tuple[float, float]:
-    """What the horizontal axis of `depth_curve` spans."""
+    """Return what the horizontal axis of `depth_curve` spans."""
     return -0.02 * n_blocks, 1.02 * n_blocks
 
 
 def curve_digits(values: Sequence[float | None]) -> int:
-    """How many decimals a value of this curve is read with: shares with three, ranks and counts with one."""
+    """Return how many decimals a value of this curve is read with: shares with three, ranks and counts with one."""
     return 3 if max((abs(value) for value in values if value is not None), default=0.0) <= 1 else 1
 
 

@@ -71,7 +71,9 @@ def field_chart(
 
 
 def arrow_scale(points: Floats, arrows: Floats) -> float:
-    """By how much the arrows (g², 2) of `field_chart` are scaled, so that the longest spans a bit over a grid cell."""
+    """Return by how much the arrows (g², 2) of `field_chart` are scaled, so that the longest spans a bit over a
+    grid cell.
+    """
     cell = float(points[1, 0] - points[0, 0])
     longest = float(np.linalg.norm(arrows, axis=1).max())
     return _LONGEST * cell / longest if longest > 0 else 1.0

@@ -147,7 +147,7 @@ def _edges(values: npt.NDArray[np.float64], logarithmic: bool) -> npt.NDArray[np
 
 
 def _said(sweep: Sweep, metric: str, cell: Cell) -> str:
-    """What the hover says of a cell: its settings, and its figure or why there is none."""
+    """Return what the hover says of a cell: its settings, and its figure or why there is none."""
     row, column = cell
     grid = sweep.grid
     settings = f"α = {grid.alphas[row]:g}, {SYMBOLS[grid.column]} = {grid.values[column]:g}"

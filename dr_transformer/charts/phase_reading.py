@@ -54,7 +54,7 @@ def rounding(sweep: Sweep) -> npt.NDArray[np.bool_]:
 
 
 def collapse_in_row(sweep: Sweep, row: int) -> str:
-    """Where along the row, one α, the effective rank is below `COLLAPSE`: "from η = 0.52 on", "nowhere", …"""
+    """Return where along the row, one α, the effective rank is below `COLLAPSE`: "from η = 0.52 on", "nowhere", …"""
     grid = sweep.grid
     symbol = SYMBOLS[grid.column]
     known = [c for c in range(len(grid.values)) if not np.isnan(sweep.figures["effective_rank"][row, c])]

@@ -62,7 +62,7 @@ def energy_chart(found: Mapping[bool, Persistence], *, height: int = 330) -> go.
 
 
 def displacement_chart(found: Persistence, *, height: int = 330) -> go.Figure:
-    """How far particles move in each step: the middle 90 %, the median, the root mean square; logarithmic."""
+    """Return how far particles move in each step: the middle 90 %, the median, the root mean square; logarithmic."""
     steps = np.arange(1, len(found.displacement) + 1)
     low, median, high = np.quantile(found.displacement, [0.05, 0.5, 0.95], axis=1)
     hover, rms = "step %{x}: %{y:.3g}", found.rms_displacement

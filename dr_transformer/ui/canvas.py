@@ -64,14 +64,16 @@ def pinned_token(dataset_key: str, key: str = MAIN_CANVAS, given: Pin | None = N
 
 
 def _depth(report: Mapping[str, Any] | None, shown: CanvasSpec) -> float:
-    """What the browser reported last, unless that was before it was given this depth."""
+    """Return what the browser reported last, unless that was before it was given this depth."""
     if report is not None and report["given"] == [shown.depth, shown.revision]:
         return float(report["at"])
     return float(shown.depth)
 
 
 def _selection(report: Mapping[str, Any] | None, shown: CanvasSpec) -> NDArray[np.intp]:
-    """What the browser reported, if that is about these tokens and about what Python has set; else what Python set."""
+    """Return what the browser reported, if that is about these tokens and about what Python has set; else what
+    Python set.
+    """
     given, n = shown.selection, shown.n_samples
     about_these = report is not None and report["dataset_key"] == shown.dataset_key
     if report is not None and about_these and (given is None or report["given"] == digest(selection_bits(given, n))):
@@ -80,7 +82,9 @@ def _selection(report: Mapping[str, Any] | None, shown: CanvasSpec) -> NDArray[n
 
 
 def _pinned(report: Mapping[str, Any] | None, dataset_key: str, given: Pin | None) -> int | None:
-    """What the browser reported, if that is about these tokens and came after what Python has set; else the latter."""
+    """Return what the browser reported, if that is about these tokens and came after what Python has set; else
+    the latter.
+    """
     about_these = report is not None and report["dataset_key"] == dataset_key
     if report is not None and about_these and (given is None or report["given"] == given.revision):
         return int(report["index"]) if report["index"] >= 0 else None

@@ -167,7 +167,7 @@ def _go_back(query: Mapping[str, str], entered: bool) -> None:
 
 
 def _widgets_show(values: Mapping[str, Any]) -> bool:
-    """Whether nobody has touched the widgets since they were given these values."""
+    """Tell whether nobody has touched the widgets since they were given these values."""
     return all(st.session_state.get(name, value) == value for name, value in values.items())
 
 

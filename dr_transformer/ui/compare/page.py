@@ -79,7 +79,7 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
 
 
 def _umap_line(baselines: BaselineRun) -> None:
-    """How far UMAP is, and the button to stop it or to have it again; always there, so that nothing moves."""
+    """Return how far UMAP is, and the button to stop it or to have it again; always there, so that nothing moves."""
     umap, method = baselines.umap_run, baselines.methods["umap"]
     with st.container(horizontal=True, vertical_alignment="center"):
         if method.error:

@@ -137,7 +137,7 @@ def _text() -> dict[str, Any]:
 
 
 def _where() -> str:
-    """Where tiny Shakespeare is."""
+    """Return where tiny Shakespeare is."""
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
         if (cache_folder() / "tinyshakespeare" / "input.txt").is_file():
             return "which is on this computer already"

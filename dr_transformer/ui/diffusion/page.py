@@ -54,7 +54,7 @@ def results(source: Source, nothing: str) -> None:
 
 
 def _origin() -> str:
-    """Where the runs come from; kept for a later visit, for the widget alone would forget it."""
+    """Return where the runs come from; kept for a later visit, for the widget alone would forget it."""
     options = [SHIPPED, FILES, TRAIN]
     st.session_state.setdefault("diffusion_from", st.session_state.get("diffusion_from_kept", SHIPPED))
     chosen = st.segmented_control(

@@ -60,7 +60,7 @@ def analysed(source: Source) -> list[tuple[Group, list[Comparison]]]:
 
 
 def _joined(files: Sequence[tuple[str, bytes]]) -> Source:
-    """All rows of the files that can be read; each that cannot, and each that is torn, is one sentence."""
+    """Return all rows of the files that can be read; each that cannot, and each that is torn, is one sentence."""
     rows: list[Row] = []
     problems = []
     hashes = []

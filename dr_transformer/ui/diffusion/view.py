@@ -36,7 +36,7 @@ def group_view(group: Group, comparisons: Sequence[Comparison], key: str) -> Non
 
 
 def _metric(group: Group, key: str) -> Metric:
-    """What is compared: a choice where there are several."""
+    """Return what is compared: a choice where there are several."""
     metrics = {metric.title: metric for metric in group.metrics}
     with st.container():
         if len(metrics) == 1:

@@ -172,7 +172,7 @@ def _appended(values: npt.NDArray[Any], last: float) -> npt.NDArray[Any]:
 
 
 def _verdict(job: DrawnRun | None, shown: DrawnRun | None, image: Pixels | None) -> None:
-    """To which class the drawing comes, and the table of all blocks; empty until something is drawn."""
+    """Say to which class the drawing comes, and draw the table of all blocks; empty until something is drawn."""
     if image is None:
         st.markdown(_HOW_TO)
         return

@@ -213,7 +213,7 @@ def _format(kind: str, suffixes: Sequence[str], help: str) -> str:
 
 
 def _stem(run: Run) -> str:
-    """What files are called: the data set, without what no file system likes."""
+    """Return what files are called: the data set, without what no file system likes."""
     stem = PurePath(run.dataset.name).stem
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem) or "tokens"
 

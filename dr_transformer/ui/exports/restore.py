@@ -116,7 +116,7 @@ def _set_widgets(saved: SavedSettings, values: dict[str, Any], depth: float | No
 
 
 def _set_rest(session: Session) -> None:
-    """What a session holds besides settings: notes and selection."""
+    """Return what a session holds besides settings: notes and selection."""
     state = st.session_state
     state[NOTES] = session.notes
     state["notes_times_set"] = state.get("notes_times_set", 0) + 1  # new notes, a new field

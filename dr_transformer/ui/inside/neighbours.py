@@ -47,7 +47,7 @@ def choose_neighbors(settings: Settings, n_samples: int) -> int:
 
 
 def _keep_neighbors() -> None:
-    """For the link, and for the other pages."""
+    """Keep it for the link, and for the other pages."""
     st.session_state["settings"] = st.session_state["settings"] | {"n_neighbors": st.session_state["n_neighbors"]}
 
 

@@ -173,7 +173,7 @@ def gradient_sentence(cosines: Sequence[Cosines]) -> str:
 
 
 def _course(values: Sequence[float]) -> str:
-    """For example: "falls at every block, from 25.2 to 2.7"; or at which blocks it does not."""
+    """Say how it goes, for example "falls at every block, from 25.2 to 2.7"; or at which blocks it does not."""
     if max(abs(value - values[0]) for value in values) <= 1e-6 * abs(values[0]):
         return f"stays at {_number(values[0])}"
     falls = values[-1] < values[0]

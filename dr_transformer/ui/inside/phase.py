@@ -69,7 +69,7 @@ def _section(dataset: Dataset, config: Config) -> None:
 
 
 def _controls(dataset: Dataset, config: Config) -> tuple[Sweep, str]:
-    """What is swept (not started), and the metric to show."""
+    """Return what is swept (not started), and the metric to show."""
     _keep("phase_column", list(_COLUMNS))
     column = st.segmented_control(
         "Axes",

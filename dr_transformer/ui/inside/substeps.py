@@ -105,7 +105,7 @@ def _named(name: str) -> str:
 
 
 def _step_in_words(run: Run, name: str, block: int) -> str:
-    """What the chosen sub-step does to the classes; empty before the run is done and where there are none."""
+    """Return what the chosen sub-step does to the classes; empty before the run is done and where there are none."""
     labels, names = run.dataset.labels, run.dataset.class_names
     if labels is None or not has_classes(labels) or not run.done.is_set() or run.error:
         return ""
@@ -139,7 +139,7 @@ def _cosine(inside: InsideRun, place: Place) -> float | None:
 
 
 def _attended(run: Run, name: str) -> Attended | None:
-    """What the clicked token attends to in this block, on the panel before attention."""
+    """Return what the clicked token attends to in this block, on the panel before attention."""
     found = attended(run, pinned_token(run.dataset.key, key=CANVAS)) if name == "attention" else None
     if found is None or len(found.indices) < 2:
         return None
@@ -149,7 +149,7 @@ def _attended(run: Run, name: str) -> Attended | None:
 
 
 def _frames(run: Run, view: ViewConfig) -> SubStepFrames:
-    """Those of the last script run, if they are of this run in this view."""
+    """Return those of the last script run, if they are of this run in this view."""
     frames: SubStepFrames | None = st.session_state.get("substep_frames")
     if frames is None or frames.run is not run or frames.view != view:
         frames = st.session_state["substep_frames"] = SubStepFrames(run, view)

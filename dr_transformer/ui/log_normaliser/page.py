@@ -34,7 +34,7 @@ def log_normaliser() -> None:
 
 @st.fragment
 def _measured() -> None:
-    """What is measured in the background, together, for a page is to have but one poll."""
+    """Return what is measured in the background, together, for a page is to have but one poll."""
     place = st.container(gap=None)
     sections = (corollary_section, theorem_section, growth_section)
     pending = [section() for section in sections]

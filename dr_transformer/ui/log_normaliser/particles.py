@@ -123,7 +123,7 @@ def _canvas(chosen: Chosen, found: Trajectory, labels: npt.NDArray[np.intp], nam
 
 
 def _extent(frames: Floats) -> tuple[float, float, float, float]:
-    """What all frames (F, n, 2) lie in."""
+    """Return what all frames (F, n, 2) lie in."""
     (x0, y0), (x1, y1) = frames.min(axis=(0, 1)), frames.max(axis=(0, 1))
     return float(x0), float(y0), float(x1), float(y1)
 
