@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from dr_transformer.bench.peaks import no_main_module
 from dr_transformer.methods.umap_worker import UMAPWorker
 from tests.helpers.umap_learn import layout
 
@@ -33,4 +34,6 @@ def worker() -> Iterator[UMAPWorker]:
 def umap_learn() -> Iterator[Callable[..., Future[np.ndarray]]]:
     """`umap_learn(X, n_epochs=60).result()` is `umap_learn.layout`, by one process that lasts, while tests go on."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=faulthandler.enable) as process:
+        with no_main_module():  # AppTest puts pages there
+            process.submit(abs, -1).result()
         yield partial(process.submit, layout)

@@ -15,7 +15,7 @@ from scipy.linalg import subspace_angles
 from scipy.spatial import procrustes
 
 from dr_transformer.bench.bench import Case, Result, run_cases
-from dr_transformer.bench.peaks import Side
+from dr_transformer.bench.peaks import Side, no_main_module
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.engine.jobs import Background
@@ -254,6 +254,8 @@ class _Pool:
     def __call__(self, work: Callable[..., Array], *arguments: Any) -> Array:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            with no_main_module():
+                self._executor.submit(abs, 0).result()
         return self._executor.submit(work, *arguments).result()
 
     def close(self) -> None:

@@ -17,13 +17,13 @@ import re
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 _EVERY = 0.1  # seconds between two looks whether to go on
@@ -97,7 +97,8 @@ class PeakMeter:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._modules), daemon=True)
-        self._process.start()
+        with no_main_module():
+            self._process.start()
         theirs.close()
 
     def _end(self) -> None:
@@ -109,6 +110,17 @@ class PeakMeter:
         self._process.join()
         self._pipe.close()
         self._process = None
+
+
+@contextlib.contextmanager
+def no_main_module() -> Iterator[None]:
+    """Let a process that is spawned meanwhile import no main module of ours: in the app that is a page, drawn again."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
 
 
 def _serve(pipe: Connection, modules: Sequence[str]) -> None:

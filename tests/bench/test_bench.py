@@ -5,9 +5,10 @@ import functools
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,6 +100,22 @@ def test_each_side_begins_anew_with_its_data() -> None:
     for peak, expected in zip(peaks, (160e6, 160e6, 40e6, 160e6), strict=True):
         assert peak is not None
         assert expected * 0.9 < peak < expected + 15e6
+
+
+def test_the_page_that_asks_does_not_run_in_the_process_that_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit puts a page's script where Python looks for the main module."""
+    page = ModuleType("__main__")
+    page.__file__ = str(tmp_path / "page.py")
+    (tmp_path / "page.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w'); raise SystemExit(1)")
+    monkeypatch.setitem(sys.modules, "__main__", page)
+    with PeakMeter() as meter:
+        peak = meter.peak(Side.of(functools.partial(hold, megabytes=100), np.ones(201)))
+    assert peak is not None
+    assert 90e6 < peak < 150e6
+    assert not (tmp_path / "ran").exists()
+    assert sys.modules["__main__"] is page
 
 
 def test_nothing_is_left_of_a_measurement_that_was_cancelled(tmp_path: Path) -> None:

@@ -93,7 +93,9 @@ def test_the_baselines(method: str, computed: dict[str, dict[str, np.ndarray]], 
     expected = baselines.methods[method].embedding
     assert expected is not None
     assert expected.shape == (200, 3)
-    np.testing.assert_array_equal(computed[method]["embedding"], expected)
+    # As many threads in both processes would give the same bits, but BLAS takes fewer on a busy machine.
+    rounding = 0 if method == "umap" else 1e-12 * abs(expected).max()
+    np.testing.assert_allclose(computed[method]["embedding"], expected, rtol=0, atol=rounding)
 
 
 def test_a_file_of_ones_own_and_only_that(tmp_path: Path) -> None:
