@@ -1,7 +1,7 @@
 // Arrow keys, Page Up and Page Down (what presenters' remote controls send) step through a lesson; Escape ends presenting.
 
 const KEYS = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1, Escape: 0 };
-const TYPING = "input, textarea, select, [contenteditable], [role=slider], [role=radio], [role=grid]";
+const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable], [role=slider], [role=radio], [role=grid]";
 
 export default function ({ data, setTriggerValue }) {
   const onKey = (event) => {
