@@ -69,6 +69,7 @@ class SweepCache:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with contextlib.closing(sqlite3.connect(self.path, _WAIT)) as cells, cells:
+                cells.execute("PRAGMA synchronous = OFF")  # do not wait for the disk: what is lost is computed again
                 cells.execute("CREATE TABLE IF NOT EXISTS cells (settings TEXT PRIMARY KEY, quality TEXT, used REAL)")
                 cells.execute("CREATE INDEX IF NOT EXISTS by_use ON cells (used)")
                 yield cells
