@@ -9,7 +9,7 @@ import streamlit as st
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
 from dr_transformer.ui.sidebar import Settings, sidebar
-from dr_transformer.ui.streamlit_requests import drop_requests_of_left_pages, follow_kept_messages
+from dr_transformer.ui.streamlit_requests import mend_streamlit
 
 BEFORE_LESSON = "before_lesson"
 """In the session: the settings that a lesson replaced, for the page after it."""
@@ -23,8 +23,7 @@ def begin_page(
     `baselines`: with widgets for what the transformer is compared with. `draw` draws another sidebar than the shared
     one; it is told whether the page was entered in this run.
     """
-    drop_requests_of_left_pages()
-    follow_kept_messages()
+    mend_streamlit()
     st.set_page_config(page_title=title, layout="wide")
     st.html(asset("app.css"))
     entered = st.session_state.get("page") != title

@@ -1,4 +1,4 @@
-"""Where Streamlit's server (1.67) is put right: what it draws for a page that was left, and what it sends again.
+"""Put Streamlit's server (1.67) right: what it draws for a page that was left, and what it sends again.
 
 **What a page asks for after it was left is dropped.** While another page begins, its fragments are still on the screen,
 and ask. Streamlit queues such a request behind the run of the new page and then answers it: with a run for the page
@@ -36,7 +36,7 @@ from streamlit.runtime.session_manager import ActiveSessionInfo, SessionClient
 
 
 class PageRequests(ScriptRequests):
-    """What is asked of one thread that runs scripts. Fragments are run for its page only, and while they exist."""
+    """Take what is asked of one thread that runs scripts. Fragments are run for its page only, and while they exist."""
 
     _page = ""  # of the last run that was asked for; "" for the first one, which goes by the address
 
@@ -80,12 +80,6 @@ def _create_once_heard(session: AppSession, rerun_data: RerunData) -> None:
         _create_scriptrunner(session, rerun_data)
     else:
         session._call_soon_on_event_loop(create_or_ask)  # what was sent is there before it
-
-
-def drop_requests_of_left_pages() -> None:
-    """Have Streamlit take requests as `PageRequests` does, from the next thread on that runs scripts."""
-    script_runner.ScriptRequests = PageRequests  # type: ignore[attr-defined]
-    AppSession._create_scriptrunner = _create_once_heard  # type: ignore[method-assign,assignment]
 
 
 class _Kept(NamedTuple):
@@ -133,6 +127,11 @@ def _send_shortened(runtime: Runtime, session: ActiveSessionInfo, message: Forwa
     _send_message(runtime, session, kept.shortened(message))
 
 
-def follow_kept_messages() -> None:
-    """Have Streamlit's server shorten what it sends by `KeptMessages`. `PageRequests` ignores browsers' lists."""
+def mend_streamlit() -> None:
+    """Have Streamlit's server take requests as `PageRequests` does, and shorten what it sends by `KeptMessages`.
+
+    The first holds from the next thread on that runs scripts.
+    """
+    script_runner.ScriptRequests = PageRequests  # type: ignore[attr-defined]
+    AppSession._create_scriptrunner = _create_once_heard  # type: ignore[method-assign,assignment]
     Runtime._send_message = _send_shortened  # type: ignore[method-assign,assignment]

@@ -8,7 +8,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.streamlit_requests import drop_requests_of_left_pages, follow_kept_messages
+from dr_transformer.ui.streamlit_requests import mend_streamlit
 
 LONG = "long enough to be kept by the browser " * 20
 BEGINS_SECONDS = 1.0  # what a page needs that is opened for the first time: its imports
@@ -58,8 +58,7 @@ def held() -> None:
 
 
 held_up()
-drop_requests_of_left_pages()
-follow_kept_messages()
+mend_streamlit()
 pages = [st.Page(page, title=page.__name__.capitalize()) for page in (first, second, held)]
 current = st.navigation(pages)
 for page in pages:
