@@ -1,4 +1,4 @@
-"""Where app, pages and assets lie, in a checkout or inside an installed wheel; and how a file is written whole."""
+"""Find app, pages and assets, in a checkout or a wheel; write files whole; know processes that run this package."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""What signatures speak of in every room: arrays, and functions that are called back while something is computed."""
+"""Name what signatures speak of in every room: arrays, and functions that a computation calls back."""
 
 from __future__ import annotations
 

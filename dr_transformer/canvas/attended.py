@@ -1,4 +1,4 @@
-"""What a token attends to most, at every block: one token's, and for a page that cannot ask that, everyone's."""
+"""Find what tokens attend to most at every block: one token, or all of them for a page that cannot ask."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Pin:
 
 @dataclass(frozen=True, eq=False)
 class CanvasSpec:
-    """What a canvas shows: `panels` on one depth axis, the tokens in them, and what Python says of the user's state.
+    """Describe what a canvas shows: `panels` on one depth axis, their tokens, and what Python says of the user's state.
 
     `labels` (n,) are indices into `class_names`; with fewer than two names there is no legend. `dataset_key` names the
     tokens: another key resets zoom, selection and pinned token, and brings other `images` (n, h, w), uint8, or those of

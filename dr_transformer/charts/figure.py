@@ -1,4 +1,4 @@
-"""What all charts share: one Plotly template, a figure with its title, and traces in one look."""
+"""Give all charts one look: one Plotly template, a figure with its title, and traces."""
 
 from __future__ import annotations
 

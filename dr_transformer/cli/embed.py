@@ -316,7 +316,7 @@ class Asked:
 
 
 class Targets(NamedTuple):
-    """Where to write: the table, a CSV's settings beside it, and the script; None where there is none."""
+    """Name where to write: the table, a CSV's settings beside it, and the script; None where there is none."""
 
     table: Path
     session: Path | None

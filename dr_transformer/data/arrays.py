@@ -124,7 +124,7 @@ _EXACT_IN_FLOAT32 = 2**24
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What a user's file holds: `Y` (n, d) finite numbers, `labels` int64 (n,) into `class_names`, or None."""
+    """Hold what is in a user's file: `Y` (n, d) finite numbers, `labels` int64 (n,) into `class_names`, or None."""
 
     Y: np.ndarray
     labels: np.ndarray | None

@@ -141,7 +141,7 @@ class MatrixImage(Background):
 
 
 class TokenAttention(NamedTuple):
-    """What one token attends to.
+    """Hold what one token attends to.
 
     `neighbours` (count,) are the most attended, most first, with `weights`; `nearest` (k,) its neighbours in the
     pixels, nearest first, with the weights that they get, `nearest_weights`. `effective`: exp of its row's entropy.

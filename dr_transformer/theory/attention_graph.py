@@ -31,7 +31,7 @@ Indices = npt.NDArray[np.intp]
 
 
 class AttentionGraph(NamedTuple):
-    """What each of n tokens attends to, and how far these are its neighbours in the pixels.
+    """Hold what each of n tokens attends to, and how far these are its neighbours in the pixels.
 
     `neighbours` (n, k): the k most attended tokens, most first; `weights` (n, k): their entries of A. The edges of the
     graph. `effective` (n,): exp of the entropy of each row. `mass` (n,): the part of each row of A, 0 … 1, that lies on

@@ -1,4 +1,4 @@
-"""What a comparison says, in plain sentences made of its numbers, whatever their sign; and how its runs were made."""
+"""Say in plain sentences what a comparison found, whatever its numbers' sign, and how its runs were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hears of the runs: a person in a terminal, or a program."""
+"""Tell of the runs, to a person in a terminal or to a program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Who hears of the runs: a person in a terminal, or the app."""
+    """Tell of the runs, to a person in a terminal or to the app."""
 
     def say(self, sentence: str) -> None:
         """Something worth knowing."""

@@ -264,4 +264,4 @@ _FIELDS: dict[str, Callable[[Row], bool]] = {
     "curve": _curve,
     "train": _train,
 }
-"""What each field must be, in an order in which later ones may rely on earlier ones."""
+"""List what each field must be, in an order in which later ones may rely on earlier ones."""

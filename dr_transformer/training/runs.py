@@ -32,7 +32,7 @@ _AGAIN = 1.0  # seconds until it is looked again whether others have made the ru
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the data are: a text or token files for lm; a data set, its folder and how many images for vit."""
+    """Name where the data are: a text or token files for lm; a data set, its folder and how many images for vit."""
 
     text: Path | None = None
     tokens: Path | None = None

@@ -1,4 +1,4 @@
-"""What is trained and how: every setting once, presets of them, and how flags are read as settings and seeds.
+"""Describe what is trained and how: every setting once, presets of them, and how flags are read as settings and seeds.
 
 Names are nanoGPT's. The three values of `attention` are not among the settings: they are what is compared.
 """

@@ -1,4 +1,4 @@
-"""What the sessions of the app share, what one session is called, and whether it is still there."""
+"""Keep what the sessions of the app share, what one session is called, and whether it is still there."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from dr_transformer.ui.text import fitting
 
 
 class Preset(NamedTuple):
-    """What differs from the paper's values, and what to look for."""
+    """Describe what differs from the paper's values, and what to look for."""
 
     values: dict[str, Any]
     help: str

@@ -1,4 +1,4 @@
-"""What the session keeps: widgets as they were left, the last that could be computed, settings loaded at one go."""
+"""Keep in the session: widgets as they were left, the last that could be computed, settings loaded at one go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages say: lines under the picture, the picture in words, words that fit the data, sources of formulas."""
+"""Write what pages say: lines under the picture, the picture in words, words that fit the data, formulas' sources."""
 
 from __future__ import annotations
 
