@@ -4,10 +4,11 @@ import streamlit as st
 
 from dr_transformer.ui.explorer.page import explorer
 from dr_transformer.ui.exports.panel import export_panel
+from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.session import shows_images
 
-settings = begin_page("A transformer that was never trained")
+settings = begin_page("A transformer that was never trained", elsewhere=ON_CANVAS)
 images = shows_images(settings)
 st.title(f"A transformer that was never trained, sorting {'digits' if images else 'tokens'}", anchor=False)
 st.markdown(

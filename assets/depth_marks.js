@@ -12,14 +12,15 @@ class DepthMarks {
     this.host = host; // has the theme's colours
   }
 
-  /** @param data {container, canvas, range, curves: {key of a chart: {depths, values, digits} or null}} */
+  /** @param data {container, canvas, range, curves: {key of a chart: {name, depths, values, digits} or null}} */
   update(data) {
     this.data = data;
     const container = document.querySelector(`.st-key-${data.container}`);
     if (container !== this.container) {
       this.dispose();
       this.container = container;
-      this.stop = onDepth("at", data.canvas, () => this.render());
+      const stops = ["at", "live"].map((kind) => onDepth(kind, data.canvas, () => this.render()));
+      this.stop = () => stops.forEach((stop) => stop());
       // Plotly builds its chart later than we come, and again at each change.
       this.observer = new MutationObserver((changes) => changes.some((change) => !this.#isOurs(change)) && this.#build());
       this.observer.observe(container, { childList: true, subtree: true });
@@ -60,9 +61,11 @@ class DepthMarks {
       const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(area.getAttribute(name)));
       const line = svg("line", { y1: y, y2: y + height, "stroke-width": 2, stroke: this.accent });
       const text = svg("text", { x: x + width, y: y - 8, fill: this.ink, ...TEXT });
-      const group = svg("g", { class: "depth-mark", "pointer-events": "none" }, line, text);
+      const live = svg("polyline", { fill: "none", "stroke-width": 1.5, "stroke-dasharray": "4 3", stroke: this.accent });
+      const group = svg("g", { class: "depth-mark", "pointer-events": "none" }, live, line, text);
       drawing.append(group);
-      this.marks.set(key, { x, width, line, text, group });
+      const plot = area.closest(".js-plotly-plot");
+      this.marks.set(key, { x, y, width, height, line, text, live, plot, group });
     }
     this.render();
   }
@@ -71,12 +74,33 @@ class DepthMarks {
     const depth = sharedDepth.depths.get(this.data.canvas);
     if (depth === undefined) return;
     const [low, high] = this.data.range;
-    for (const [key, { x, width, line, text }] of this.marks) {
+    const measured = sharedDepth.live.get(this.data.canvas);
+    for (const [key, mark] of this.marks) {
+      const { x, width, line, text, plot } = mark;
       const at = x + ((depth - low) / (high - low)) * width;
       setAttribute(line, "x1", at);
       setAttribute(line, "x2", at);
-      setText(text, valueAt(this.data.curves[key], depth));
+      const curve = this.data.curves[key];
+      const values = measured?.[curve?.name];
+      this.#drawLive(mark, values);
+      // While the picture is live, Python's curves are of other settings.
+      const traces = plot.querySelector(".cartesianlayer");
+      const opacity = measured ? "0.25" : "";
+      if (traces && traces.style.opacity !== opacity) traces.style.opacity = opacity;
+      const shown = measured ? { ...curve, values: values ?? [], depths: [...(values ?? []).keys()] } : curve;
+      setText(text, curve ? valueAt(shown, depth) : "");
     }
+  }
+
+  /** The live curve, in the scale of the chart that there is. */
+  #drawLive({ x, y, width, height, live, plot }, values) {
+    const [low, high] = this.data.range;
+    const range = plot._fullLayout?.yaxis?.range;
+    const points = (range ? (values ?? []) : []).map((value, block) => {
+      const share = Math.min(1, Math.max(0, (value - range[0]) / (range[1] - range[0])));
+      return `${x + ((block - low) / (high - low)) * width},${y + (1 - share) * height}`;
+    });
+    setAttribute(live, "points", points.join(" "));
   }
 
   #pressed(event) {

@@ -104,7 +104,8 @@ def paper(report: Report, browser: Browser, url: str, n: int, changes: int, used
     for _ in range(changes):
         measure.all_is_there(canvas, n)
         sizes.append(measure.heap(page))
-        rested.append(measure.change_alpha(canvas, n, used))
+        rested.append(measure.change_alpha(canvas, n, used, curves=True))
+        measure.change_alpha(canvas, n, used)
         busy.append(measure.change_alpha(canvas, n, used))  # while the change before is being measured
     measure.all_is_there(canvas, n)
     sizes.append(measure.heap(page))
@@ -114,7 +115,11 @@ def paper(report: Report, browser: Browser, url: str, n: int, changes: int, used
         report.say_seconds(f"a key on α to the first new picture, {what}", [each.first for each in found])
         report.say_seconds(f"a key on α to the picture of all tokens, {what}", [each.all_tokens for each in found])
         report.say_seconds(f"of which the server's blocks, {what}", [each.computed for each in found])
-    report.say_heaps(f"JavaScript objects + arrays at n = {n} after 0, 2 … {2 * changes} changes of α", sizes)
+    report.say_seconds(f"a key on α to all curves, n = {n}, at rest", [each.curves for each in rested])
+    for kind in sorted({kind for each in rested for kind in each.processor}):
+        seconds = [each.processor[kind] for each in rested]
+        report.say_seconds(f"processor time of {kind} during such a change at rest, n = {n}", seconds)
+    report.say_heaps(f"JavaScript objects + arrays at n = {n} after 0, 3 … {3 * changes} changes of α", sizes)
     page.close()
     return [each.all_tokens for each in rested]
 
@@ -133,6 +138,38 @@ def many_changes(report: Report, browser: Browser, url: str, changes: int, used:
             measure.change_alpha(canvas, 500, used)
     report.say_heaps(f"the same at n = 500, L = 2, q = 8, each {changes // 4} of {changes} changes", sizes)
     page.close()
+
+
+def live(report: Report, browser: Browser, url: str, where: str, sizes: tuple[int, int], changes: int) -> None:
+    """A slider dragged: pictures a second, the time to each, what goes to the server, memory."""
+    page = browser.new_page(viewport=SCREEN)
+    sent = measure.Sent(page)
+    canvas, _ = measure.opened(page, url)
+    measure.warm_up_live(canvas)
+    for m in sizes:
+        found = measure.drag_alpha(canvas, sent, m, 5)
+        report.say(f"pictures a second while α is dragged, {m} live tokens, {where}", round(found.rate, 1))
+        shown = f"{found.delay:.0f} ms, 90 % within {found.late:.0f} ms"
+        report.say(f"    from pointer to picture, median, {where}", [found.delay, found.late], "ms", shown)
+        report.say(f"    messages to the server during the drag, {where}", found.messages)
+    heaps = [measure.heap(page)]
+    for _ in range(4):
+        measure.drag_alpha(canvas, sent, min(sizes), 0, changes // 4)
+        heaps.append(measure.heap(page))
+    report.say_heaps(f"JavaScript objects + arrays, each {changes // 4} of {changes} live pictures, {where}", heaps)
+    page.close()
+
+
+def live_file(report: Report, browser: Browser, n: int, sizes: tuple[int, int], changes: int) -> None:
+    """The same for a page that runs the model itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "live.html"
+        command = [sys.executable, "-m", "dr_transformer", "web", str(path), "--n-samples", str(n)]
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+        report.say(
+            "a page that runs the model itself", path.stat().st_size, "bytes", f"{path.stat().st_size / 1e6:.2f} MB"
+        )
+        live(report, browser, path.as_uri(), "from a file", sizes, changes)
 
 
 def large(report: Report, browser: Browser, url: str, n: int) -> None:
@@ -161,6 +198,7 @@ def main() -> None:
     options = parser.parse_args()
     quick, report = options.quick, Report()
     n, changes, many, most = (600, 2, 4, 800) if quick else (10_000, 10, 200, LARGE)
+    sizes, pictures = ((300, 400), 40) if quick else ((500, 1000), 1000)
     about = machine() | {"streamlit": version("streamlit"), "load_before": os.getloadavg()[0]}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
@@ -170,8 +208,10 @@ def main() -> None:
         before = bare_kernel(report, n, "before")
         port, used = free_port(), set[float]()
         command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.headless=true"]
+        live_file(report, browser, max(sizes), sizes, pictures)
         with serve([*command, f"--server.port={port}"], port, cwd=ROOT) as url:
             changed = statistics.median(paper(report, browser, url, n, changes, used))
+            live(report, browser, f"{url}/?n_samples={n}", "in the app", sizes, pictures)
             many_changes(report, browser, url, many, used)
             large(report, browser, url, most)
         browser.close()

@@ -1,6 +1,7 @@
 """What tests of several modules share."""
 
 import faulthandler
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
@@ -14,6 +15,9 @@ from threadpoolctl import threadpool_limits
 from dr_transformer.bench.peaks import no_main_module
 from dr_transformer.methods.umap_worker import UMAPWorker
 from tests.helpers.umap_learn import layout
+
+# Pages that AppTest runs compute in this process, where a test may replace a function; servers have one of their own.
+os.environ["DR_TRANSFORMER_ENGINE"] = "threads"
 
 
 @pytest.fixture(scope="module")

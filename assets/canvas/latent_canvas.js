@@ -38,6 +38,7 @@ class LatentCanvas extends Actions {
     this.tooltip = new Tooltip();
     this.side = new Side(this, { point: (index) => this.point(index), pin: (index) => this.pinToken(index) });
     this.table = new Table(this);
+    this.live = new Live(this);
     this.row = element("div", { class: "panels" });
     this.summary = element("div", { class: "visually-hidden", "aria-live": "polite" });
     const reset = { type: "button", class: "reset", title: RESET_HELP, onclick: () => this.resetViews() };
@@ -50,7 +51,8 @@ class LatentCanvas extends Actions {
       this.legend.root,
       element("div", { class: "controls" }, ...controls),
     );
-    const main = element("div", { class: "main" }, this.row, this.scrubber.root);
+    const steering = element("div", { class: "steering" }, this.scrubber.root, this.live.controls.root);
+    const main = element("div", { class: "main" }, this.row, steering);
     const inner = [main, footer, this.side.root, this.table.root, this.summary, this.tooltip.root];
     this.root = element("div", { class: "latent-canvas", onkeydown: (event) => handleKey(this, event) }, ...inner);
     parent.append(this.root);
@@ -72,7 +74,8 @@ class LatentCanvas extends Actions {
   /** How the points are drawn. */
   get options() {
     const { point_size: diameter, opacity } = this.header;
-    return { diameter, opacity, ...this.look, rows: this.selection.count ? [1, 0] : [0] };
+    const rows = this.selection.count || this.live.fade ? [1, 0] : [0];
+    return { diameter, opacity, ...this.look, rows };
   }
 
   // --- what Python sends ---
@@ -80,12 +83,17 @@ class LatentCanvas extends Actions {
   /** New data or a rerun with the same data: only what differs is touched. */
   update(bytes, tell) {
     this.tell = tell; // called with values by name
+    this.repaint(); // the theme may have changed
+    this.take(bytes);
+  }
+
+  take(bytes) {
     this.bytes = bytes.length;
     const { header, array } = readBlob(bytes);
     const before = this.header;
-    this.repaint(); // the theme may have changed
     // The header holds a digest of every array, so equal headers mean equal data.
     if (before && JSON.stringify(before) === JSON.stringify(header)) return;
+    if (this.live.keeps(header, bytes)) return;
     this.header = header;
     this.root.style.setProperty("--height", `${header.height}px`);
     this.clock.stepwise = this.motion.matches;
@@ -101,13 +109,35 @@ class LatentCanvas extends Actions {
       this.stopListening = onDepth("go", header.key, (depth) => this.goTo(depth));
       recall(this);
     }
+    this.live.begin();
+    this.live.taken();
     this.resized();
     this.settleSoon();
   }
 
+  /** A live picture is there, of all blocks. */
+  liveCame(n_blocks) {
+    this.clock.setAxis(this.clock.first, n_blocks, n_blocks);
+    if (this.colours.liveMask === this.live.mask.bytes) return this.invalidate();
+    this.colours.liveMask = this.live.mask.bytes;
+    this.#takeExtras();
+    this.refresh();
+  }
+
+  /** Python's picture again, the one that it sent last. */
+  liveEnded() {
+    this.colours.liveMask = null;
+    this.#takeExtras();
+    this.panels.at(-1).setData(new Track(this.header.panels.at(-1), this.array));
+    this.#setAxis();
+    this.live.taken();
+    this.refresh();
+  }
+
   /** Colourings and attended tokens, in so far as they have come for these frames. */
   #takeExtras() {
-    const extras = canvasExtras.of(this.header);
+    const extras = this.live.isForeign ? null : canvasExtras.of(this.header);
+    if (!this.live.isOn) this.colours.liveMask = null;
     this.colours.setData(this.header, this.array, extras);
     const attended = extras?.header.attended;
     this.attended = attended && {
@@ -229,6 +259,7 @@ class LatentCanvas extends Actions {
 
   #render() {
     if (!this.header) return;
+    this.live.tick();
     this.recolour();
     for (const panel of this.panels) panel.render();
     if (this.stats.firstDrawMs === null && this.stats.draws) this.stats.firstDrawMs = performance.now() - this.#born;
@@ -253,7 +284,7 @@ class LatentCanvas extends Actions {
   recolour() {
     // Without a selection nothing is dimmed towards the ground, so that a change of theme changes no pixel.
     const ground = this.selection.count ? computedColour(this.tooltip.root, "backgroundColor") : [0, 0, 0];
-    this.#paint.bring(this.colours, this.selection, this.clock.depth, ground);
+    this.#paint.bring(this.colours, this.selection, this.clock.depth, ground, this.live.fade, this.panels.length);
     this.panels.forEach((panel, i) => {
       panel.setCodes(this.#paint.codesOf(i));
       panel.setTable(this.#paint.table);
@@ -313,6 +344,7 @@ class LatentCanvas extends Actions {
     window.removeEventListener("resize", this.resized);
     digitSprites.listeners.delete(this.spritesReady);
     canvasExtras.listeners.delete(this.extrasCame);
+    this.live.dispose();
     for (const panel of this.panels) panel.dispose();
     this.root.remove();
   }

@@ -7,7 +7,11 @@ async function bytesOf(id, packed = true) {
   const characters = atob(textOf(id));
   const bytes = Uint8Array.from(characters, (character) => character.charCodeAt(0));
   if (!packed) return bytes;
-  const stream = new Response(bytes).body.pipeThrough(new DecompressionStream("gzip"));
+  return unpacked(bytes, "gzip");
+}
+
+async function unpacked(bytes, format) {
+  const stream = new Response(bytes).body.pipeThrough(new DecompressionStream(format));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -35,7 +39,9 @@ function attendedBy(index, { header, array }) {
 }
 
 async function open() {
-  const { key, descriptions } = JSON.parse(textOf("page"));
+  const page = JSON.parse(textOf("page"));
+  const { key, descriptions } = page;
+  let live = null; // the page's own engine, if it has one
   const extras = readBlob(await bytesOf("extras"));
   const answers = document.getElementById("attended") && readBlob(await bytesOf("attended"));
   const give = (attended) => {
@@ -47,16 +53,25 @@ async function open() {
   onDepth("at", key, (depth) => {
     clearTimeout(settling);
     const block = Math.min(Math.floor(depth + 1e-9), descriptions.length - 1);
-    settling = setTimeout(() => setText(document.getElementById("description"), descriptions[block]), SETTLE_MS);
+    const say = () => live?.atDepth() || setText(document.getElementById("description"), descriptions[block]);
+    settling = setTimeout(say, SETTLE_MS);
   });
   const app = new LatentCanvas(document.getElementById("canvas"));
-  app.update(await bytesOf("frames"), ({ pinned }) => {
-    if (pinned && answers) give(pinned.index < 0 ? null : attendedBy(pinned.index, answers));
+  app.update(await bytesOf("frames"), async ({ pinned }) => {
+    if (!pinned || (await live?.pinned(pinned.index))) return;
+    if (answers) give(pinned.index < 0 ? null : attendedBy(pinned.index, answers));
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.repaint());
+  let pixels = null;
   if (document.getElementById("images")) {
     const images = readBlob(await bytesOf("images", false));
-    await digitSprites.add(images.header.dataset_key, images.header, images.array(Uint8Array, images.header.images));
+    const compressed = images.array(Uint8Array, images.header.images);
+    if (page.live?.pixels) pixels = await unpacked(compressed, "deflate");
+    await digitSprites.add(images.header.dataset_key, images.header, compressed);
+  }
+  if (page.live) {
+    const tokens = page.live.pixels ? null : readBlob(await bytesOf("tokens"));
+    live = new LivePage(app, page, give, pixels, tokens?.array(Float32Array, tokens.header.X));
   }
 }
 

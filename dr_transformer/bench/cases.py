@@ -19,7 +19,6 @@ from dr_transformer.bench.peaks import Side, no_main_module
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, load
 from dr_transformer.engine.jobs import Background
-from dr_transformer.estimators.laplacian import LaplacianEigenmaps
 from dr_transformer.hardware.devices import accelerator, float64_device
 from dr_transformer.hardware.products import multiplies_bfloat16, without_bfloat16
 from dr_transformer.methods.graph import knn_graph
@@ -93,6 +92,8 @@ def _their_neighbours(pixels: Array) -> Array:
 
 
 def _our_maps(Y: Array) -> Array:
+    from dr_transformer.estimators.laplacian import LaplacianEigenmaps  # the app, which asks for it, need not load it
+
     return LaplacianEigenmaps(2, n_neighbors=N_NEIGHBORS).fit_transform(Y)
 
 

@@ -26,6 +26,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
+from dr_transformer.hardware.allocator import give_back
+
 _EVERY = 0.1  # seconds between two looks whether to go on
 
 
@@ -179,8 +181,9 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Li
 class PeakMemory:
     """`with PeakMemory() as peak: work()`; then `peak.n_bytes`, None where the system does not tell.
 
-    That is the process's largest resident memory meanwhile, over that at the start. Memory that was freed before and is
-    used again is not seen. Where the system does not let the largest be forgotten, it may be from before: too large.
+    That is the process's largest resident memory meanwhile, over that at the start. What was freed before is given back
+    to the system first, where its C library can (glibc): memory that is used again would not be seen. Where the system
+    does not let the largest be forgotten, it may be from before: too large.
     """
 
     def __init__(self) -> None:
@@ -188,6 +191,7 @@ class PeakMemory:
 
     def __enter__(self) -> Self:
         gc.collect()
+        give_back()
         if can_measure():
             with contextlib.suppress(OSError):
                 _CLEAR.write_text("5")  # forget the largest so far

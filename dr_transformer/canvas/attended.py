@@ -18,12 +18,12 @@ N_ATTENDED = 8  # shown of a clicked token
 _ROW_BYTES = 16 * 2**20
 
 
-def attended(run: Run, token: int | None) -> Attended | None:
-    """Return the tokens that `token` attends to most, at the latents of each block computed so far."""
+def attended(run: Run, token: int | None, count: int = N_ATTENDED) -> Attended | None:
+    """Return the `count` tokens that `token` attends to most, at the latents of each block computed so far."""
     latents = list(run.full.latents)
     if token is None or not latents or token >= len(latents[0]):
         return None
-    k, rows = min(N_ATTENDED, len(latents[0]) - 1), torch.tensor([token])
+    k, rows = min(count, len(latents[0]) - 1), torch.tensor([token])
     indices, weights = zip(*(_most_attended(X, rows, run.config, k) for X in latents), strict=True)
     return Attended(token, np.concatenate(indices), np.concatenate(weights))
 

@@ -14,13 +14,12 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring
+from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, PackedFrame, Panel
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.
@@ -62,12 +61,8 @@ def digest(array: NDArray[Any]) -> str:
     return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=8).hexdigest()
 
 
-def pack_frames(blob: Blob, frames: NDArray[Any], depths: Sequence[float]) -> list[dict[str, Any]]:
-    """Add `frames` (F, n, 2) at increasing `depths` (F,) to the blob as int16; return one header entry per frame.
-
-    An entry has depth, `step` and `offset` (coordinate = step · stored + offset), extent [x0, y0, x1, y1], digest, and
-    the place of the (n, 2) int16 array.
-    """
+def packed_frames(frames: NDArray[Any]) -> tuple[PackedFrame, ...]:
+    """Return `frames` (F, n, 2) as int16, off by half a step at most."""
     low = frames.min(axis=1).astype(np.float64)  # (F, 2)
     high = frames.max(axis=1).astype(np.float64)
     assert np.isfinite(low).all() and np.isfinite(high).all(), "frames must be finite"  # noqa: PT018
@@ -76,16 +71,26 @@ def pack_frames(blob: Blob, frames: NDArray[Any], depths: Sequence[float]) -> li
     divisor = np.where(step > 0, step, 1.0)  # one place for all points: they are stored as 0
     stored = np.rint((frames - offset[:, None]) / divisor[:, None])
     stored = np.clip(stored, -INT16_SPAN, INT16_SPAN).astype(np.int16)
+    return tuple(
+        PackedFrame((a, b), (c, d), (x0, y0, x1, y1), digest(points), points)
+        for (a, b), (c, d), (x0, y0), (x1, y1), points in zip(
+            step.tolist(), offset.tolist(), low.tolist(), high.tolist(), stored, strict=True
+        )
+    )
+
+
+def pack_frames(blob: Blob, panel: Panel) -> list[dict[str, Any]]:
+    """Add the panel's frames to the blob; return a header entry for each: depth, its `PackedFrame`, its place."""
     return [
         {
             "depth": float(depth),
-            "step": step[i].tolist(),
-            "offset": offset[i].tolist(),
-            "extent": [*low[i].tolist(), *high[i].tolist()],
-            "digest": digest(stored[i]),
-            "points": blob.add(stored[i]),
+            "step": list(frame.step),
+            "offset": list(frame.offset),
+            "extent": list(frame.extent),
+            "digest": frame.digest,
+            "points": blob.add(frame.stored),
         }
-        for i, depth in enumerate(depths)
+        for depth, frame in zip(panel.depths, panel.packed or packed_frames(panel.frames), strict=True)
     ]
 
 
@@ -115,7 +120,7 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
                 "x_label": panel.x_label,
                 "y_label": panel.y_label,
                 "scale": panel.scale,
-                "frames": pack_frames(blob, panel.frames, panel.depths),
+                "frames": pack_frames(blob, panel),
                 "frame_names": list(panel.frame_names),
                 "note": panel.note,
                 "blank": panel.blank,
@@ -123,6 +128,7 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
             }
             for panel in shown.panels
         ],
+        "offered": list(shown.offered),
         "sequential": list(SEQUENTIAL),
         "selection": None if shown.selection is None else _place(blob, selection_bits(shown.selection, n)),
         "selection_revision": shown.selection_revision,
@@ -130,6 +136,8 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
         "attention_panel": shown.attention_panel,
         "shows_way": shown.shows_way,
         "content_key": shown.content_key,
+        "live": None if shown.live is None else dict(shown.live),
+        "sliders": list(shown.sliders),
     }
     return blob.pack(header)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,19 @@ def _increase(depths: Sequence[float]) -> bool:
     return all(a < b for a, b in itertools.pairwise(depths))
 
 
+class PackedFrame(NamedTuple):
+    """One frame as it is sent: coordinate = step · stored + offset, for each of the two.
+
+    `stored` (n, 2) is int16, `extent` (x0, y0, x1, y1), and `digest` tells the browser whether it has the frame.
+    """
+
+    step: tuple[float, float]
+    offset: tuple[float, float]
+    extent: tuple[float, float, float, float]
+    digest: str
+    stored: NDArray[np.int16]
+
+
 @dataclass(frozen=True)
 class Panel:
     """One scatter plot of `frames` (F, n, 2), finite, in data coordinates; F = 1 makes a static panel.
@@ -31,6 +44,7 @@ class Panel:
     two frames both. `note` is one more line under it. A `blank` panel keeps its place and draws nothing yet.
     `scale` "frame" fits every frame to its own extent, "final" fits
     all frames to the extent of the last. `extent` (x0, y0, x1, y1) in data coordinates is fitted instead of either.
+    `packed` (F,) are the frames as they are sent, where somebody has packed them already.
     """
 
     title: str
@@ -43,8 +57,10 @@ class Panel:
     note: str = ""
     blank: bool = False
     extent: tuple[float, float, float, float] | None = None
+    packed: tuple[PackedFrame, ...] = ()
 
     def __post_init__(self) -> None:
+        assert len(self.packed) in (0, len(self.frames)), f"{len(self.packed)} packed of {len(self.frames)} frames"
         assert self.frames.ndim == 3, f"frames must be (F, n, 2), but are {self.frames.shape}"
         assert self.frames.shape[2] == 2, f"frames must be (F, n, 2), but are {self.frames.shape}"
         assert len(self.depths) == len(self.frames) > 0, f"{len(self.frames)} frames, {len(self.depths)} depths"
@@ -154,7 +170,9 @@ class CanvasSpec:
     of another key, of the settings before, are not shown on these frames. `visible` (n,) marks the tokens that are part
     of the picture; the others are as if they were not there. `height` is that of one panel's plot and `point_size` a
     diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette` and `colourings` are what
-    "Colour by" starts with and offers. What the user did is kept by `key` and `dataset_key`.
+    "Colour by" starts with and offers; `offered` names what may come once the user has chosen it. What the user did is
+    kept by `key` and `dataset_key`. `live` is what `canvas.live.live_spec` tells of a model that the
+    browser can run, and `sliders` names the settings that can be dragged beside the depth.
     """
 
     panels: Sequence[Panel]
@@ -172,6 +190,7 @@ class CanvasSpec:
     opacity: float | None = None
     revision: int = 0
     colourings: Sequence[Colouring] = ()
+    offered: Sequence[str] = ()
     selection: NDArray[np.integer[Any]] | None = None
     selection_revision: int = 0
     pinned: Pin | None = None
@@ -180,6 +199,8 @@ class CanvasSpec:
     attention_panel: int = -1
     shows_way: bool = False
     content_key: str = ""
+    live: Mapping[str, Any] | None = None
+    sliders: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         n, n_classes = self.n_samples, max(1, len(self.class_names))
@@ -220,9 +241,10 @@ class CanvasState:
     """What the browser reported last, once the user had come to rest.
 
     `selection` holds the selected tokens' indices, increasing, and is empty when there are none; `pinned` is the token
-    that was clicked.
+    that was clicked. `colour_by` is the chosen one of the colourings `offered`, whether it is there or not.
     """
 
     depth: float
     selection: NDArray[np.intp] = field(default_factory=_nothing)
     pinned: int | None = None
+    colour_by: str | None = None

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from dr_transformer.canvas.parts import Colouring, Panel
+from dr_transformer.canvas.blob import packed_frames
+from dr_transformer.canvas.parts import Colouring, PackedFrame, Panel
 from dr_transformer.config import Config, ViewConfig
-from dr_transformer.engine.run import Run, Trajectory
+from dr_transformer.engine.run import Follower, Run, Trajectory
 from dr_transformer.model import planes
+from dr_transformer.quality.curves import Analysis
 from dr_transformer.types import Floats
 
-KEPT = "share of 10 pixel neighbours kept"  # what the colouring is called
+KEPT = "share of 10 pixel neighbours kept"
+CALLED = {
+    "clusters": "k-means cluster at the last block",
+    "neighbours": "tokens attended to, in effect",
+    "preservation": KEPT,
+}
+"""Names those of `quality.curves.COLOURINGS` under "Colour by"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """Panels for all n tokens; `visible` (n,) marks those that are drawn (None: all).
 
-    `complete` is the newest block that is there of all tokens, while only the preview's are drawn.
+    `complete` is the newest block that is there of all tokens, while only the preview's are drawn. `is_shipped`: it was
+    computed elsewhere.
     """
 
     panels: list[Panel]
     visible: npt.NDArray[np.bool_] | None
     complete: int | None = None
+    is_shipped: bool = False
 
     @property
     def is_preview(self) -> bool:
@@ -35,65 +47,119 @@ class Picture:
         return self.visible is not None
 
 
-def picture(run: Run, view: ViewConfig, depth: float) -> Picture | None:
-    """Return what can be drawn now: the full run once it has reached `depth`, before that the preview, or None."""
-    n_blocks, so_far = run.config.n_blocks, len(run.full.latents)  # more blocks may arrive meanwhile
-    reached = so_far - 1 >= min(depth, n_blocks)
-    if run.preview is not None and run.preview_index is not None and not reached:
-        drawn = _drawn(run.preview, run.config, view)
-        visible = np.zeros(run.dataset.n_samples, dtype=bool)
-        visible[run.preview_index] = True
-        start, moving = (_spread(frames, run.preview_index, len(visible)) for frames in (drawn.start, drawn.moving))
-        panels = _panels(run, view, replace(drawn, start=start, moving=moving))
-        return Picture(panels, visible, so_far - 1 if so_far else None)
-    if not run.full.latents or run.full.start is None:
-        return None
-    return Picture(_panels(run, view, _drawn(run.full, run.config, view)), None)
+class DrawnBlock(NamedTuple):
+    """The frames of a block, or of the first panel: (k, n, 2), their depths and names, and all as they are sent."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Drawn:
-    """A trajectory in a view: `start` (1, n, 2) of the first panel, `moving` (F, n, 2) of the second."""
-
-    start: Floats
-    moving: Floats
+    frames: Floats
     depths: tuple[float, ...]
     names: tuple[str, ...]
-    n_blocks: int  # block 0 is one
+    packed: tuple[PackedFrame, ...]
+    explained: float | None  # share of the variance in the plane at the block's end, where the plane is its own
 
 
-_KEPT: WeakKeyDictionary[Trajectory, tuple[Hashable, _Drawn]] = WeakKeyDictionary()
-"""The last view of each trajectory: each rerun asks for it again, or for more blocks."""
+@dataclass(eq=False)
+class Drawn:
+    """A trajectory in a view: Y W_proj for the first panel, then block after block for the second."""
+
+    start: DrawnBlock | None = None
+    blocks: list[DrawnBlock] = field(default_factory=list)
+    fixed: int = 0  # the block whose plane all have, in the view "fixed-pca"
 
 
-def _drawn(trajectory: Trajectory, config: Config, view: ViewConfig) -> _Drawn:
-    """Return what there is so far in this view; after the last time, only the blocks that came since are drawn
-    again.
-    """
-    n_blocks = len(trajectory.latents)  # a block may arrive meanwhile
-    fixed = min(view.view_block, n_blocks - 1)
-    key = (view, fixed if view.view == "fixed-pca" else None)  # another plane is another picture of every block
-    kept_as, kept = _KEPT.get(trajectory, (None, None))  # looked at once: other sessions, too, draw this trajectory
-    drawn = kept if kept_as == key else None
-    if drawn is None or drawn.n_blocks < n_blocks:
-        drawn = _with_blocks(drawn, trajectory, config, view, n_blocks, trajectory.latents[fixed])
-        _KEPT[trajectory] = key, drawn
-    return drawn
+@dataclass(eq=False)
+class Drawing(Follower):
+    """A run in a view, drawn block by block as they arrive, each once. A job of `jobs.Runner`."""
+
+    view: ViewConfig
+    full: Drawn = field(default_factory=Drawn)
+    preview: Drawn | None = None
+    index: npt.NDArray[np.intp] | None = None  # the preview's tokens
+    begun: threading.Event = field(default_factory=threading.Event)  # there is something to show, or never will be
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        blocks = [*self.full.blocks, *(self.preview.blocks if self.preview else [])]
+        return sum(block.frames.nbytes * 3 // 2 for block in blocks)
+
+    def grow(self) -> None:
+        """Draw what has been computed since the last time."""
+        run, ended = self.run, self.run.done.is_set()
+        if self.preview is None and run.preview is not None and run.preview_index is not None:
+            preview = Drawn()
+            self._grow(preview, run.preview, run.preview_index)
+            self.index, self.preview = run.preview_index, preview
+        self._grow(self.full, run.full, None)
+        if self.preview is not None or self.full.blocks or ended:
+            self.begun.set()
+
+    def _grow(self, drawn: Drawn, trajectory: Trajectory, index: npt.NDArray[np.intp] | None) -> None:
+        """Only the blocks that came since are drawn; all of them again where another block gives the plane now."""
+        n_blocks, view = len(trajectory.latents), self.view  # more blocks may arrive meanwhile
+        if n_blocks == 0 or trajectory.start is None:
+            return
+        fixed = min(view.view_block, n_blocks - 1) if view.view == "fixed-pca" else 0
+        if fixed != drawn.fixed:
+            drawn.fixed, drawn.blocks = fixed, []
+        if drawn.start is None:
+            drawn.start = self._drawn([planes.in_view([trajectory.start], view)[0]], (0.0,), ("",), index)
+        own = view.view in ("pca", "aligned-pca")
+        before = drawn.blocks[-1].frames[-1] if drawn.blocks else None
+        if index is not None and before is not None:
+            before = before[index]
+        draw = planes.Projector(view, trajectory.latents[fixed], before)
+        for block in range(len(drawn.blocks), n_blocks):
+            frames, depths, names = [], [], []
+            for frame in trajectory.frames_of(self.run.config, [block]):  # one frame's latents are held at a time
+                frames.append(draw(frame.X))
+                depths.append(frame.depth)
+                names.append(frame.name)
+            explained = planes.explained_variance(trajectory.latents[block]) if own else None
+            drawn.blocks.append(self._drawn(frames, tuple(depths), tuple(names), index, explained))
+
+    def _drawn(
+        self,
+        frames: list[Floats],
+        depths: tuple[float, ...],
+        names: tuple[str, ...],
+        index: npt.NDArray[np.intp] | None,
+        explained: float | None = None,
+    ) -> DrawnBlock:
+        together = np.stack(frames)
+        if index is not None:
+            together = _spread(together, index, self.run.dataset.n_samples)
+        return DrawnBlock(together, depths, names, packed_frames(together), explained)
 
 
-def _with_blocks(
-    before: _Drawn | None, trajectory: Trajectory, config: Config, view: ViewConfig, n_blocks: int, fixed: Floats
-) -> _Drawn:
-    """The first `n_blocks` blocks drawn, of which `before` holds some; one frame's latents are held at a time."""
-    assert trajectory.start is not None
-    moving, depths, names = ([before.moving], [*before.depths], [*before.names]) if before else ([], [], [])
-    draw = planes.Projector(view, fixed, before.moving[-1] if before else None)
-    for frame in trajectory.frames_of(config, range(before.n_blocks if before else 0, n_blocks)):
-        moving.append(draw(frame.X)[None])
-        depths.append(frame.depth)
-        names.append(frame.name)
-    start = before.start if before else planes.in_view([trajectory.start], view)
-    return _Drawn(start, np.concatenate(moving), tuple(depths), tuple(names), n_blocks)
+_KEPT: WeakKeyDictionary[Drawing, tuple[Hashable, Picture]] = WeakKeyDictionary()
+"""The last picture of each drawing: each rerun asks for it again."""
+
+
+def picture(drawing: Drawing, depth: float) -> Picture | None:
+    """Return what can be drawn now: the full run once it has reached `depth`, before that the preview, or None."""
+    run, full, preview = drawing.run, drawing.full, drawing.preview
+    so_far = len(full.blocks)  # more may arrive meanwhile
+    reached = so_far - 1 >= min(depth, run.config.n_blocks)
+    key: Hashable
+    if preview is not None and drawing.index is not None and not reached:
+        key, shown = ("preview", so_far), preview
+        n_blocks = len(preview.blocks)
+    else:
+        key, shown, n_blocks = ("full", so_far), full, so_far
+    if shown.start is None or n_blocks == 0:
+        return None
+    known = _KEPT.get(drawing)
+    if known is not None and known[0] == key:
+        return known[1]
+    panels = _panels(run.config, drawing.view, shown.start, shown.blocks[:n_blocks])
+    if shown is full:
+        found = Picture(panels, None)
+    else:
+        visible = np.zeros(run.dataset.n_samples, dtype=bool)
+        visible[drawing.index] = True
+        found = Picture(panels, visible, so_far - 1 if so_far else None)
+    _KEPT[drawing] = key, found
+    return found
 
 
 def reachable(shown: Picture) -> str:
@@ -105,12 +171,15 @@ def reachable(shown: Picture) -> str:
     return f"{blocks} of all tokens {are} complete: drag there to see {them}."
 
 
-def explained(run: Run, view: ViewConfig, depth: float) -> float | None:
-    """Measure the variance's share in the plane on screen, at the block passed last; None where it is not its own."""
-    latents = list(run.full.latents)
-    if view.view not in ("pca", "aligned-pca") or len(latents) <= int(depth):
-        return None
-    return planes.explained_variance(latents[int(depth)])
+def explained(drawing: Drawing, depth: float) -> float | None:
+    """Return the variance's share in the plane on screen, at the block passed last; None where it is not its own."""
+    blocks = drawing.full.blocks
+    return blocks[int(depth)].explained if len(blocks) > int(depth) else None
+
+
+def three_dimensions(run: Run, block: int, view: ViewConfig) -> tuple[Floats, list[str]]:
+    """Return the latents after a block of the run as `in_three_dimensions` does."""
+    return in_three_dimensions(run.full.latents[block], view)
 
 
 def in_three_dimensions(X: Floats, view: ViewConfig) -> tuple[Floats, list[str]]:
@@ -131,8 +200,13 @@ def _spread(frames: Floats, index: npt.NDArray[np.intp], n: int) -> Floats:
     return everyone
 
 
-def _panels(run: Run, view: ViewConfig, drawn: _Drawn) -> list[Panel]:
-    return labelled_panels(run.config, view, drawn.start, drawn.moving, drawn.depths, drawn.names)
+def _panels(config: Config, view: ViewConfig, start: DrawnBlock, blocks: list[DrawnBlock]) -> list[Panel]:
+    moving = np.concatenate([block.frames for block in blocks])
+    depths = tuple(depth for block in blocks for depth in block.depths)
+    names = tuple(name for block in blocks for name in block.names)
+    first, second = labelled_panels(config, view, start.frames, moving, depths, names)
+    packed = tuple(frame for block in blocks for frame in block.packed)
+    return [replace(first, packed=start.packed), replace(second, packed=packed)]
 
 
 def labelled_panels(
@@ -159,23 +233,20 @@ def labelled_panels(
     ]
 
 
-def clusters(run: Run) -> list[Colouring]:
+def clusters(analysis: Analysis) -> list[Colouring]:
     """Return the k-means clusters as a colouring, once there are any."""
-    found = run.analysis.clusters
-    if found is None:
+    if analysis.clusters is None:
         return []
-    names = [f"cluster {i}" for i in range(int(found.max()) + 1)]
-    return [Colouring("k-means cluster at the last block", found, class_names=names)]
+    names = [f"cluster {i}" for i in range(int(analysis.clusters.max()) + 1)]
+    return [Colouring(CALLED["clusters"], analysis.clusters, class_names=names)]
 
 
-def colourings(run: Run) -> list[Colouring]:
+def colourings(analysis: Analysis) -> list[Colouring]:
     """Return what there is so far to colour by, besides the classes."""
-    analysis, found = run.analysis, clusters(run)
-    complete = len(run.full.latents)
-    if len(analysis.neighbours) == complete > 0:
+    found = clusters(analysis)
+    if "neighbours" in analysis.measured:
         values = np.stack(analysis.neighbours)
-        found.append(Colouring("tokens attended to, in effect", values, low=1.0, high=float(np.quantile(values, 0.99))))
-    if len(analysis.preservation) == complete > 0:
-        values = np.stack(analysis.preservation)
-        found.append(Colouring(KEPT, values, low=0.0, high=1.0))
+        found.append(Colouring(CALLED["neighbours"], values, low=1.0, high=float(np.quantile(values, 0.99))))
+    if "preservation" in analysis.measured:
+        found.append(Colouring(KEPT, np.stack(analysis.preservation), low=0.0, high=1.0))
     return found

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     app = _command(commands, "app", _app, "open the explorer in the browser")
     app.add_argument("--port", type=int, default=8501, help="port of the local server (default: %(default)s)")
     app.add_argument("--headless", action="store_true", help="do not open a browser window")
+    app.add_argument("--scheduler", metavar="ADDRESS", help="compute on the Dask cluster with this scheduler")
     app.add_argument("--lessons", type=Path, metavar="DIR", help="a folder with lessons of your own (Markdown files)")
     figure = _command(commands, "figure", _figure, "draw a figure for paper, such as figure 1 of the paper")
     figure.add_argument("out", type=Path, help="the file to write: .pdf, .svg or .png")
@@ -85,9 +87,12 @@ def _parser() -> argparse.ArgumentParser:
             _add_flags(command, title, group.parameters(), absent=True)
     _add_flags(embed, "run", EmbedConfig.parameters())
     _add_flags(embed, "other methods'", baseline_parameters(), absent=True)
-    page = _command(commands, "web", _web, "save a run as one web page that needs no server and no network")
+    page = _command(commands, "web", _web, "write one web page that runs the model itself, without server or network")
     page.add_argument("out", type=Path, help="the file to write: .html")
-    page.add_argument("--baselines", action="store_true", help="with Laplacian Eigenmaps, UMAP and PCA beside it")
+    page.add_argument("--recorded", action="store_true", help="with the pictures of this run alone, of any size")
+    page.add_argument(
+        "--baselines", action="store_true", help="recorded, with Laplacian Eigenmaps, UMAP and PCA beside it"
+    )
     for title, group in zip(("data", "model", "view", "baselines"), _OF_A_PAGE, strict=True):
         _add_flags(page, title, group.parameters())
     moved = _command(commands, "transform", _transform, "let the picture of a digit follow the tokens of a saved model")
@@ -160,9 +165,17 @@ def _app(options: argparse.Namespace) -> int:
         if not options.lessons.is_dir():
             raise InputError(f"the lessons' folder {str(options.lessons)!r} does not exist; give one that does.")
         os.environ["DR_TRANSFORMER_LESSONS"] = str(options.lessons.resolve())
+    if options.scheduler is not None:
+        from dr_transformer.engine.process.cluster import Cluster
+
+        Cluster(options.scheduler).close()  # refused here, where it can be said, if there is none
+        os.environ["DR_TRANSFORMER_SCHEDULER"] = options.scheduler
     command = [sys.executable, "-m", "streamlit", "run", str(app_root() / "app.py"), "--server.port", str(options.port)]
     if options.headless:
         command += ["--server.headless", "true"]
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        os.execv(command[0], command)  # the server takes this process's place: what ends this ends it
     return subprocess.call(command)
 
 
@@ -187,8 +200,13 @@ def _web(options: argparse.Namespace) -> int:
     data_config, config = _settings(options)
     view = ViewConfig(**_parsed(options, ViewConfig.parameters()))
     baselines = BaselineConfig(**_parsed(options, BaselineConfig.parameters()))
+    recorded = options.recorded or options.baselines
+    if not recorded and data_config.n_samples is None:
+        from dr_transformer.export.live_page import LIVE_TOKENS
+
+        data_config = replace(data_config, n_samples=LIVE_TOKENS)
     load = partial(_load, data_config, config, options)
-    web(options.out, config, view, baselines if options.baselines else None, load, _say)
+    web(options.out, config, view, baselines if options.baselines else None, load, _say, recorded=recorded)
     return _say_written(options.out)
 
 

@@ -76,7 +76,8 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
     """
     from tqdm import tqdm
 
-    from dr_transformer.engine.run import Trajectory, shows_sub_steps
+    from dr_transformer.engine.run import Trajectory
+    from dr_transformer.engine.run_cost import shows_sub_steps
     from dr_transformer.export import animation
     from dr_transformer.export.files import settings, whole_file
 

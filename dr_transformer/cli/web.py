@@ -26,15 +26,19 @@ def web(
     baseline_config: BaselineConfig | None,
     load: Callable[[], Dataset],
     say: Say,
+    *,
+    recorded: bool = True,
 ) -> None:
-    """Write `out`, with Laplacian Eigenmaps, UMAP and PCA beside it if there is a `baseline_config`.
+    """Write `out`: a page that runs the model itself, or with `recorded` one that has the pictures of this run.
 
-    `say` is told what is being done. Raises `InputError`.
+    A recorded one has Laplacian Eigenmaps, UMAP and PCA beside it if there is a `baseline_config`. `say` is told what
+    is being done. Raises `InputError`.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"cannot write {out.name!r}: the name must end in .html.")
     from dr_transformer.engine.run import Run
     from dr_transformer.export.files import whole_file
+    from dr_transformer.export.live_page import live_page
     from dr_transformer.export.run_page import run_page
 
     with whole_file(out) as target:
@@ -47,6 +51,9 @@ def web(
             raise InputError(run.error)
         if run.full.lost:
             say(run.full.lost)
+        if not recorded:
+            target.write_bytes(live_page(run, view))
+            return
         baselines = None
         if baseline_config is not None:
             say("Laplacian Eigenmaps, PCA and UMAP follow; UMAP compiles at first, for some 20 seconds …")

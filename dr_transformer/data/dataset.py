@@ -118,9 +118,7 @@ def balanced_subset(labels: np.ndarray, n_samples: int, random_state: int) -> np
     A class with too few members gives all it has; the others share the rest, equal to within one. With one seed, the
     members of a class in a smaller subset are nearly always in a larger one too.
     """
-    from sklearn.utils import check_random_state
-
-    generator = check_random_state(random_state)
+    generator = np.random.RandomState(random_state)
     members = [generator.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     sizes = np.array([len(m) for m in members])
     lot = generator.permutation(len(members))  # which classes get the remainder

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.engine.jobs import Background
@@ -26,6 +25,9 @@ from dr_transformer.theory.attention_graph import (
     fiedler_order,
 )
 from dr_transformer.types import Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_SAMPLES = 10_000  # tokens: a block takes about a second of so many, and as their square
 ORDERS = {"class": "by class", "spectral": "along the Fiedler vector", "given": "as they come"}
@@ -171,6 +173,11 @@ def token_attention(X: Tensor, token: int, count: int, nearest: Indices, config:
         row[0, chosen].cpu().numpy(),
         float(effective_neighbours(row)[0]),
     )
+
+
+def attention_of(run: Run, block: int, token: int, count: int, nearest: Indices) -> TokenAttention:
+    """Return what a token of a run attends to at the latents after a block, as `token_attention` does."""
+    return token_attention(torch.from_numpy(run.full.latents[block]), token, count, nearest, run.config)
 
 
 def latents_of(run: Run, block: int) -> Tensor:

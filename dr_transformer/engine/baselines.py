@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.methods.umap import UMAPSettings, check_torchdr, frame_epochs
 from dr_transformer.model.magnitude import drawable, to_one
 from dr_transformer.model.projection import float64_chunks
-from dr_transformer.quality.metrics import N_NEIGHBORS
+from dr_transformer.quality.metrics import METRICS, N_NEIGHBORS
 from dr_transformer.quality.scores import Quality, Reference, quality
 from dr_transformer.quality.words import SUBSAMPLE, Tokens, device_deviation, laplacian_on, pca_on
 from dr_transformer.types import Floats
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 from dr_transformer.engine.run import Run
 from dr_transformer.model.planes import principal_axes
 
+_FROM_ORIGIN = ("effective_rank", "mean_cosine")
+_NO_ORIGIN = "where the origin of such a map lies means nothing, nor do angles seen from it"
 BASELINES = {"laplacian": "Laplacian Eigenmaps", "umap": "UMAP", "pca": "PCA"}
 
 
@@ -77,6 +79,7 @@ class BaselineRun(Background):
         default_factory=lambda: {key: Baseline(name) for key, name in BASELINES.items()}
     )
     umap_run: UMAPRun | None = None
+    compiling: bool = False  # UMAP's process, for which the layout waits
     graph: KNNGraph | None = None
     graph_seconds: float = 0.0
     reference: Reference | None = None
@@ -200,6 +203,7 @@ class BaselineRun(Background):
         run = self.umap_run
         assert run is not None
         while not run.wait(0.1):
+            self.follow_umap()
             self._check()
         if run.state != "done":
             raise InputError(run.error or "it was stopped.")
@@ -225,6 +229,7 @@ class BaselineRun(Background):
     def follow_umap(self) -> None:
         """Take over the layouts that UMAP has made so far."""
         run, method = self.umap_run, self.methods["umap"]
+        self.compiling = self.worker.compiling
         if run is not None:
             frames = list(run.frames)
             method.frames = list[Floats](frames)
@@ -273,3 +278,28 @@ class Measurement(Background):
             scores = (X - X.mean(axis=0)) @ principal_axes(X, k)
             self.reduced = quality(scores, self.baselines.reference, check=self._check)
         self.complete = True
+
+
+def from_origin(method: str, found: Quality) -> Quality:
+    """Return the figures that mean something: where a method has no origin, none of those that are seen from it."""
+    if method == "pca":
+        return found
+    figures = found.figures | dict.fromkeys(_FROM_ORIGIN, None)
+    return replace(found, figures=figures, missing=found.missing | dict.fromkeys(_FROM_ORIGIN, _NO_ORIGIN))
+
+
+def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[float | None]]:
+    """Return the value of each chosen figure at each block measured so far, by title."""
+    return {METRICS[name].title: [found.figures[name] for found in measured.blocks] for name in names}
+
+
+def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mapping[str, float | None]]:
+    """Return what the baselines reach in each chosen figure, by title and method."""
+    found = {
+        method.name: None if method.quality is None else from_origin(key, method.quality)
+        for key, method in baselines.methods.items()
+    }
+    return {
+        METRICS[name].title: {method: None if q is None else q.figures[name] for method, q in found.items()}
+        for name in names
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from dr_transformer.engine.run import STRETCHES, Run, Trajectory
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.model.unroll import SUB_STEPS, Step, after_attention
 from dr_transformer.quality import metrics
+from dr_transformer.quality.words import overlaps
 from dr_transformer.theory.objective import Terms, data_gradients, terms
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.types import Check, Floats
@@ -80,6 +82,19 @@ def sub_steps(trajectory: Trajectory, config: Config, first_block: int = 0) -> I
         yield Step(block, "attention", AX)
         for name, inside in after_attention(AX, len(X), config):
             yield Step(block, name, torch.from_numpy(X) if name == SUB_STEPS[-1] else inside)
+
+
+def overlaps_around(run: Run, block: int, name: str) -> tuple[Floats, Floats] | None:
+    """Measure how classes overlap before and after a sub-step of a finished run; None where it was not kept."""
+    labels = run.dataset.labels
+    if labels is None or len(run.full.attention) < block:
+        return None
+    steps = islice(sub_steps(run.full, run.config, first_block=block), len(SUB_STEPS))
+    latents = [run.full.latents[block - 1], *(step.X.numpy() for step in steps)]
+    place = SUB_STEPS.index(name)
+    names = run.dataset.class_names
+    before, after = overlaps(latents[place : place + 2], labels, len(names), run.config.random_state)
+    return before, after
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, cast
+from typing import ClassVar, Protocol, TypeVar, cast
 
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import out_of_memory
@@ -55,6 +55,7 @@ PATIENCE = 5.0
 # minutes; one that comes back by then has its work taken up again, one that comes later is another session.
 RETURN = 150.0
 _LOOK = 1.0  # seconds between two looks at who is there
+_PAUSE = 0.05  # seconds between two looks whether something urgent is done
 
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
@@ -65,13 +66,19 @@ class Cancelled(Exception):  # noqa: N818 - it is no error
 class Background:
     """What most jobs share: a subclass does its work in `_work`, calls `_check` often, and sets `complete` at the end.
 
-    `error` is a sentence for people.
+    `error` is a sentence for people. `NOT_SHOWN` fields stay in the process that computes; what is `PATIENT` gets a
+    tenth of the processor there while something else wants it, and none while something `URGENT` is at work.
     """
+
+    NOT_SHOWN: ClassVar[frozenset[str]] = frozenset()
+    PATIENT: ClassVar[bool] = False
+    URGENT: ClassVar[bool] = False
 
     error: str | None = None
     complete: bool = False
     owners: set[Hashable] = field(default_factory=set)
     working: bool = False
+    let_pass: Callable[[], bool] | None = None  # tells a `PATIENT` job whether something `URGENT` is at work
 
     @property
     def n_bytes(self) -> int:
@@ -102,7 +109,9 @@ class Background:
         raise NotImplementedError
 
     def _check(self) -> None:
-        """Raise `Cancelled` if nobody waits any more."""
+        """Raise `Cancelled` if nobody waits any more; wait while something urgent is at work, if it is patient."""
+        while self.owners and self.let_pass is not None and self.let_pass():
+            time.sleep(_PAUSE)
         if not self.owners:
             raise Cancelled
 
@@ -115,8 +124,13 @@ class Runner:
         max_bytes: int = 2**30,
         present: Callable[[Hashable], bool] | None = None,
         patience: float = PATIENCE,
+        execute: Callable[[Job], None] | None = None,
     ) -> None:
-        """`present` says of an owner whether it is there, quickly and from any thread; None: all are, always."""
+        """`present` says of an owner whether it is there, quickly and from any thread; None: all are, always.
+
+        `execute` does a job's `work`, as in another process (`remote.Engine.work`); None: it is done here.
+        """
+        self._execute = execute or (lambda job: job.work())
         self._max_bytes = max_bytes
         self._present = present
         self._patience = patience
@@ -134,7 +148,9 @@ class Runner:
         """
         with self._lock:
             self._look(self._patience)
-            job = self._jobs.get(key) or self._jobs.setdefault(key, make())
+            job = self._jobs.get(key)
+            if job is None or getattr(job, "refused", False):  # for want of memory; now there may be enough
+                job = self._jobs[key] = make()
             self._jobs.move_to_end(key)
             self._release(owner, keep=job)
             job.owners.add(owner)
@@ -161,6 +177,13 @@ class Runner:
 
         threading.Thread(target=keep_looking, name="jobs", daemon=True).start()
 
+    def forget(self) -> None:
+        """Forget all jobs that nobody works at; who still shows one has its own reference."""
+        with self._lock:
+            for key, job in list(self._jobs.items()):
+                if not job.working or job.finished:
+                    del self._jobs[key]
+
     def close(self, timeout: float = 10) -> None:
         """Stop everything, and wait for it: a thread inside torch when Python ends would abort the process."""
         self._closed.set()
@@ -180,7 +203,7 @@ class Runner:
             thread.start()
 
     def _work(self, job: Job) -> None:
-        job.work()
+        self._execute(job)
         with self._lock:
             self._threads.discard(threading.current_thread())
             job.working = False

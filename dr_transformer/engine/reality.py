@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dr_transformer.config import BaselineConfig, Config
 from dr_transformer.data.dataset import Dataset
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @dataclass(eq=False)
 class RealityCheck(Background):
     """`replicates` grows while it is computed. A job of `jobs.Runner`; a `worker` includes UMAP."""
+
+    PATIENT: ClassVar = True
 
     dataset: Dataset
     config: Config

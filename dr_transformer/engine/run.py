@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, balanced_subset
-from dr_transformer.engine.jobs import Cancelled
+from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run_cost import Expected, admitted, shows_sub_steps
 from dr_transformer.errors import InputError
-from dr_transformer.hardware.devices import out_of_memory
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.model.collapse import is_lost, sentence
@@ -25,13 +25,13 @@ from dr_transformer.model.magnitude import drawable
 from dr_transformer.model.unroll import Step, after_attention, resolve_dtype, resolve_precision, unroll
 from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.metrics import subsample
+from dr_transformer.quality.words import has_classes, overlaps
 from dr_transformer.types import Floats
 
 PREVIEW = 2000  # tokens of the preview; a run of fewer than twice as many has none
 # Where between two blocks the sub-steps lie. Attention, which alone makes tokens meet, gets half of the way.
 STRETCHES = {"attention": 0.5, "LayerNorm": 0.75, "feed-forward": 0.875}
-_MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
-_MAX_BYTES = 2**29  # of what the attention of all blocks left, which is kept for the sub-steps
+_LOOK = 0.02  # seconds between two looks whether a block is there
 _SUBSAMPLE = 500  # tokens on which the error of the precision is measured
 
 
@@ -99,74 +99,96 @@ class Trajectory:
         return sum(X.nbytes for X in (*self.latents, *self.attention))
 
 
-def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:
-    """Tell whether the sub-steps inside the blocks are kept and drawn.
-
-    Not of a run so large that a browser would choke on the points, or this machine on the latents (n, q), `bytes_each`
-    a number, that are kept of each block for them.
-    """
-    points = n_samples * n_blocks * (1 + len(STRETCHES))
-    return points <= _MAX_POINTS and n_samples * n_components * n_blocks * bytes_each <= _MAX_BYTES
-
-
 @dataclass(eq=False)
-class Run:
-    """A trajectory in the making. `error` is a sentence for people. Owners are whoever waits for it."""
+class Run(Background):
+    """A trajectory in the making.
+
+    The latents stay where they are computed; `block`, `lost` and `held` say there and elsewhere what is known of them.
+    """
+
+    NOT_SHOWN: ClassVar = frozenset({"full", "preview", "preview_index"})
+    URGENT: ClassVar = True
 
     dataset: Dataset
     config: Config
     graphs: GraphStore = field(default_factory=GraphStore)
     full: Trajectory = field(default_factory=Trajectory)
+    has_preview: bool = True  # wanted, that is; a run of few tokens has none
     preview: Trajectory | None = None  # of the tokens `preview_index` alone, as if they were all
     preview_index: npt.NDArray[np.intp] | None = None
-    analysis: Analysis = field(default_factory=Analysis)
+    wanted: frozenset[str] = frozenset()  # which of `quality.curves.COLOURINGS` somebody colours by
+    expected: Expected | None = None
+    refused: bool = False  # for want of memory, of which there may be more the next time
+    sub_steps: bool = True  # whether those inside the blocks are kept, as is known once the run has begun
+    block: int = -1  # the last one that is there
+    lost: str = ""  # the sentence on tokens that have collapsed to one point, if they have
+    held: int = 0  # bytes
+    measuring: float = 0.0  # seconds of the analysis so far
+    overlaps: list[Floats] = field(default_factory=list)  # of classes, block by block: `quality.words.overlaps`
     neighbours: float | None = None  # median effective number of tokens attended to, at the last block
     device: str = ""
     precision: str = ""  # of attention's products: "float64", "float32" or "bfloat16"
     deviation: float | None = None  # of the last block from float64, relative, on a subsample
     seconds: float = 0.0
-    error: str | None = None
+    analysis: Analysis = field(default_factory=Analysis)  # after all else, for it tells whether anything is left to do
     begun: threading.Event = field(default_factory=threading.Event)  # there is something to draw, or an error
     done: threading.Event = field(default_factory=threading.Event)  # the latents are all there, or an error
-    owners: set[Hashable] = field(default_factory=set)
-    working: bool = False  # a thread is at it; set and read under the runner's lock
 
     @property
     def n_bytes(self) -> int:
         """Memory held."""
-        return self.full.n_bytes + (self.preview.n_bytes if self.preview else 0)
+        return self.held
 
     @property
     def finished(self) -> bool:
         """Tell whether nothing is left to do."""
-        return self.error is not None or self.analysis.complete
+        return self.error is not None or (self.done.is_set() and self._missing() == frozenset())
 
     def work(self) -> None:
-        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
+        """Do what is left to do, as `Background.work` does."""
         try:
-            if not self.done.is_set():
-                self._make_preview()
-                self._unroll()
-            for _ in self.analysis.steps(self.dataset, self.config, self.full.latents, self.graphs, self._check):
-                self._check()
-        except Cancelled:
-            return
-        except InputError as error:
-            self.error = str(error)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            self.error = "the GPU has too little memory for these settings; use fewer tokens, or the CPU."
-        except MemoryError:
-            self.error = "this machine has too little memory for these settings; use fewer tokens or dimensions."
+            super().work()
         finally:
             if self.error is not None:
                 self.done.set()
             self.begun.set()
 
-    def _check(self) -> None:
-        if not self.owners:
-            raise Cancelled
+    def _work(self) -> None:
+        self._admit()
+        if not self.done.is_set():
+            self._make_preview()
+            self._unroll()
+        if not self.overlaps and (labels := self.dataset.labels) is not None and has_classes(labels):
+            names, seed = self.dataset.class_names, self.config.random_state
+            self.overlaps = overlaps(self.full.latents, labels, len(names), seed)
+        while missing := self._missing():  # somebody may want more meanwhile
+            began = time.perf_counter()
+            for _ in self._measure(self.analysis, missing, self._check):
+                self.measuring = time.perf_counter() - began
+                self._check()
+
+    def _admit(self) -> None:
+        if self.expected is None:
+            try:
+                self.expected = admitted(self.dataset.n_samples, self.config, self.dataset.Y.dtype)
+            except InputError:
+                self.refused = True
+                raise
+        self.sub_steps = self.keeps_sub_steps
+
+    def _missing(self) -> frozenset[str]:
+        return (self.wanted | {"curves"}) - self.analysis.measured
+
+    def _measure(self, analysis: Analysis, wanted: Collection[str], check: Callable[[], None]) -> Iterator[None]:
+        return analysis.steps(self.dataset, self.config, self.full.latents, self.graphs, check, wanted)
+
+    def measured(self, wanted: Collection[str], check: Callable[[], None] = lambda: None) -> Analysis:
+        """Return the analysis with these of `quality.curves.COLOURINGS`, measured here in so far as the run has not."""
+        known = self.analysis
+        found = replace(known, neighbours=list(known.neighbours), preservation=list(known.preservation))
+        for _ in self._measure(found, wanted, check):
+            check()
+        return found
 
     def _steps(self, Y: npt.NDArray[np.generic]) -> Iterator[Step]:
         for step in unroll(Y, self.config, check=self._check):  # a newer setting need not wait for a large step
@@ -175,7 +197,9 @@ class Run:
 
     def _make_preview(self) -> None:
         dataset = self.dataset
-        if self.preview is not None or dataset.n_samples < 2 * PREVIEW or self.config.n_components > PREVIEW:
+        if self.preview is not None or not self.has_preview:
+            return
+        if dataset.n_samples < 2 * PREVIEW or self.config.n_components > PREVIEW:
             return
         seed = self.config.random_state
         labels = np.zeros(dataset.n_samples, dtype=int) if dataset.labels is None else dataset.labels
@@ -194,14 +218,19 @@ class Run:
 
     def _unroll(self) -> None:
         # Again: an earlier try may have been cancelled half way.
-        self.full = Trajectory(self.keeps_sub_steps)
+        self.full, self.block, self.lost = Trajectory(self.keeps_sub_steps), -1, ""
+        self.analysis.neighbours.clear()
         self.precision = resolve_precision(self.config, self.dataset.Y.dtype, self.dataset.n_samples)
         began = time.perf_counter()
         for step in self._steps(self.dataset.Y):
             self.full.take(step)
+            if step.effective is not None and not step.effective.isnan().any():
+                self.analysis.neighbours.append(step.effective.cpu().numpy())  # after the last block none follows
             self.device = step.X.device.type
             self.seconds = time.perf_counter() - began
             if step.ends_block:
+                self.block, self.lost = step.block, self.full.lost
+                self.held = self.full.n_bytes + (self.preview.n_bytes if self.preview else 0)
                 self.begun.set()
         self.neighbours = self._median_neighbours(step.X)
         if step.X.dtype != torch.float64:
@@ -213,6 +242,29 @@ class Run:
         c = self.config
         A = attention_rows(X, rows, alpha=c.alpha, n_heads=c.n_heads, mask_self=c.mask_self)
         return float(effective_neighbours(A).median())
+
+
+@dataclass(eq=False)
+class Follower(Background):
+    """A job that grows with a run, block by block, in `grow`, and is over when that is."""
+
+    run: Run
+
+    def _work(self) -> None:
+        while not self.complete:
+            ended = self.run.done.is_set()  # asked first: what is taken in below is then all there is
+            self.grow()
+            self._check()
+            self.error = self.run.error
+            if self.error is not None:
+                return
+            self.complete = ended
+            if not ended:
+                self.run.done.wait(_LOOK)
+
+    def grow(self) -> None:
+        """Take in what has been computed since the last time."""
+        raise NotImplementedError
 
 
 def deviation_from_float64(dataset: Dataset, config: Config, n_samples: int = _SUBSAMPLE) -> float | None:

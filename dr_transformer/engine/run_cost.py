@@ -1,15 +1,11 @@
-"""What a run in the app takes of this machine: refused where its memory would not do, announced where it takes minutes.
-
-Both are arithmetic (`model/cost.py`) until the first block is computed; from then on time is what the blocks so far
-took.
-"""
+"""Tells what a run in the app takes of this machine, by arithmetic (`model/cost.py`), or refuses it."""
 
 from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +13,18 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.data.mnist import count
-from dr_transformer.engine.run import Run, shows_sub_steps
 from dr_transformer.errors import InputError
 from dr_transformer.model.cost import cost, scaled
-from dr_transformer.model.unroll import resolve_device, resolve_dtype, resolve_precision
+from dr_transformer.model.unroll import SUB_STEPS, resolve_device, resolve_dtype, resolve_precision
 
 # Of the free memory, for one run. The rest is for what follows it (curves, graphs, pictures) and other sessions, and
 # the prediction is right to a factor of two only.
 SHARE = 0.5
-PATIENCE = 120.0  # seconds: a run that takes longer is announced
 # Pairs of tokens that a core takes through a block of q = 128 in a second: measured for 70 000 tokens on two cores (AMD
 # EPYC, AVX-512: 49.4 s and 26.7 s for eight blocks); float64 is taken for half of float32.
 PAIRS_A_SECOND = {"float64": 2.0e8, "float32": 4.0e8, "bfloat16": 7.3e8}
+_MAX_POINTS = 8_000_000  # of all frames together, 4 bytes each in the browser
+_MAX_BYTES = 2**29  # of what the attention of all blocks left, which is kept for the sub-steps
 _OF_PRODUCTS = 0.5  # of that time, taken to grow with q; the rest is the exponentials' of each head
 
 _CGROUPS = (  # Linux: a container's limit, its use of memory, and what of that is files that can be read again
@@ -37,6 +33,23 @@ _CGROUPS = (  # Linux: a container's limit, its use of memory, and what of that 
 )
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
+
+
+def shows_sub_steps(n_samples: int, n_blocks: int, n_components: int = 2, bytes_each: int = 4) -> bool:
+    """Tell whether the sub-steps inside the blocks are kept and drawn.
+
+    Not of a run so large that a browser would choke on the points, or this machine on the latents (n, q), `bytes_each`
+    a number, that are kept of each block for them.
+    """
+    points = n_samples * n_blocks * len(SUB_STEPS)
+    return points <= _MAX_POINTS and n_samples * n_components * n_blocks * bytes_each <= _MAX_BYTES
+
+
+class Expected(NamedTuple):
+    """Seconds that a run is expected to take on so many threads; None on a GPU, of which none are known."""
+
+    seconds: float | None
+    threads: int
 
 
 def check_memory(n_samples: int, config: Config, data_dtype: npt.DTypeLike, free: int | None = None) -> None:
@@ -81,40 +94,10 @@ def expected_seconds(n_samples: int, config: Config, data_dtype: npt.DTypeLike) 
     return pairs / rate / torch.get_num_threads()
 
 
-def time_note(run: Run) -> str | None:
-    """A sentence for a run that takes longer than `PATIENCE`, while it lasts; None for all others."""
-    n_blocks, n, done = run.config.n_blocks, run.dataset.n_samples, len(run.full.latents) - 1
-    if run.done.is_set():
-        return None
-    tokens = f"{count(n)} tokens"
-    if done < 1:
-        seconds = expected_seconds(n, run.config, run.dataset.Y.dtype)
-        blocks = f"{n_blocks} block{'s' * (n_blocks > 1)}"
-        said = (
-            f"{blocks} of {tokens} take about {duration(seconds or 0)}, if this machine's {torch.get_num_threads()} "
-            "cores are as fast as is assumed; the first block will tell."
-        )
-    else:
-        seconds = run.seconds / done * n_blocks
-        left = duration(run.seconds / done * (n_blocks - done))
-        said = (
-            f"{done} of {n_blocks} blocks of {tokens} took {duration(run.seconds)}; the others need about {left} more."
-        )
-    if seconds is None or seconds <= PATIENCE:
-        return None
-    return f"{said} Change a setting, or close the page, to cancel. Fewer tokens n take less: time grows with n²."
-
-
-def duration(seconds: float) -> str:
-    """A time for people: 45 seconds, 3.3 hours."""
-    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"{_two_digits(seconds / size)} {unit}"
-    return f"{_two_digits(seconds)} seconds"
-
-
-def _two_digits(number: float) -> str:
-    return f"{number:.2g}" if number < 99.5 else count(int(float(f"{number:.2g}")))
+def admitted(n_samples: int, config: Config, data_dtype: npt.DTypeLike) -> Expected:
+    """Return what a run is expected to take; raises `InputError` where `check_memory` does."""
+    check_memory(n_samples, config, data_dtype)
+    return Expected(expected_seconds(n_samples, config, data_dtype), torch.get_num_threads())
 
 
 def _with_sub_steps(n_samples: int, config: Config, data_dtype: np.dtype[Any]) -> bool:

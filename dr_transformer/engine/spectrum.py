@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
@@ -20,6 +20,9 @@ from dr_transformer.model.unroll import unroll
 from dr_transformer.theory.attention_spectrum import attention_spectrum
 from dr_transformer.theory.convergence import Convergence, compared, subspace_overlap
 from dr_transformer.types import Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 N_MAPS = 6  # eigenvectors kept to be drawn
 MOST_BLOCKS = 64

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,8 @@ class Sweep(Background):
     `reasons`: cell → metric → why there is no figure, a clause or sentence. The swept values of `config` are not used.
     `cache` None keeps nothing on disk. With `recall_only` nothing is computed: it is complete once the disk was read.
     """
+
+    PATIENT: ClassVar = True
 
     dataset: Dataset
     config: Config
@@ -172,7 +174,7 @@ class Sweep(Background):
         if self.grid.column == "n_blocks":
             wanted = {int(self.grid.values[c[1]]): c for c in self._as_coarse(cell, cells)}
             config = self.grid.config(self.config, wanted[max(wanted)])
-        for step in unroll(Y, config, projection):
+        for step in unroll(Y, config, projection, self._check):
             self._check()
             if step.ends_block and step.block in wanted:
                 measured = quality(step.X.cpu().numpy(), reference, check=self._check)

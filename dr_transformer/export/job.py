@@ -6,11 +6,12 @@ import tempfile
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.engine.baselines import BASELINES, BaselineRun
+from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement, curves, levels
 from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
@@ -39,6 +40,25 @@ class Measured(NamedTuple):
     key: Hashable
     ready: Callable[[], bool]
     charts: Callable[[], Charts]
+
+
+def compared(measurement: Measurement, baselines: BaselineRun, names: tuple[str, ...]) -> Measured:
+    """Return the charts of these figures on the page Compare, once all is measured."""
+    return Measured(
+        (id(measurement), names),
+        partial(_all_measured, measurement, baselines),
+        partial(_compared, measurement, baselines, names),
+    )
+
+
+def _all_measured(measurement: Measurement, baselines: BaselineRun) -> bool:
+    if measurement.error:
+        raise InputError(measurement.error)
+    return measurement.complete and baselines.finished
+
+
+def _compared(measurement: Measurement, baselines: BaselineRun, names: tuple[str, ...]) -> Charts:
+    return Charts(curves(measurement, names), levels(baselines, names))
 
 
 @dataclass(eq=False)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,23 +13,25 @@ import numpy as np
 
 from dr_transformer.canvas.attended import AttendedTable, attended_table
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
-from dr_transformer.canvas.picture import KEPT, colourings, picture
+from dr_transformer.canvas.picture import KEPT, Drawing, colourings, picture
 from dr_transformer.config import ViewConfig
+from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.mnist import FAMILIES, count
 from dr_transformer.engine.baselines import Baseline, BaselineRun
-from dr_transformer.engine.jobs import Background
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export.files import settings
+from dr_transformer.export.job import ExportJob
 from dr_transformer.export.web_page import web_page
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.magnitude import drawable
+from dr_transformer.quality.curves import COLOURINGS
 from dr_transformer.quality.words import describe
 
 MAX_ATTENDED = 20_000  # tokens; of more, what each attends to would take minutes and tens of megabytes
 _N_ATTENDED = 5  # each more makes the file of 10 000 tokens and eight blocks 0.3 MB larger
 
-Report = Callable[[float], object]
+Report = Callable[[float], None]
 
 
 def run_page(
@@ -47,7 +50,10 @@ def run_page(
     if not run.done.is_set() or run.error is not None:
         raise InputError("the run is not finished, so there is nothing to save yet; wait for its last block.")
     dataset, config, latents = run.dataset, run.config, list(run.full.latents)
-    shown = picture(run, view, float(config.n_blocks))
+    drawing = Drawing(run, view)
+    drawing.grow()
+    shown = picture(drawing, float(config.n_blocks))
+    analysis = run.measured(COLOURINGS, functools.partial(report, 0.0) if report else lambda: None)
     assert shown is not None
     parts = {"view": view} if baselines is None else {"view": view, "baselines": baselines.baselines}
     names = dataset.class_names
@@ -57,10 +63,10 @@ def run_page(
         replace(
             CanvasSpec.of(dataset, panels, config.n_blocks),
             depth=float(config.n_blocks) if depth is None else min(depth, float(config.n_blocks)),
-            colourings=[_for_panels(colouring, methods) for colouring in colourings(run)],
+            colourings=[_for_panels(colouring, methods) for colouring in colourings(analysis)],
             attention_panel=1,
         ),
-        title=f"{_title(dataset.name)}: {count(dataset.n_samples)} tokens in a transformer that was never trained",
+        title=page_title(dataset),
         lead=f"Each point is a token. Drag the depth, or press play: {config.n_blocks} blocks of attention, nothing "
         "of which was learned.",
         attended=_attended(run, report),
@@ -78,31 +84,25 @@ def whole_blocks(panel: Panel) -> Panel:
     return replace(
         panel,
         frames=panel.frames[kept],
+        packed=tuple(panel.packed[i] for i in kept) if panel.packed else (),
         depths=tuple(panel.depths[i] for i in kept),
         frame_names=tuple(panel.frame_names[i] for i in kept) if panel.frame_names else (),
     )
 
 
 @dataclass(eq=False)
-class WebPageJob(Background):
-    """`run_page` in the background: `content`, once `complete`. `progress` (0 … 1) is how far it is."""
+class WebPageJob(ExportJob):
+    """`run_page` in the background, opened at `depth`, with `baselines` in so far as they have come to be."""
 
-    run: Run
-    view: ViewConfig
-    depth: float
+    depth: float = 0.0
     baselines: BaselineRun | None = None
-    content: bytes | None = None
-    current: str = "finding what each token attends to"
-    progress: float = 0.0
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory held."""
-        return len(self.content or b"")
-
-    def _work(self) -> None:
-        self.content = run_page(self.run, self.view, depth=self.depth, baselines=self.baselines, report=self._report)
-        self.complete = True
+    def _make(self) -> bytes:
+        baselines = self.baselines
+        if baselines is not None:
+            self._wait("waiting for the other methods", lambda: baselines.finished or not baselines.owners)
+        self.current = "finding what each token attends to"
+        return run_page(self.run, self.view, depth=self.depth, baselines=baselines, report=self._report)
 
     def _report(self, share: float) -> None:
         self._check()
@@ -115,8 +115,11 @@ def _attended(run: Run, report: Report | None) -> AttendedTable | None:
     return attended_table(run.full.latents, run.config, _N_ATTENDED, report)
 
 
-def _title(name: str) -> str:
-    return FAMILIES[name].title if name in FAMILIES else name
+def page_title(dataset: Dataset) -> str:
+    """Say which tokens a page shows."""
+    name = dataset.name
+    shown = FAMILIES[name].title if name in FAMILIES else name
+    return f"{shown}: {count(dataset.n_samples)} tokens in a transformer that was never trained"
 
 
 def _baseline_panel(method: Baseline, view: ViewConfig) -> Panel:

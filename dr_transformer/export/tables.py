@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
@@ -74,6 +73,8 @@ def _csv(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
 
 
 def _parquet(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
+    import pandas as pd  # a quarter of a second, of a terminal that may want something else
+
     frame = pd.DataFrame(_columns(embedding, dataset), index=pd.Index(dataset.index, name="token"))
     table = pa.Table.from_pandas(frame, preserve_index=True)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEYWORD.encode(): settings.encode()})

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,10 +23,18 @@ from dr_transformer import __version__
 from dr_transformer.canvas.attended import AttendedTable
 from dr_transformer.canvas.blob import Blob, compress_images, pack_canvas, pack_extras
 from dr_transformer.canvas.parts import CanvasSpec
-from dr_transformer.canvas.source import CANVAS_JS, STYLE, source
+from dr_transformer.canvas.source import CANVAS_JS, LIVE_PAGE_JS, STYLE, live_engine, source
 from dr_transformer.paths import asset_text
 
 _KEY = "page"  # of canvas and tokens: there is one of each
+_LIVE_PAGE = ("web_page/live_page.js", "web_page/page.js")
+
+
+class LiveParts(NamedTuple):
+    """Hold what a page runs its model with: for `live_page.js`, and the first latents where it cannot make them."""
+
+    page: Mapping[str, Any]
+    tokens: bytes | None
 
 
 def web_page(
@@ -38,12 +46,14 @@ def web_page(
     lead: str = "",
     notes: Sequence[str] = (),
     attended: AttendedTable | None = None,
+    live: LiveParts | None = None,
 ) -> bytes:
     """Return the page, UTF-8, whose canvas shows what the app's would.
 
     `settings`, ready for JSON, stand in the page twice: as text, and whole in `<script id="settings">`. `descriptions`
     say in words what is to be seen at block 0, 1, …; the one of the block passed last is shown. `lead` stands under the
-    title, and each of the `notes` at the foot. `attended` answers for the token that is pinned.
+    title, and each of the `notes` at the foot. `attended` answers for the token that is pinned. With `live` the page
+    runs its model itself.
     """
     shown = replace(shown, dataset_key=_KEY, key=_KEY)
     blobs = {"frames": _packed(pack_canvas(shown)), "extras": _packed(pack_extras(shown))}
@@ -52,10 +62,18 @@ def web_page(
     if shown.images is not None:
         blobs["images"] = compress_images(shown.images, _KEY, level=9)  # compressed within
     script = "\n".join([source(CANVAS_JS), asset_text("web_page/page.js")])
+    policy = ""
+    if live is not None:
+        script = "\n".join([source(CANVAS_JS + LIVE_PAGE_JS), live_engine(), asset_text(*_LIVE_PAGE)])
+        policy = " 'wasm-unsafe-eval'; worker-src blob:"
+        if live.tokens is not None:
+            blobs["tokens"] = _packed(live.tokens)
     style = "\n".join([source(STYLE), asset_text("web_page/page.css")])
     _check_inlined(script, style)
     block = max(0, min(int(shown.depth), len(descriptions) - 1))
-    page = {"key": _KEY, "descriptions": list(descriptions)}
+    page: dict[str, Any] = {"key": _KEY, "descriptions": list(descriptions)}
+    if live is not None:
+        page["live"] = live.page
     return (
         Template(asset_text("web_page/page.html"))
         .substitute(
@@ -69,6 +87,7 @@ def web_page(
             page_json=_json(page),
             blobs="\n".join(_blob_element(name, content) for name, content in blobs.items()),
             script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            policy=policy,
             script=script,
             style=style,
         )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,7 +28,21 @@ def accelerator() -> str | None:
     return kind if kind in ACCELERATORS else None
 
 
+def torch_is_loaded() -> bool:
+    """Tell whether torch is there; the app's server, which draws only, answers without it what can be told without."""
+    return "torch._C" in sys.modules
+
+
+def _may_have_one() -> bool:
+    """Tell whether this machine may have an accelerator that torch can use; False only if it surely has none."""
+    if sys.platform == "linux":
+        return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd"))
+    return sys.platform != "darwin" or platform.machine() == "arm64"
+
+
 def _found() -> str | None:
+    if not (torch_is_loaded() or _may_have_one()):
+        return None
     if not hasattr(torch, "accelerator"):  # before PyTorch 2.6
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
@@ -102,7 +118,7 @@ def machine() -> dict[str, Any]:
         "capability": torch.backends.cpu.get_cpu_capability(),
         "gpu": gpu_name(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of torch's, which the app's server does not load
     }
 
 

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor
+
+from dr_transformer.hardware.devices import accelerator, device_for, torch_is_loaded
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Products:
@@ -28,17 +34,24 @@ class Products:
         self._tile = torch.empty(0, dtype=dtype, device=device)
         self._upright = device.type == "cpu" and self._linear is None
 
-    def exponentials(self, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
+    def exponentials(self, left: Tensor, right: Tensor, bias: Tensor, least: float = 0.0) -> Tensor:
         """exp(left rightᵀ + bias), (m, k), for operands (m, d), (k, d) and (k,). Valid until the next call.
 
-        The bias is added before the logits are rounded to `dtype`.
+        The bias is added before the logits are rounded to `dtype`. `least` is a bound below all logits: where they may
+        fall out of the format's normal numbers, those that do give 0, for products of denormal numbers take ten times
+        as long.
         """
         if self._linear is not None:
-            return self._linear(left, right, bias, "none", [], "").exp_()
-        shape = len(left), len(right)
-        if self._tile.numel() < math.prod(shape):
-            self._tile = left.new_empty(math.prod(shape))
-        return torch.addmm(bias, left, right.T, out=self._tile[: math.prod(shape)].view(shape)).exp_()
+            logits = self._linear(left, right, bias, "none", [], "")
+        else:
+            shape = len(left), len(right)
+            if self._tile.numel() < math.prod(shape):
+                self._tile = left.new_empty(math.prod(shape))
+            logits = torch.addmm(bias, left, right.T, out=self._tile[: math.prod(shape)].view(shape))
+        smallest = math.log(torch.finfo(self.dtype).tiny)
+        if least < smallest:
+            torch.threshold_(logits, smallest, -math.inf)
+        return logits.exp_()
 
     def values(self, V: Tensor) -> Tensor:
         """The values (k, d) as `add` wants them: as they are, or (d + 1, k) with a row of ones."""
@@ -99,9 +112,24 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def without_bfloat16(device: torch.device) -> str | None:
     """Say in a sentence why products on this device are not taken in bfloat16; None where they are."""
-    if multiplies_bfloat16(device):
-        return None
-    processor = "processor" if device.type == "cpu" else "GPU"
+    return None if multiplies_bfloat16(device) else _without_bfloat16(device.type)
+
+
+def bfloat16_is_offered() -> bool:
+    """Tell whether bfloat16 is of use where "auto" computes; without torch where it is not loaded and Linux tells."""
+    flags = Path("/proc/cpuinfo")
+    if torch_is_loaded() or accelerator() is not None or not flags.exists():
+        return multiplies_bfloat16(device_for("auto", torch.float32))
+    return _onednn_limit() == "all" and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) is not None
+
+
+def bfloat16_refusal() -> str:
+    """Return the sentence on bfloat16 where it is not offered; without torch, as `bfloat16_is_offered`."""
+    return _without_bfloat16("cpu" if accelerator() is None else "gpu")
+
+
+def _without_bfloat16(device: str) -> str:
+    processor = "processor" if device == "cpu" else "GPU"
     return (
         f"This {processor} does not multiply bfloat16 itself, so products are in float32, which is faster here and "
         "exact to more digits."

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import has_float64
 from dr_transformer.methods import nearest
 from dr_transformer.model.magnitude import exponent, times_power
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,19 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from dr_transformer.hardware.products import multiplies_bfloat16
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Check = Callable[[], None] | None
 
 # A tile of products stays in the last cache of a CPU (16 MiB); a GPU wants larger ones.
 _TILE_ROWS = {"cpu": 2048, "cuda": 8192}
 _GATHER_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}
-_SPARE = {torch.bfloat16: 16, torch.float32: 8, torch.float64: 8}  # candidates beyond k, to choose from by |x − y|
-_TIED = {torch.float32: 2.0**-22, torch.float64: 2.0**-30}  # squared distances that differ by less are as good as equal
+_SPARE = {
+    "torch.bfloat16": 16,
+    "torch.float32": 8,
+    "torch.float64": 8,
+}  # candidates beyond k, to choose from by |x − y|
+_TIED = {
+    "torch.float32": 2.0**-22,
+    "torch.float64": 2.0**-30,
+}  # squared distances that differ by less are as good as equal
 _WIDE = 2.0**20  # times as far from the middle as nine of ten rows: such a row would draw the mean away from the others
 _SAMPLE = 1000  # rows that say where the middle is
 _COARSE_FROM = 2048  # rows; below, bfloat16 has nothing to save
@@ -42,7 +52,7 @@ def search(rows: Tensor, k: int, check: Check, these: Tensor | None = None) -> t
         coarse, squares = centred.to(dtype), centred.square().sum(dim=1)
         if dtype != torch.bfloat16:
             squares = squares * (1 - _rounding(centred))  # then no product makes a pair seem further than it is
-        count = min(k + _SPARE[dtype], n - 1)
+        count = min(k + _SPARE[str(dtype)], n - 1)
         if len(these) > n // 2:  # all, by symmetry, cost no more
             these = torch.arange(n, device=rows.device)
             found, beyond = _by_tiles(coarse, squares, count, check)
@@ -84,7 +94,7 @@ def squared_distances(queries: Tensor, rows: Tensor, check: Check) -> Iterator[t
 
 def pick(queries: Tensor, rows: Tensor, lowest: Tensor, k: int, check: Check) -> tuple[Tensor, Tensor]:
     """Indices and distances (b, k) of the rows (n, d) nearest to each query, given a lower bound (b, n) on |x − y|²."""
-    count = min(k + _SPARE[rows.dtype], len(rows))
+    count = min(k + _SPARE[str(rows.dtype)], len(rows))
     bounds, candidates = torch.topk(lowest, count, dim=1, largest=False, sorted=False)
     indices, distances = _ranked(queries, rows, candidates, k, check)
     if count < len(rows):
@@ -148,7 +158,7 @@ def _doubtful(distances: Tensor, beyond: Tensor, dtype: torch.dtype) -> Tensor:
     Nothing is nearer than a copy, and what is nearer by no more than the rounding of |x − y| is as near.
     """
     reach = distances.to(beyond.dtype).square()
-    return (reach > 0) & (reach * (1 - _TIED[dtype]) >= beyond)
+    return (reach > 0) & (reach * (1 - _TIED[str(dtype)]) >= beyond)
 
 
 def centre(rows: Tensor) -> Tensor:

@@ -285,6 +285,10 @@ class UMAPRun:
     number: int = 0  # by which the process knows it
     tries: int = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only the worker needs: another process sees how far it is and what it has made."""
+        return vars(self) | {"owners": set(), "inputs": ()}
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is done, failed or cancelled; whether it is."""
         return self.done.wait(timeout)

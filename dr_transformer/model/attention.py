@@ -7,12 +7,16 @@ Since a LayerNormed row has norm √(q/n), the diagonal of the logits is α (wit
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor
 
 from dr_transformer.model.cuda import means_of_others
 from dr_transformer.model.kernels import weighted_means
 from dr_transformer.types import Check
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # A row block's logits take about this much memory: enough for fast products, little beside the latents at any n.
 _BLOCK_BYTES = 32 * 2**20
@@ -27,6 +31,7 @@ def attend(
     n_heads: int = 1,
     masked: Tensor | None = None,
     products: torch.dtype | None = None,
+    effective: Tensor | None = None,
     check: Check | None = None,
 ) -> Tensor:
     """Softmax attention of `queries` (m, q) over `keys` (k, q), which are the values too: A·keys, of shape (m, q).
@@ -36,12 +41,18 @@ def attend(
     If `queries` is the very tensor `keys`, and all or none of its rows are masked from themselves, half of A is enough.
 
     `products` is the dtype of the operands of both products, by default the queries' own; with bfloat16 the result
-    still is float32, right to two or three digits. `check` is called every few milliseconds (on a CPU), and may raise.
+    still is float32, right to two or three digits. `effective` (m,) is filled with `effective_neighbours` of the rows
+    of A, or with NaN where one pass does not have them: of several heads, and of products in a smaller format. For
+    log A_ij = s q_i · k_j − log Z_i, s = α n / q, the entropy of row i is log Z_i − s q_i · (A K)_i. `check` is
+    called every few milliseconds (on a CPU), and may raise.
     """
     out = torch.empty_like(queries)
+    if effective is not None:
+        effective.fill_(torch.nan)
     if not len(queries):
         return out
     products = products or queries.dtype
+    tells = effective if n_heads == 1 and products == queries.dtype else None
     symmetric = queries is keys and (masked is None or torch.equal(masked, _own(queries)))
     for head in _heads(queries.shape[1], n_heads):
         K = keys[:, head].contiguous()
@@ -51,13 +62,19 @@ def attend(
         if fused is not None:
             out[:, head] = fused
             continue
-        out[:, head], lost = weighted_means(Q, K, scale, masked, symmetric=symmetric, products=products, check=check)
+        means, lost, log_sums = weighted_means(Q, K, scale, masked, symmetric=symmetric, products=products, check=check)
+        out[:, head] = means
+        if tells is not None:  # rounding alone goes below one token
+            torch.exp((log_sums - scale * (Q * means).sum(dim=1)).clamp_min_(0), out=tells)
         # At a huge α all but the nearest neighbours' exponentials vanish, unless compared with the row's own maximum.
         for start in range(0, len(lost), step := _rows_at_once(K)):
             if check is not None:
                 check()
             rows = lost[start : start + step]
-            out[rows, head] = _weights(Q[rows], K, scale, None if masked is None else masked[rows]) @ K
+            A = _weights(Q[rows], K, scale, None if masked is None else masked[rows])
+            out[rows, head] = A @ K
+            if tells is not None:
+                tells[rows] = effective_neighbours(A)
     return out
 
 
@@ -70,6 +87,27 @@ def attention_rows(X: Tensor, rows: Tensor, *, alpha: float, n_heads: int = 1, m
         scale = alpha * len(X) / X[:, head].shape[1]
         total += _weights(X[rows, head], X[:, head], scale, rows if mask_self else None, A)
     return total / len(heads)
+
+
+def attended_in_effect(
+    X: Tensor, *, alpha: float, n_heads: int = 1, mask_self: bool = True, check: Check | None = None
+) -> Tensor:
+    """Return `effective_neighbours` of every row of A for latents X (n, q): shape (n,), in O(n) memory.
+
+    With one head one pass of attention has them; the mean over heads is taken row by row.
+    """
+    rows = _own(X)
+    found = torch.empty_like(X[:, 0])
+    if n_heads == 1:
+        masked = rows if mask_self else None
+        attend(X, X, alpha=alpha, n_samples=len(X), masked=masked, effective=found, check=check)
+        rows = torch.nonzero(found.isnan()).squeeze(1)  # all of them, where a GPU's own attention was taken
+    for start in range(0, len(rows), step := _rows_at_once(X)):
+        if check is not None:
+            check()
+        some = rows[start : start + step]
+        found[some] = effective_neighbours(attention_rows(X, some, alpha=alpha, n_heads=n_heads, mask_self=mask_self))
+    return found
 
 
 def effective_neighbours(A: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Attention = Callable[..., Any]  # of FlexAttention's signature
 
@@ -66,7 +67,7 @@ def _is_for(device: torch.device, products: torch.dtype, n: int) -> bool:
 
 def _as_heads(X: Tensor, dtype: torch.dtype) -> Tensor:
     """(1, 1, n, a power of two): columns of zeros change no product, and are cut off again."""
-    return functional.pad(X.to(dtype), (0, _padded_width(X.shape[1]) - X.shape[1]))[None, None]
+    return torch.nn.functional.pad(X.to(dtype), (0, _padded_width(X.shape[1]) - X.shape[1]))[None, None]
 
 
 def _padded_width(width: int) -> int:
@@ -115,7 +116,7 @@ def _compiled(device: torch.device, width: int) -> Attention | None:
 def _is_right(means: Callable[[Tensor, float, torch.dtype], Tensor], device: torch.device, width: int) -> bool:
     """Tell whether `means` are those of a plain softmax in float64, up to the rounding of bfloat16: logits up to 10."""
     generator = torch.Generator().manual_seed(0)
-    X = functional.normalize(torch.randn(_TRIED_WITH, width, generator=generator)).to(device)
+    X = torch.nn.functional.normalize(torch.randn(_TRIED_WITH, width, generator=generator)).to(device)
     weights = (10 * X.double() @ X.T.double()).fill_diagonal_(-torch.inf).softmax(dim=1)
     expected = weights @ X.double()
     found = means(X, 10.0, torch.bfloat16).double()

@@ -12,29 +12,33 @@ Values are centred before the product, which is exact (weights sum to 1) and lea
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor
 
 from dr_transformer.hardware.products import Products
 from dr_transformer.types import Check
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Tokens on a side of a tile, which is to stay in a CPU's cache: measured with AVX2 and AVX-512, where 768 to 1 024 are
 # quickest, and twice as many in bfloat16. GPUs want large products: there the size is by arithmetic, not measured.
 _TILE = {"cpu": 768, "cuda": 8192, "mps": 4096}
 # exp() is kept at most this large, so that n of them can be summed, and may be as small as the format allows.
-_LARGEST_EXPONENT = {torch.float64: 600.0, torch.float32: 60.0}
+_LARGEST_EXPONENT = {"torch.float64": 600.0, "torch.float32": 60.0}
 
 
 class Weighted(NamedTuple):
     """`means` (m, d) of the values, and `lost`: the rows (indices) whose means are not to be trusted.
 
     A row is lost where its largest logit lies so far below the bound that its exponentials fall out of the format.
+    `log_sums` (m,) are the logarithms of the sums of the rows' exponentials, log Z.
     """
 
     means: Tensor
     lost: Tensor
+    log_sums: Tensor
 
 
 def weighted_means(
@@ -57,7 +61,9 @@ def weighted_means(
     # √scale on both sides, for the rounded operands of a symmetric E must be the same
     right = (keys * math.sqrt(scale)).to(products)
     left = right if symmetric else (queries * math.sqrt(scale)).to(products)
-    bias = right.new_full((len(right),), -_shift(left, right, queries.dtype))
+    bound = _bound(left, right, queries.dtype)
+    shift = _shift(bound, products)
+    bias = right.new_full((len(right),), -shift)
     centre = keys.mean(dim=0)
     side = _side(queries.device, products)
     columns, blocks = (_blocks(len(tokens), side) for tokens in (keys, queries))
@@ -69,7 +75,7 @@ def weighted_means(
                 continue
             if check is not None:
                 check()
-            E = multiply.exponentials(left[rows], right[block], bias[block])
+            E = multiply.exponentials(left[rows], right[block], bias[block], -bound - shift)
             if masked is not None and not symmetric:
                 _zero(E, masked[rows] - block.start)
             elif masked is not None and i == j:
@@ -80,16 +86,20 @@ def weighted_means(
             del E  # or the next tile would be fresh memory, page by page
     sums = torch.cat([total.sums for total in totals])
     means = torch.cat([total.weighted / total.sums[:, None] for total in totals])
-    return Weighted(means.add_(centre), _lost(sums, len(keys)))
+    return Weighted(means.add_(centre), _lost(sums, len(keys)), sums.log().add_(shift))
 
 
-def _shift(left: Tensor, right: Tensor, dtype: torch.dtype) -> float:
+def _bound(left: Tensor, right: Tensor, dtype: torch.dtype) -> float:
+    """Return what no logit is larger than, up to its sign."""
+    return math.prod(float(torch.linalg.vector_norm(X, dim=1, dtype=dtype).max()) for X in (left, right))
+
+
+def _shift(bound: float, products: torch.dtype) -> float:
     """Return what to subtract from every logit: the least that keeps all exponentials and their sums in the format.
 
     bfloat16 logits are rounded to eight bits, so that those which matter, near the bound, are to be near 0.
     """
-    bound = math.prod(float(torch.linalg.vector_norm(X, dim=1, dtype=dtype).max()) for X in (left, right))
-    return bound if left.dtype == torch.bfloat16 else max(0.0, bound - _LARGEST_EXPONENT[dtype])
+    return bound if products == torch.bfloat16 else max(0.0, bound - _LARGEST_EXPONENT[str(products)])
 
 
 def _lost(sums: Tensor, n_keys: int) -> Tensor:

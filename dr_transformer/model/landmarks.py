@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
-from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import Projection, RandomState, fit_projection
 from dr_transformer.model.unroll import Step, check_tokens, layer_norm, run_block, unroll
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHOICES = ("k-means++", "random")
 _POOL = 10  # k-means++ chooses among at most so many tokens for each landmark, so its time does not grow with n

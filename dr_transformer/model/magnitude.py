@@ -6,13 +6,16 @@ Multiplying by a power of two rounds nothing, so what is free of scale stays the
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from dr_transformer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _DRAWN = 60  # an exponent: what is drawn is squared, in float32 too
 _LARGE, _MODERATE = 40, 20  # exponents: at 2²⁰ the 1e-10 of a LayerNorm is nothing even to float64

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from dr_transformer.config import Config
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def layer(config: Config, n: int, dtype: torch.dtype) -> nn.TransformerEncoderLayer:
+
+def layer(config: Config, n: int, dtype: torch.dtype) -> torch.nn.TransformerEncoderLayer:
     """Post-norm encoder layer with W_q = √(αn) I, W_k = √(αn/d_h) I, W_v = 2η I, linear1 = I, linear2 = −2η I."""
     q, heads = config.n_components, config.n_heads
-    activation = nn.ReLU() if config.activation == "relu" else nn.Identity()
-    oracle = nn.TransformerEncoderLayer(
+    activation = torch.nn.ReLU() if config.activation == "relu" else torch.nn.Identity()
+    oracle = torch.nn.TransformerEncoderLayer(
         q,
         heads,
         q,

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
@@ -31,17 +29,24 @@ from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import Projection, fit_projection
 from dr_transformer.types import Check
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 LAYER_NORM_EPS = 1e-10
 LARGE = 20_000  # tokens: beyond it "auto" may take bfloat16
 SUB_STEPS = ("attention", "layer_norm_1", "feed_forward", "layer_norm_2")
 
 
 class Step(NamedTuple):
-    """The latents `X` (n, q) after sub-step `name` of block `block` (0: before the first block)."""
+    """The latents `X` (n, q) after sub-step `name` of block `block` (0: before the first block).
+
+    After "attention", `effective` (n,) is to how many others each token attended, as `attention.attend` tells it.
+    """
 
     block: int
     name: str
     X: Tensor
+    effective: Tensor | None = None
 
     @property
     def ends_block(self) -> bool:
@@ -68,17 +73,24 @@ def unroll(
     yield Step(0, "layer_norm_0", X)
     masked = torch.arange(len(Y), device=X.device) if config.mask_self else None
     for block in range(1, config.n_blocks + 1):
-        for name, latents in run_block(X, X, config, masked, check):
+        effective = torch.empty_like(X[:, 0])
+        for name, latents in run_block(X, X, config, masked, check, effective):
             X = latents
-            yield Step(block, name, X)
+            yield Step(block, name, X, effective if name == "attention" else None)
 
 
 def run_block(
-    X: Tensor, keys: Tensor, config: Config, masked: Tensor | None, check: Check | None = None
+    X: Tensor,
+    keys: Tensor,
+    config: Config,
+    masked: Tensor | None,
+    check: Check | None = None,
+    effective: Tensor | None = None,
 ) -> Iterator[tuple[str, Tensor]]:
     """One block: tokens X (m, q) attend to `keys` (n, q), for the fitted tokens themselves `keys = X`.
 
-    Yields (name, latents) after each of the four `SUB_STEPS`. `masked` and `check` are as in `attention.attend`.
+    Yields (name, latents) after each of the four `SUB_STEPS`. `masked`, `check` and `effective` are as in
+    `attention.attend`.
     """
     n = len(keys)
     AX = attend(
@@ -89,6 +101,7 @@ def run_block(
         n_heads=config.n_heads,
         masked=masked,
         products=resolve_products(config, X.dtype, n, X.device),
+        effective=effective,
         check=check,
     )
     if not AX.isfinite().all():
@@ -105,14 +118,14 @@ def after_attention(X: Tensor, n_samples: int, config: Config) -> Iterator[tuple
     """The other three sub-steps of a block, from the latents X (m, q) that its attention left: row by row, O(m q)."""
     X = layer_norm(X, n_samples)
     yield "layer_norm_1", X
-    X = X - 2 * config.eta * (functional.relu(X) if config.activation == "relu" else X)
+    X = X - 2 * config.eta * (torch.nn.functional.relu(X) if config.activation == "relu" else X)
     yield "feed_forward", X
     yield "layer_norm_2", layer_norm(X, n_samples)
 
 
 def layer_norm(X: Tensor, n_samples: int) -> Tensor:
     """LN(X) / √n: every row of X (m, q) to mean 0 and norm √(q/n). Population variance, eps 1e-10, no bias."""
-    return functional.layer_norm(X, X.shape[1:], eps=LAYER_NORM_EPS) / n_samples**0.5
+    return torch.nn.functional.layer_norm(X, X.shape[1:], eps=LAYER_NORM_EPS) / n_samples**0.5
 
 
 def check_tokens(Y: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -1,11 +1,13 @@
 """What depth does to a run, in numbers: curves over blocks, and one value a token to colour by.
 
-Slower than the run itself, so it follows it in the background, block by block, and can be stopped and taken up again.
+It follows the run in the background, block by block, and can be stopped and taken up again. Curves are measured
+of every run, values to colour by when somebody colours by them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,12 +19,10 @@ from dr_transformer.config import DATASETS, Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.methods.graph import knn_graph, neighbourhood_preservation
 from dr_transformer.methods.graph_store import GraphStore
-from dr_transformer.model.attention import attention_rows, effective_neighbours
+from dr_transformer.model.attention import attended_in_effect
 from dr_transformer.quality import metrics
 from dr_transformer.quality.metrics import N_NEIGHBORS
 from dr_transformer.quality.scores import clusters, nmi
-
-_ROWS = 256
 
 CURVES = {
     "accuracy": "5-NN accuracy",
@@ -32,9 +32,13 @@ CURVES = {
 }
 
 
+COLOURINGS = ("clusters", "neighbours", "preservation")
+"""Names what a token may be coloured by besides its class; it is measured when somebody does so."""
+
+
 @dataclass
 class Analysis:
-    """Grows while it is computed. The values a token are (blocks, n).
+    """Grows while it is computed. The values a token are (blocks, n). `measured` names what is complete.
 
     `curves[name]` has one figure a block, None where it does not exist. `nmi` is that of `quality`, on the same tokens.
     """
@@ -43,8 +47,7 @@ class Analysis:
     clusters: npt.NDArray[np.intp] | None = None  # (n,): k-means at the last block, if it can be told apart
     neighbours: list[npt.NDArray[np.floating]] = field(default_factory=list)  # effective number a token attends to
     preservation: list[npt.NDArray[np.floating]] = field(default_factory=list)  # share of pixel neighbours kept
-    pixel_graph: npt.NDArray[np.intp] | None = None
-    complete: bool = False
+    measured: frozenset[str] = frozenset()  # "curves", and of the `COLOURINGS` those that were wanted
 
     def steps(
         self,
@@ -53,53 +56,76 @@ class Analysis:
         latents: list[npt.NDArray[np.floating]],
         graphs: GraphStore,
         check: Callable[[], None],
+        wanted: Collection[str] = ("curves",),
     ) -> Iterator[None]:
-        """Do what is not done yet, a piece for each `next`. `check` may raise to stop inside a long piece.
+        """Do what is not done yet of the `wanted`, "curves" and `COLOURINGS`; a piece for each `next`.
 
-        The pixels' graph is taken from `graphs`, where others find it too.
+        `check` may raise to stop inside a long piece. The pixels' graph is taken from `graphs`, where others find it
+        too.
         """
+        pieces: dict[str, Callable[[], Iterator[None]]] = {
+            "curves": lambda: self._draw_curves(dataset, config, latents),
+            "clusters": lambda: self._cluster(dataset, config, latents[-1]),
+            "neighbours": lambda: self._count_neighbours(config, latents, check),
+            "preservation": lambda: self._compare_neighbours(dataset, latents, graphs, check),
+        }
+        for name, piece in pieces.items():
+            if name in wanted and name not in self.measured:
+                yield from piece()
+                self.measured |= {name}
+
+    def _draw_curves(self, dataset: Dataset, config: Config, latents: list[npt.NDArray[np.floating]]) -> Iterator[None]:
         for block in range(len(self.curves["mean_cosine"]), len(latents)):
             self._measure(latents[block], dataset, config)
             yield
-        if self.clusters is None:
-            n_clusters = max(2, len(dataset.class_names)) if dataset.labels is not None else 10
-            n_clusters = min(n_clusters, len(latents[-1]))
-            self.clusters = clusters(latents[-1], n_clusters, random_state=config.random_state)
-            yield
-        for block in range(len(self.neighbours), len(latents)):
-            self.neighbours.append(attention_neighbours(latents[block], config, check))
-            yield
-        n_neighbors = min(N_NEIGHBORS, len(latents[0]) - 1)
-        if self.pixel_graph is None:
-            self.pixel_graph = graphs.get(dataset, n_neighbors, check).indices
-            yield
-        for block in range(len(self.preservation), len(latents)):
-            found = knn_graph(latents[block], n_neighbors, check=check).indices
-            self.preservation.append(neighbourhood_preservation(self.pixel_graph, found))
-            yield
-        self.complete = True
 
     def _measure(self, X: npt.NDArray[np.floating], dataset: Dataset, config: Config) -> None:
         labels = dataset.labels
-        if labels is not None and len(labels) >= 10:
-            order = np.arange(len(X))
-            if dataset.name not in DATASETS:  # a user's rows may be sorted by class, which leaves some to score alone
-                order = check_random_state(config.random_state).permutation(len(X))
-            self.curves["accuracy"].append(metrics.knn_accuracy(X[order], labels[order]))
-            self.curves["nmi"].append(nmi(X, labels, random_state=config.random_state))
-        self.curves["effective_rank"].append(metrics.effective_rank(X))
-        self.curves["mean_cosine"].append(metrics.mean_cosine(X))
+        with ThreadPoolExecutor(1) as beside:  # each of the two long pieces takes one core
+            accuracy = None
+            if labels is not None and len(labels) >= 10:
+                order = np.arange(len(X))
+                if dataset.name not in DATASETS:  # a user's may be sorted by class
+                    order = check_random_state(config.random_state).permutation(len(X))
+                accuracy = beside.submit(metrics.knn_accuracy, X[order], labels[order])
+                self.curves["nmi"].append(nmi(X, labels, random_state=config.random_state))
+            self.curves["effective_rank"].append(metrics.effective_rank(X))
+            self.curves["mean_cosine"].append(metrics.mean_cosine(X))
+            if accuracy is not None:
+                self.curves["accuracy"].append(accuracy.result())
+
+    def _cluster(self, dataset: Dataset, config: Config, X: npt.NDArray[np.floating]) -> Iterator[None]:
+        n_clusters = max(2, len(dataset.class_names)) if dataset.labels is not None else 10
+        self.clusters = clusters(X, min(n_clusters, len(X)), random_state=config.random_state)
+        yield
+
+    def _count_neighbours(
+        self, config: Config, latents: list[npt.NDArray[np.floating]], check: Callable[[], None]
+    ) -> Iterator[None]:
+        for block in range(len(self.neighbours), len(latents)):
+            self.neighbours.append(attention_neighbours(latents[block], config, check))
+            yield
+
+    def _compare_neighbours(
+        self,
+        dataset: Dataset,
+        latents: list[npt.NDArray[np.floating]],
+        graphs: GraphStore,
+        check: Callable[[], None],
+    ) -> Iterator[None]:
+        n_neighbors = min(N_NEIGHBORS, len(latents[0]) - 1)
+        of_pixels = graphs.get(dataset, n_neighbors, check).indices
+        for block in range(len(self.preservation), len(latents)):
+            found = knn_graph(latents[block], n_neighbors, check=check).indices
+            self.preservation.append(neighbourhood_preservation(of_pixels, found))
+            yield
 
 
 def attention_neighbours(
     X: npt.NDArray[np.floating], config: Config, check: Callable[[], None]
 ) -> npt.NDArray[np.floating]:
     """The exp of the row entropy of A at latents X (n, q): to how many others each token in effect attends, (n,)."""
-    latents = torch.from_numpy(X)
-    found = []
-    for start in range(0, len(X), _ROWS):
-        check()
-        rows = torch.arange(start, min(start + _ROWS, len(X)))
-        A = attention_rows(latents, rows, alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self)
-        found.append(effective_neighbours(A))
-    return torch.cat(found).numpy()
+    found = attended_in_effect(
+        torch.from_numpy(X), alpha=config.alpha, n_heads=config.n_heads, mask_self=config.mask_self, check=check
+    )
+    return found.numpy()

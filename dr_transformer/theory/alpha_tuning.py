@@ -25,18 +25,20 @@ either is among the other's 15 nearest), the paper's 30 is the optimum at its n:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from scipy import sparse
 from scipy.optimize import brentq
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph, adjacency
 from dr_transformer.theory.attention_graph import check_graph, row_blocks
 from dr_transformer.types import Check, Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ALPHAS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 60.0, 100.0, 200.0)
 

@@ -11,18 +11,20 @@ spreads over 32, 175 and 639 tokens in effect (median).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph import KNNGraph
 from dr_transformer.methods.spectrum import laplacian_eigenmaps
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.types import Check, Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BLOCK_BYTES = 32 * 2**20
 IMAGE_SIZE = 400  # pixels of the image of A at most, along a side

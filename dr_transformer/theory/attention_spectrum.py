@@ -11,16 +11,18 @@ trivial pair, λ = 0 and the constant map, is known, and is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from scipy import linalg
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.theory.attention_graph import row_blocks
 from dr_transformer.types import Check, Floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _DENSE = 512  # up to so many tokens the dense solver is as fast
 _HELD_BYTES = 128 * 2**20  # P is kept between passes where it takes no more, n ≤ 4 096; else made again in each

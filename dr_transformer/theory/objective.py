@@ -20,18 +20,20 @@ to raise it, and the LayerNorm that follows undoes it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-from torch import Tensor
 
 from dr_transformer.errors import InputError
 from dr_transformer.model.attention import attend
 from dr_transformer.theory.attention_graph import attention_blocks
 from dr_transformer.types import Check
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Objective(NamedTuple):

@@ -39,11 +39,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from dr_transformer.config import Config
 from dr_transformer.model.projection import Projection
@@ -51,6 +51,9 @@ from dr_transformer.model.unroll import Step, after_attention, layer_norm, run_b
 from dr_transformer.parameters import Declared, declare
 from dr_transformer.theory.objective import data_gradients, regulariser_gradient
 from dr_transformer.types import Check
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ATTENTIONS = ("standard", "diffusion", "gradient")
 REGULARISERS = ("feed_forward", "exact", "none")

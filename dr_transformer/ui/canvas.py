@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,9 +21,18 @@ from dr_transformer.canvas.blob import (
     selection_from_text,
 )
 from dr_transformer.canvas.parts import MAIN_CANVAS, Attended, CanvasSpec, CanvasState, Colouring, Pin
-from dr_transformer.canvas.picture import Picture
-from dr_transformer.canvas.source import CANVAS_JS, ENTRY_JS, EXTRAS_JS, SPRITES_JS, STYLE, source
+from dr_transformer.canvas.picture import CALLED, Picture
+from dr_transformer.canvas.source import (
+    CANVAS_JS,
+    ENTRY_JS,
+    EXTRAS_JS,
+    SPRITES_JS,
+    STYLE,
+    source,
+)
 from dr_transformer.engine.run import Run
+from dr_transformer.quality.curves import COLOURINGS
+from dr_transformer.ui import session
 from dr_transformer.ui.link import LAST_BLOCK, read_depth, write_depth
 from dr_transformer.ui.text import fitting
 
@@ -46,11 +55,13 @@ def latent_canvas(shown: CanvasSpec) -> CanvasState:
             on_depth_change=_ignore,
             on_selection_change=_ignore,
             on_pinned_change=_ignore,
+            on_wanted_change=_ignore,
         )
     return CanvasState(
         depth=_depth(result.get("depth"), shown),
         selection=_selection(result.get("selection"), shown),
         pinned=_pinned(result.get("pinned"), shown.dataset_key, shown.pinned),
+        colour_by=result.get("wanted"),
     )
 
 
@@ -110,8 +121,22 @@ def _sprites_component() -> Callable[..., Any]:
     return st.components.v2.component("digit_sprites", js=source(SPRITES_JS))
 
 
+LAST_SPEC = "last_spec"
+"""In the session: what the canvas at the shared depth shows."""
+
 GIVEN_SELECTION = "given_selection"
 """In the session: the key of a data set, and which of its tokens Python selects."""
+
+
+def measured_when_wanted(run: Run, spec: CanvasSpec, which: Collection[str] = COLOURINGS) -> CanvasState:
+    """Draw the canvas at the shared depth, with these of `COLOURINGS` on offer; what the user chooses is measured."""
+    images = run.dataset.image_shape is not None
+    names = {fitting(CALLED[name], images=images): name for name in which}
+    there = [replace(colouring, name=fitting(colouring.name, images=images)) for colouring in spec.colourings]
+    state = at_shared_depth(replace(spec, colourings=there, offered=tuple(names)))
+    if state.colour_by in names:
+        session.colour_by(run, names[state.colour_by])
+    return state
 
 
 def run_canvas(
@@ -124,17 +149,20 @@ def run_canvas(
     attention_panel: int = -1,
     pinned: Pin | None = None,
     about: str = "",
+    offered: Collection[str] = COLOURINGS,
     key: str = MAIN_CANVAS,
+    live: Mapping[str, Any] | None = None,
+    sliders: Collection[str] = (),
 ) -> float:
     """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar.
 
-    `pinned` is the token that Python pins, and `about` says on what the colourings depend besides the run.
+    `pinned` is the token that Python pins, and `about` says on what the colourings depend besides the run. `offered` of
+    `COLOURINGS` are measured once the user chooses them. `live` and `sliders` are as in `CanvasSpec`.
     """
     dataset, n_blocks = run.dataset, run.config.n_blocks
     panels = shown.panels
     if dataset.image_shape is None:
         panels = [replace(panel, title=fitting(panel.title, images=False)) for panel in panels]
-        colourings = [replace(colouring, name=fitting(colouring.name, images=False)) for colouring in colourings]
     given, times = _given_selection(dataset.key)
     spec = replace(
         CanvasSpec.of(dataset, panels, n_blocks),
@@ -148,8 +176,10 @@ def run_canvas(
         attention_panel=attention_panel,
         content_key=f"{dataset.key} {run.config} {about}",
         key=key,
+        live=live,
+        sliders=tuple(sliders),
     )
-    state = at_shared_depth(spec)
+    state = measured_when_wanted(run, spec, offered)
     st.session_state["last_selection"] = (dataset.key, state.selection)
     return min(state.depth, float(n_blocks))
 
@@ -158,10 +188,16 @@ def at_shared_depth(shown: CanvasSpec) -> CanvasState:
     """Draw the canvas at the depth that all pages share; where the user rests goes into the address bar."""
     # The browser owns the depth. It is told one only at first (the link's) and on a reset, which `revision` marks.
     start = st.session_state.setdefault("start_depth", read_depth(st.query_params.to_dict()))
+    st.session_state[LAST_SPEC] = shown
     state = latent_canvas(replace(shown, depth=start, revision=st.session_state.get("resets", 0)))
     st.session_state["last_depth"] = state.depth
     write_depth(state.depth, shown.n_blocks)
     return state
+
+
+def same_again() -> float:
+    """Draw what `at_shared_depth` drew last, of which nothing is sent; returns the depth at which the user rests."""
+    return at_shared_depth(st.session_state[LAST_SPEC]).depth
 
 
 def last_selection(dataset_key: str) -> npt.NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,6 @@ import streamlit as st
 
 from dr_transformer.canvas.parts import MAIN_CANVAS
 from dr_transformer.charts.depth import DASHES, curve_digits, depth_curve, depth_range
-from dr_transformer.charts.table import MOST, chart_table
 from dr_transformer.paths import asset_text
 
 
@@ -40,6 +40,8 @@ def tables_behind(charts: Mapping[str, go.Figure], *, key: str, label: str = "Ta
     expander = st.expander(label, key=f"{key}_table", on_change="rerun", type="compact")
     if not expander.open:
         return
+    from dr_transformer.charts.table import MOST, chart_table  # pandas, for those who look
+
     with expander:
         for number, (name, chart) in enumerate(charts.items()):
             table = chart_table(chart)
@@ -65,18 +67,28 @@ def show_depth_curves(
     As many stand in a row as there is room for. `levels` as in `charts.depth.depth_curve`, for each curve. Drawn from
     the start, still empty: a chart that came later would move the page under the reader's hand.
     """
-    charts, marked = {}, {}
+    charts: dict[str, go.Figure] = {}
+    marked: dict[str, Sequence[float | None] | None] = {}
     with st.container(key=key, gap=None):
         for number, (name, values) in enumerate(curves.items()):
             marked[f"{key}_{number}"] = values
-            chart = depth_curve(name, values, n_blocks=n_blocks, levels=(levels or {}).get(name))
+            across = (levels or {}).get(name)
+            chart = _depth_curve(name, tuple(values), n_blocks, None if across is None else tuple(across.items()))
             charts[name] = chart
             draw_chart(chart, key=f"{key}_{number}")
-        mark_depth(marked, n_blocks=n_blocks, canvas=canvas, container=key)
+        mark_depth(marked, n_blocks=n_blocks, canvas=canvas, container=key, names=list(curves))
     if levels:
         methods = list(next(iter(levels.values())))
         st.caption("  ".join(f"{look} {method}" for look, method in zip(DASHES.values(), methods, strict=False)))
     tables_behind(charts, key=key, label="Curves as tables")
+
+
+@functools.lru_cache(maxsize=64)
+def _depth_curve(
+    name: str, values: tuple[float | None, ...], n_blocks: int, levels: tuple[tuple[str, float | None], ...] | None
+) -> go.Figure:
+    """Make each chart once: a page that looks for news draws all of them again, of which most have none."""
+    return depth_curve(name, values, n_blocks=n_blocks, levels=None if levels is None else dict(levels))
 
 
 def mark_depth(
@@ -86,6 +98,7 @@ def mark_depth(
     depths: Sequence[float] | None = None,
     canvas: str = MAIN_CANVAS,
     container: str,
+    names: Sequence[str] = (),
 ) -> None:
     """Mark the depth of `canvas` on the charts of the container with the key `container`: one for each of `curves`.
 
@@ -93,6 +106,7 @@ def mark_depth(
     Call it within that container, after the charts. Their horizontal axis is `charts.depth.depth_range(n_blocks)`.
     `curves` are by the charts' keys their values at `depths`, by default whole ones. Where the mark crosses the curve,
     straight between these, the value is written above the right end of the plot; None where nothing is to be written.
+    `names` of the curves are those under which the canvas measures its live pictures.
     """
     data = {
         "container": container,
@@ -102,11 +116,12 @@ def mark_depth(
             key: None
             if values is None
             else {
+                "name": name,
                 "depths": list(range(len(values)) if depths is None else depths),
                 "values": list(values),
                 "digits": curve_digits(values),
             }
-            for key, values in curves.items()
+            for (key, values), name in itertools.zip_longest(curves.items(), names)
         },
     }
     _marks_component()(data=data, key=f"{container}_marks", height="content")

@@ -72,7 +72,6 @@ def started(
     stop_help: str,
     key: str = "",
     keeps: bool = False,
-    ready: bool = True,
     quiet: bool = False,
 ) -> bool:
     """Draw the buttons that start a job and cancel it, and return whether it is wanted.
@@ -83,7 +82,7 @@ def started(
     is nothing to stop.
     """
     key, state = key or kind, st.session_state
-    if st.button(label, key=f"{key}_run", disabled=not ready, help=help):
+    if st.button(label, key=f"{key}_run", help=help):
         state[f"{key}_asked"] = asked
         state[f"{key}_serial"] = state.get(f"{key}_serial", 0) + 1
     wanted = f"{key}_asked" in state and (keeps or state[f"{key}_asked"] == asked)

@@ -15,7 +15,7 @@ import streamlit as st
 from dr_transformer.config import DATASETS, PARAMETERS, Config
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import missing
-from dr_transformer.model.unroll import precision_note
+from dr_transformer.hardware.products import bfloat16_is_offered, bfloat16_refusal
 from dr_transformer.parameters import Parameter
 
 UPLOAD = "your own file"
@@ -108,7 +108,9 @@ def _change(changes: Mapping[str, str | None]) -> None:
 
 def missing_precision(precision: str) -> str:
     """Say in a sentence why this machine takes no products in `precision`, which is not offered then; "" if it does."""
-    return precision_note(Config(precision=precision)) or ""
+    if precision != "bfloat16" or bfloat16_is_offered():
+        return ""
+    return bfloat16_refusal()
 
 
 def missing_device(device: str) -> str:

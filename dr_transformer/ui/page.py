@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import streamlit as st
 
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
+from dr_transformer.ui.live import forget_live
 from dr_transformer.ui.sidebar import Settings, sidebar
 from dr_transformer.ui.streamlit_requests import mend_streamlit
 
@@ -16,11 +17,16 @@ BEFORE_LESSON = "before_lesson"
 
 
 def begin_page(
-    title: str, *, baselines: bool = False, draw: Callable[[bool], tuple[Settings, list[str]]] | None = None
+    title: str,
+    *,
+    baselines: bool = False,
+    elsewhere: Collection[str] = (),
+    draw: Callable[[bool], tuple[Settings, list[str]]] | None = None,
 ) -> Settings:
     """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said.
 
-    `baselines`: with widgets for what the transformer is compared with. `draw` draws another sidebar than the shared
+    `baselines`: with widgets for what the transformer is compared with; without those of the parameters that stand
+    `elsewhere` on the page. `draw` draws another sidebar than the shared
     one; it is told whether the page was entered in this run.
     """
     mend_streamlit()
@@ -32,10 +38,11 @@ def begin_page(
         st.session_state["start_depth"] = st.session_state["last_depth"]
     if entered:
         session.leave_page()
+        forget_live()
         session.umap_worker()  # it compiles while people look around
     if draw is None and BEFORE_LESSON in st.session_state:
         st.session_state["settings"] = st.session_state.pop(BEFORE_LESSON)
-    settings, problems = draw(entered) if draw else sidebar(entered, baselines=baselines)
+    settings, problems = draw(entered) if draw else sidebar(entered, baselines=baselines, elsewhere=elsewhere)
     with st.container():  # always there, so that what follows keeps its place when a sentence goes
         for problem in problems:
             st.warning(problem)

@@ -65,14 +65,18 @@ def _results(job: BenchJob) -> None:
         "its peak MB": number(format="%.0f", help="The reference's, in a process of its own."),
     }
     st.dataframe(pd.DataFrame([_row(result) for result in job.results]), hide_index=True, column_config=columns)
-    about = machine()
+    about = session.ask(machine)
     gpu = f", {about['gpu']}" if about["gpu"] else ", no GPU"
     st.caption(
         f"{about['processor']}, {about['cores']} cores, {about['threads']} threads, {about['capability']}{gpu}; "
-        f"PyTorch {about['torch']}. {left_out() or ''}".rstrip()
+        f"PyTorch {about['torch']}. {session.ask(left_out) or ''}".rstrip()
     )
     st.download_button(
-        "Save as JSON", as_json(job.results), "bench.json", "application/json", help="Machine and all results."
+        "Save as JSON",
+        session.ask(as_json, job.results),
+        "bench.json",
+        "application/json",
+        help="Machine and all results.",
     )
 
 

@@ -6,29 +6,38 @@ import atexit
 import functools
 import hashlib
 import os
+import threading
 import uuid
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dr_transformer.bench.cases import BenchJob
-from dr_transformer.config import BaselineConfig, Config
+from dr_transformer.canvas.attended import N_ATTENDED
+from dr_transformer.canvas.attended import attended as attended_of
+from dr_transformer.canvas.live import LiveTokens, live_key
+from dr_transformer.canvas.parts import Attended
+from dr_transformer.canvas.picture import Drawing
+from dr_transformer.config import BaselineConfig, Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, load, load_bytes
 from dr_transformer.engine.baselines import BaselineRun, Measurement
-from dr_transformer.engine.jobs import J, Runner
+from dr_transformer.engine.jobs import J, Job, Runner
+from dr_transformer.engine.process.remote import Engine, Shared
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
-from dr_transformer.engine.run_cost import check_memory
 from dr_transformer.engine.sweep import Sweep
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.ui import ENGINE
 from dr_transformer.ui.link import UPLOAD
 from dr_transformer.ui.sidebar import Settings
+
+T = TypeVar("T")
 
 
 class SessionName(NamedTuple):
@@ -55,7 +64,8 @@ def connected(owner: Hashable) -> bool:
     if not isinstance(name, SessionName) or name.connection is None:
         return True
     try:
-        return bool(runtime.get_instance().is_active_session(name.connection))
+        # Only a plain no counts: AppTest has a stand-in here, which other threads may find half made.
+        return runtime.get_instance().is_active_session(name.connection) is not False
     except RuntimeError:  # there is no server
         return True
 
@@ -63,13 +73,46 @@ def connected(owner: Hashable) -> bool:
 _FIRST_PICTURE_SECONDS = 5.0
 
 
+class _Works(NamedTuple):
+    """Who computes for this server; without an `engine` its own threads do."""
+
+    runner: Runner
+    engine: Engine | None
+
+
 @st.cache_resource(show_spinner=False)
-def runner() -> Runner:
-    """Return the one runner of this server, which stops with it. What a closed tab waited for stops by itself."""
-    made = Runner(present=connected)
+def _works() -> _Works:
+    """Return what this server computes with, which stops with it. What a closed tab waited for stops by itself."""
+    engine = None if os.environ.get(ENGINE) == "threads" else Engine(os.environ.get("DR_TRANSFORMER_SCHEDULER"))
+    made = Runner(present=connected, execute=engine.work if engine else None)
+    if engine:
+        engine.died = made.forget
+        threading.Thread(target=engine.start, name="engine starts", daemon=True).start()
+        atexit.register(engine.close)
     made.watch()
     atexit.register(made.close)
-    return made
+    return _Works(made, engine)
+
+
+def runner() -> Runner:
+    """Return the one runner of this server."""
+    return _works().runner
+
+
+def ask(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Return what a function returns where this server computes; its arguments may be jobs and data sets."""
+    engine = _works().engine
+    return engine.ask(function, *args, **options) if engine else function(*args, **options)
+
+
+def tell(job: Job, **fields: Any) -> None:
+    """Give fields of a job other values, also where it is computed."""
+    engine = _works().engine
+    if engine:
+        engine.set(job, **fields)
+    else:
+        for field, value in fields.items():
+            setattr(job, field, value)
 
 
 def submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:
@@ -85,31 +128,64 @@ def stop(*kinds: str) -> None:
 
 @st.cache_resource(show_spinner=False)
 def graphs() -> GraphStore:
-    """Return the kNN graphs of this server's data sets."""
-    return GraphStore()
+    """Return the kNN graphs of this server's data sets, or their name where these are in another process."""
+    return cast(GraphStore, Shared("graphs")) if _works().engine else GraphStore()
 
 
-def run(dataset: Dataset, config: Config) -> Run:
-    """Return the session's run of the model: started, found, or taken up again; refused where memory would not do."""
+def run(dataset: Dataset, config: Config, *, preview: bool = True) -> Run:
+    """Return the session's run of the model: started, found, or taken up again.
 
-    def make() -> Run:
-        check_memory(dataset.n_samples, config, dataset.Y.dtype)  # of a new one alone: others hold theirs already
-        return Run(dataset, config, graphs())
-
+    A new one makes a `preview` first, unless there is something better on screen already.
+    """
+    make = functools.partial(Run, dataset, config, graphs(), has_preview=preview)
     return submit("run", ("run", dataset.key, config), make)
 
 
-def begun(run: Run) -> Run:
+def colour_by(run: Run, name: str) -> None:
+    """Have one of `quality.curves.COLOURINGS` measured of the run, unless it is already."""
+    if name not in run.wanted:
+        tell(run, wanted=run.wanted | {name})
+        submit("run", ("run", run.dataset.key, run.config), lambda: run)
+
+
+def begun(run: Run, *, wait: bool = True) -> Run:
     """Return the run once it has something to draw, or after some seconds; raise `InputError` for what stopped it."""
-    run.begun.wait(_FIRST_PICTURE_SECONDS)
+    run.begun.wait(_FIRST_PICTURE_SECONDS if wait else 0)
     if run.error:
         raise InputError(run.error)
     return run
 
 
+def drawing(run: Run, view: ViewConfig, *, wait: bool = True) -> Drawing:
+    """Return the session's picture of a run, which grows with it, once there is something to show."""
+    found = submit("drawing", ("drawing", id(run), view), functools.partial(Drawing, run, view))
+    found.begun.wait(_FIRST_PICTURE_SECONDS if wait else 0)
+    return found
+
+
+def live_tokens(dataset: Dataset, config: Config, key: str) -> LiveTokens:
+    """Return the sample that the canvas `key` runs by itself; the same for all α, η and depths."""
+    return submit("live", (key, live_key(dataset, config)), functools.partial(LiveTokens, dataset, config, key))
+
+
+def attended(run: Run, token: int | None, count: int = N_ATTENDED) -> Attended | None:
+    """Return what a token attends to most at each block computed so far; asked for once."""
+    if token is None or run.block < 0:
+        return None
+    asked = (run, token, count, run.block)
+    kept: tuple[object, Attended | None] | None = st.session_state.get("attended")
+    if kept is None or kept[0] != asked:
+        kept = st.session_state["attended"] = (asked, ask(attended_of, run, token, count))
+    return kept[1]
+
+
 @st.cache_resource(show_spinner=False)
 def umap_worker() -> UMAPWorker:
     """Return the server's UMAP process, which starts to compile as soon as somebody opens the app."""
+    if (engine := _works().engine) is not None:
+        there = cast(UMAPWorker, Shared("umap"))
+        threading.Thread(target=engine.ask, args=(UMAPWorker.warm, there), name="umap compiles", daemon=True).start()
+        return there
     made = UMAPWorker()
     made.warm()
     atexit.register(made.close)
@@ -127,7 +203,7 @@ def baseline_run(dataset: Dataset, config: Config, baselines: BaselineConfig) ->
 def stop_umap(baselines: BaselineRun) -> bool:
     """Stop the layout in the making, unless somebody else who is there waits for it too; return whether it was."""
     runner().look(patience=0)  # who is cut off for a moment and comes back gets the rest again
-    return baselines.stop_umap()
+    return len(baselines.owners) < 2 and ask(BaselineRun.stop_umap, baselines)
 
 
 def measurement(run: Run, baselines: BaselineRun) -> Measurement:
@@ -160,8 +236,19 @@ def bench(n_samples: int) -> BenchJob:
 
 def leave_page() -> None:
     """Stop what only the page before wanted; the run of the model is of use on every page."""
-    kinds = ["baselines", "measurement", "reality check", "bench", "sweep", "adjacency", "matrix", "alpha", "spectrum"]
-    kinds += ["inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
+    kinds = [
+        "baselines",
+        "measurement",
+        "reality check",
+        "bench",
+        "sweep",
+        "live",
+        "adjacency",
+        "matrix",
+        "alpha",
+        "spectrum",
+    ]
+    kinds += ["drawing", "sub-steps", "inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
     kinds += ["corollary", "theorem", "growth", "null band", "fitted null band"]
     kinds += ["drawn", "web page", "figure", "film", "table"]
     kinds += ["training", "class attention"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -106,11 +106,12 @@ class Settings(NamedTuple):
         return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
 
 
-def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[str]]:
+def sidebar(entered: bool, *, baselines: bool = False, elsewhere: Collection[str] = ()) -> tuple[Settings, list[str]]:
     """Draw the sidebar; returns the settings and, on a first visit, what of the link could not be used.
 
     `entered` is true in the first run of a page, be it the visitor's first page or the next. Settings without a widget
-    on this page (the baselines' by default) are those of the page that had one, or of the link.
+    on this page (the baselines' by default, and those that the page draws `elsewhere`) are those of the page that had
+    one, or of the link.
     """
     problems = _remember(entered)
     with st.sidebar:
@@ -119,7 +120,9 @@ def sidebar(entered: bool, *, baselines: bool = False) -> tuple[Settings, list[s
         st.subheader("Data")
         values, upload = _data_widgets()
         st.subheader("Model")
-        values |= {name: parameter_widget(p) for name, p in PARAMETERS.items() if p.group == "model"}
+        values |= {
+            name: parameter_widget(p) for name, p in PARAMETERS.items() if p.group == "model" and name not in elsewhere
+        }
         with st.expander("More"):
             values |= {name: _more_widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
         if baselines:

@@ -7,10 +7,11 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import streamlit as st
 
+from dr_transformer.canvas.picture import Picture
 from dr_transformer.config import DATASETS, PARAMETERS
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.run import PREVIEW, Run
-from dr_transformer.engine.run_cost import time_note
+from dr_transformer.engine.waiting import time_note
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.palette import PETROFF10
 from dr_transformer.quality.scores import SUBSAMPLE
@@ -26,17 +27,20 @@ BJORCK_GOLUB = "Björck and Golub, [Math. Comp. 27 (1973)](https://doi.org/10.10
 _NAMED = re.compile(rf"\b({'|'.join(sorted(PARAMETERS, key=len, reverse=True))})(?= = | must )")
 
 
-def status_line(run: Run, is_preview: bool, explained: float | None = None) -> str:
+def status_line(run: Run, shown: Picture | None, explained: float | None = None) -> str:
     """Say in one line: tokens, blocks, time, precision and device, where the images came from.
 
-    `explained` is the share of the variance that the plane on screen holds, where it is known.
+    `shown` is the picture above it: of all tokens, the preview, or the one that is shipped. `explained` is the share of
+    the variance that the plane on screen holds, where it is known.
     """
     config, dataset = run.config, run.dataset
-    tokens, blocks = grouped(dataset.n_samples), max(len(run.full.latents) - 1, 0)
+    tokens, blocks = grouped(dataset.n_samples), max(run.block, 0)
     parts = [f"{tokens} tokens", f"{config.n_blocks} blocks in {run.seconds:.1f} s"]
     if not run.done.is_set():
         parts[1] = f"computing block {min(blocks + 1, config.n_blocks)} of {config.n_blocks}"
-    if is_preview:
+    if shown is not None and shown.is_shipped and not run.done.is_set():
+        parts[0] = f"The paper's picture of {tokens} tokens, as shipped"
+    elif shown is not None and shown.is_preview:
         parts[0] = f"Preview: {grouped(PREVIEW)} of the {tokens} tokens, run as if they were all"
     if explained is not None:
         parts.append(f"this plane holds {explained:.0%} of the variance")
@@ -97,8 +101,8 @@ def notes(run: Run) -> Iterator[str]:
             f"At α = {run.config.alpha:g} attention is all but one-hot: at the last block half of the tokens attend, "
             f"in effect, to {run.neighbours:.2f} others or fewer, so each follows its nearest neighbour alone."
         )
-    if run.full.lost:
-        yield capitalised(run.full.lost)
+    if run.lost:
+        yield capitalised(run.lost)
     if run.dataset.labels is None:
         yield "These data have no label column, so all points have one colour."
     elif (count := len(run.dataset.class_names)) > len(PETROFF10):
@@ -206,14 +210,6 @@ def _described(run: Run, depth: float) -> str:
         return "It is described once the last block is computed."
     if dataset.labels is None or not has_classes(dataset.labels):
         return NO_CLASSES
-    return sentences(_overlaps(run), dataset.class_names, depth)
-
-
-def _overlaps(run: Run) -> list[Floats]:
-    dataset = run.dataset
-    assert dataset.labels is not None
-    kept: tuple[Run, list[Floats]] | None = st.session_state.get("overlaps")
-    if kept is None or kept[0] is not run:
-        found = overlaps(run.full.latents, dataset.labels, len(dataset.class_names), run.config.random_state)
-        kept = st.session_state["overlaps"] = (run, found)
-    return kept[1]
+    if not run.overlaps:
+        return "It is being described."
+    return sentences(run.overlaps, dataset.class_names, depth)

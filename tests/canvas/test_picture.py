@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from dr_transformer import Config, Dataset, load, unroll
-from dr_transformer.canvas import picture as picture_module
+from dr_transformer.canvas.blob import packed_frames
 from dr_transformer.canvas.parts import Panel
-from dr_transformer.canvas.picture import picture, reachable
+from dr_transformer.canvas.picture import Drawing, Picture, reachable
+from dr_transformer.canvas.picture import picture as picture_of
 from dr_transformer.config import VIEWS, ViewConfig
-from dr_transformer.engine import run as run_module
-from dr_transformer.engine.run import Run, Trajectory, shows_sub_steps
+from dr_transformer.engine import run_cost
+from dr_transformer.engine.run import Run, Trajectory
+from dr_transformer.engine.run_cost import shows_sub_steps
 from dr_transformer.model.planes import Projector
 from dr_transformer.model.unroll import after_attention
 from tests.helpers import plain_views
@@ -34,6 +36,13 @@ def begun(digits: Dataset, n_blocks: int, *, sub_steps: bool = True) -> Run:
         if step.block <= n_blocks:
             run.full.take(step)
     return run
+
+
+def picture(run: Run, view: ViewConfig, depth: float, drawing: Drawing | None = None) -> Picture | None:
+    """Return what can be drawn of it now, by `drawing` if it was begun before."""
+    drawing = drawing or Drawing(run, view)
+    drawing.grow()
+    return picture_of(drawing, depth)
 
 
 def all_at_once(run: Run, view: ViewConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +74,8 @@ def assert_panels(panels: list[Panel], run: Run, view: ViewConfig) -> None:
     for panel, expected in zip(panels, all_at_once(run, view), strict=True):
         assert panel.frames.dtype == expected.dtype
         np.testing.assert_array_equal(panel.frames, expected)
+        at_once = packed_frames(expected)  # as they are sent, packed block by block
+        assert [frame.digest for frame in panel.packed] == [frame.digest for frame in at_once]
 
 
 @pytest.mark.parametrize("sub_steps", [True, False])
@@ -82,10 +93,11 @@ def test_blocks_that_arrive_are_drawn_as_if_all_had_been_there(digits: Dataset, 
     """Looked at after every block, the picture is the one of all that is there, to the bit."""
     run = Run(digits, CONFIG)
     run.full = Trajectory(sub_steps=True)
+    drawing = Drawing(run, view)
     for step in unroll(digits.Y, CONFIG):
         run.full.take(step)
         if step.ends_block:
-            shown = picture(run, view, step.block)
+            shown = picture(run, view, step.block, drawing)
             assert shown is not None
             assert_panels(shown.panels, run, view)
 
@@ -105,16 +117,17 @@ def test_a_new_block_alone_is_drawn_anew(
     chosen = ViewConfig(view=view, view_block=2)
     run = begun(digits, 1)
     whole = begun(digits, 4).full
-    picture(run, chosen, 1)
+    drawing = Drawing(run, chosen)
+    picture(run, chosen, 1, drawing)
     assert asked == [0, 1]
     for block in (2, 3, 4):
         asked.clear()
         run.full.latents.append(whole.latents[block])
         run.full.attention.append(whole.attention[block - 1])
-        picture(run, chosen, block)
+        picture(run, chosen, block, drawing)
         assert asked == list(range(0 if block == 2 and anew else block, block + 1))
         asked.clear()
-        picture(run, chosen, block)
+        picture(run, chosen, block, drawing)
         assert asked == []
 
 
@@ -145,12 +158,12 @@ def test_sub_steps_are_bounded_by_points_and_by_bytes(monkeypatch: pytest.Monkey
     assert not shows_sub_steps(62_500, 32, 64 + 8)
     assert not shows_sub_steps(62_500, 32, 64, bytes_each=8)
     assert not shows_sub_steps(62_501, 32, 2)  # more points than a browser takes
-    monkeypatch.setattr(run_module, "_MAX_BYTES", 300 * 8 * 4 * 4)
+    monkeypatch.setattr(run_cost, "_MAX_BYTES", 300 * 8 * 4 * 4)
     run = Run(load("digits", 300), CONFIG)
     run.owners.add("a")
     run.work()
     assert len(run.full.attention) == 4
-    monkeypatch.setattr(run_module, "_MAX_BYTES", 300 * 8 * 4 * 4 - 1)
+    monkeypatch.setattr(run_cost, "_MAX_BYTES", 300 * 8 * 4 * 4 - 1)
     run = Run(load("digits", 300), CONFIG)
     run.owners.add("a")
     run.work()
@@ -188,22 +201,3 @@ def test_a_preview_says_which_blocks_are_there(digits: Dataset) -> None:
     assert none_yet is not None
     assert none_yet.is_preview
     assert reachable(none_yet) == ""
-
-
-def test_two_views_of_one_run_do_not_get_into_each_others_way(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one session draws its view, another one's may take the place where the newest is kept."""
-    run = begun(digits, 4)
-    axes, pca = ViewConfig(), ViewConfig(view="pca")
-    with_blocks = picture_module._with_blocks
-
-    def overtaken(*arguments: object) -> object:
-        made = with_blocks(*arguments)  # type: ignore[arg-type]
-        monkeypatch.setattr(picture_module, "_with_blocks", with_blocks)
-        picture(run, pca, 4)
-        return made
-
-    monkeypatch.setattr(picture_module, "_with_blocks", overtaken)
-    for view in (axes, pca, axes):
-        shown = picture(run, view, 4)
-        assert shown is not None
-        assert_panels(shown.panels, run, view)

@@ -1,8 +1,11 @@
 """The terminal, run as people run it."""
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from dr_transformer.model.cost import cost
 from dr_transformer.model.landmarks import CHOICES, choose_landmarks
 from dr_transformer.model.projection import fit_projection
 from tests.helpers.plain_landmarks import unroll_landmarks
+from tests.helpers.servers import free_port
 
 SMALL = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
 
@@ -195,3 +199,19 @@ def test_help_reads_well_and_names_every_parameter() -> None:
         assert f"--{name.replace('_', '-')}" in out.stdout
         assert parameter.help.split()[0] in out.stdout
     assert "(paper: 30)" in " ".join(out.stdout.split())
+
+
+@pytest.mark.slow
+def test_what_ends_the_command_ends_the_app(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "dr_transformer", "app", "--headless", "--port", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as app:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        app.terminate()
+        app.wait(30)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=1)

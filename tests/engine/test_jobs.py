@@ -9,8 +9,10 @@ import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.engine import run as run_module
+from dr_transformer.engine import run_cost
 from dr_transformer.engine.jobs import Runner
 from dr_transformer.engine.run import Run, deviation_from_float64
+from dr_transformer.quality.curves import COLOURINGS
 from dr_transformer.quality.metrics import effective_rank, knn_accuracy, subsample
 from dr_transformer.quality.scores import nmi
 from tests.helpers.machine import DEVICES
@@ -85,7 +87,7 @@ def test_latents_that_only_differ_by_rounding_are_noticed(digits: Dataset) -> No
 
 
 def test_a_run_too_large_for_a_browser_keeps_the_blocks_alone(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "_MAX_POINTS", 300 * 3 * 4 - 1)
+    monkeypatch.setattr(run_cost, "_MAX_POINTS", 300 * 3 * 4 - 1)
     run = submit(Runner(), digits, SMALL, owner="a")
     assert run.done.wait(30)
     assert [frame.depth for frame in run.full.frames(SMALL)] == [0, 1, 2, 3]
@@ -197,6 +199,11 @@ def test_the_analysis_follows_and_can_be_taken_up_again(digits: Dataset) -> None
     assert run.done.wait(30)
     runner.release("a")
     _until(lambda: not run.working)
+    assert submit(runner, digits, SMALL, owner="a") is run
+    _until(lambda: run.finished)
+    assert run.analysis.measured == {"curves"}
+    run.wanted = frozenset(COLOURINGS)
+    assert not run.finished
     assert submit(runner, digits, SMALL, owner="a") is run
     _until(lambda: run.finished)
     analysis, labels, latents = run.analysis, digits.labels, run.full.latents

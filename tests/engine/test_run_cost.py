@@ -10,15 +10,16 @@ import torch
 from dr_transformer import Config, InputError, load
 from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine import run_cost
-from dr_transformer.engine.run import Run, Trajectory
+from dr_transformer.engine.jobs import Runner
+from dr_transformer.engine.run import Run
 from dr_transformer.engine.run_cost import (
+    Expected,
     check_memory,
-    duration,
     expected_seconds,
     free_memory,
     memory_needed,
-    time_note,
 )
+from dr_transformer.engine.waiting import duration, time_note
 from dr_transformer.model import unroll as model
 from dr_transformer.model.cost import cost
 from tests.helpers.machine import pretend
@@ -33,7 +34,7 @@ def test_the_blocks_counted_are_those_a_run_keeps(
     n_blocks: int, precision: str, sub_steps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not sub_steps:
-        monkeypatch.setattr("dr_transformer.engine.run._MAX_POINTS", 0)
+        monkeypatch.setattr("dr_transformer.engine.run_cost._MAX_POINTS", 0)
     data, config = load("digits", 60), Config(n_components=8, n_blocks=n_blocks, precision=precision, device="cpu")
     run = Run(data, config)
     run.owners.add("test")
@@ -110,9 +111,25 @@ def waiting(n_samples: int, config: Config, blocks: int = 0, seconds: float = 0.
     Y = np.broadcast_to(np.ones(1, np.uint8), (n_samples, 1))
     data = load("digits", 60)
     run = Run(type(data)(**(data.__dict__ | {"Y": Y, "labels": None})), config)
-    run.full = Trajectory(latents=[np.zeros((1, 1))] * (blocks + 1) if blocks else [])
-    run.seconds = seconds
+    run.expected = Expected(expected_seconds(n_samples, config, np.uint8), torch.get_num_threads())
+    run.block, run.seconds = blocks or -1, seconds
     return run
+
+
+def test_what_is_refused_is_asked_again_and_may_be_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, config, runner = load("digits", 60), Config(n_components=8, n_blocks=1), Runner()
+    monkeypatch.setattr(run_cost, "free_memory", lambda: 1000)
+    refused = runner.submit("run", lambda: Run(data, config), "me")
+    assert refused.done.wait(30)
+    assert refused.refused
+    assert "memory" in str(refused.error)
+    monkeypatch.undo()
+    run = runner.submit("run", lambda: Run(data, config), "me")
+    assert run is not refused
+    assert run.done.wait(30)
+    assert run.error is None
+    assert runner.submit("run", lambda: Run(data, config), "me") is run
+    runner.close()
 
 
 def test_a_long_run_is_announced_and_a_short_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,9 +54,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The settings of all transformers that are run."""
     seen: list[Config] = []
 
-    def counting(Y, config, projection):
+    def counting(Y, config, projection, *rest):
         seen.append(config)
-        return unroll(Y, config, projection)
+        return unroll(Y, config, projection, *rest)
 
     monkeypatch.setattr(sweep_module, "unroll", counting)
     return seen
@@ -141,10 +141,10 @@ def test_cancelled_between_sub_steps_and_taken_up_again(
     sweep = Sweep(digits, BASE, ETA, N, None, owners={"me"})
     steps = 0
 
-    def stopping(Y, config, projection):
+    def stopping(Y, config, projection, *rest):
         nonlocal steps
         runs.append(config)
-        for step in unroll(Y, config, projection):
+        for step in unroll(Y, config, projection, *rest):
             steps += 1
             if len(runs) == 3 and step.block == 1:
                 sweep.owners.clear()

@@ -20,6 +20,7 @@ from dr_transformer.export.run_page import WebPageJob, _for_panels, run_page
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.quality.curves import COLOURINGS
 from dr_transformer.quality.words import describe
 from tests.canvas.test_blob import decode
 from tests.e2e.canvas.canvas_page import quantisation
@@ -73,7 +74,8 @@ def test_a_page_of_users_rows_without_classes_and_images() -> None:
 def test_baselines_have_their_own_values_or_none(run: Run) -> None:
     kept = np.linspace(0, 1, 300)
     pca, umap = Baseline("PCA", preservation=kept), Baseline("UMAP")
-    blocks = np.stack(run.analysis.preservation)
+    blocks = np.stack(run.measured(["preservation"]).preservation)
+    assert run.analysis.preservation == []
     mine, mine_too, of_pca, of_umap = _for_panels(Colouring(KEPT, blocks), [pca, umap]).values
     np.testing.assert_array_equal(mine, blocks)
     np.testing.assert_array_equal(mine_too, blocks)
@@ -84,7 +86,7 @@ def test_baselines_have_their_own_values_or_none(run: Run) -> None:
 
 
 def test_the_job_makes_it_and_stops_when_nobody_waits(run: Run) -> None:
-    job = WebPageJob(run, ViewConfig(), 2.0)
+    job = WebPageJob(run, ViewConfig(), depth=2.0)
     job.work()
     assert job.content is None
     assert not job.finished
@@ -112,6 +114,7 @@ def test_ten_thousand_tokens_nine_blocks_and_baselines_are_below_five_megabytes(
     made.analysis.clusters = random.randint(0, 10, 10_000)
     made.analysis.neighbours = list(random.rand(10, 10_000))  # harder to compress than the true ones
     made.analysis.preservation = list(random.randint(0, 11, (10, 10_000)) / 10)
+    made.analysis.measured = frozenset(COLOURINGS)
     made.done.set()
     baselines = BaselineRun(dataset, config, BaselineConfig(), GraphStore(), UMAPWorker())
     for method in baselines.methods.values():  # noise is harder to compress than any map
@@ -126,7 +129,7 @@ def test_ten_thousand_tokens_nine_blocks_and_baselines_are_below_five_megabytes(
 def test_the_terminal_writes_the_same_page(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     flags = ["--n-samples", "300", "--n-components", "16", "--n-blocks", "2"]
-    assert main(["web", str(out), *flags]) == 0
+    assert main(["web", str(out), "--recorded", *flags]) == 0
     assert capsys.readouterr().out == f"wrote {out}\n"
 
     def timeless(content: bytes) -> bytes:

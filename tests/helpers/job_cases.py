@@ -12,6 +12,9 @@ import numpy as np
 from dr_transformer import Config, Dataset, load
 from dr_transformer.bench.cases import BenchJob
 from dr_transformer.canvas.drawn import DrawnRun
+from dr_transformer.canvas.live import LiveTokens
+from dr_transformer.canvas.picture import Drawing
+from dr_transformer.canvas.substep_frames import SubStepFrames
 from dr_transformer.charts.matrix_tables import ClassAttention
 from dr_transformer.cli.transform import BaselineAlone
 from dr_transformer.config import BaselineConfig, ViewConfig
@@ -34,6 +37,7 @@ from dr_transformer.engine.theorem import (
 )
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, TableJob
+from dr_transformer.export.live_page import LivePageJob
 from dr_transformer.export.run_page import WebPageJob
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
@@ -160,6 +164,20 @@ CASES = [
         waiting=lambda run: MatrixImage(run, 0, "given", K, GraphStore()),
     ),
     Case(
+        Drawing,
+        lambda _: Drawing(finished(), ViewConfig(view="pca")),
+        lambda job: [block.frames for block in job.full.blocks],
+        kept=lambda job: job.full.blocks,
+        waiting=lambda run: Drawing(run, VIEW),
+    ),
+    Case(
+        SubStepFrames,
+        lambda _: SubStepFrames(finished(), VIEW),
+        lambda job: (job.ends, job.inside),
+        kept=lambda job: job.ends,
+        waiting=lambda run: SubStepFrames(run, VIEW),
+    ),
+    Case(
         ClassAttention,
         lambda _: ClassAttention(finished(), 2),
         lambda job: job.shares,
@@ -233,8 +251,20 @@ CASES = [
         lambda job: (job.found, [panel.frames for panel in job.panels]),
     ),
     Case(
+        LiveTokens,
+        lambda _: LiveTokens(mnist(), CONFIG, "canvas"),
+        lambda job: job.packed,
+    ),
+    Case(
+        LivePageJob,
+        lambda _: LivePageJob(finished(), VIEW),
+        lambda job: job.content,
+        bad=lambda _: [(LivePageJob(finished(), ViewConfig(view="pca")), "two latent axes")],
+        waiting=lambda run: LivePageJob(run, VIEW),
+    ),
+    Case(
         WebPageJob,
-        lambda _: WebPageJob(finished(), VIEW, 1.0),
+        lambda _: WebPageJob(finished(), VIEW, depth=1.0),
         lambda job: job.content,
     ),
     Case(

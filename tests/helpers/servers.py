@@ -35,7 +35,9 @@ def serve(
     """
     with log_file.open("w+b") if log_file else tempfile.TemporaryFile() as log:
         options = {"stdout": log, "stderr": subprocess.STDOUT, "start_new_session": True}
-        process = subprocess.Popen(command, cwd=cwd, env=env, **options)
+        environment = {**(os.environ if env is None else env)}
+        environment.pop("DR_TRANSFORMER_ENGINE", None)  # what AppTest's pages are told
+        process = subprocess.Popen(command, cwd=cwd, env=environment, **options)
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_healthy(url, process)

@@ -6,7 +6,7 @@ import pytest
 from dr_transformer import Config, Dataset, InputError, load, unroll
 from dr_transformer.data.dataset import draw
 from dr_transformer.data.null import gaussian_like
-from dr_transformer.engine.run import Cancelled
+from dr_transformer.engine.jobs import Cancelled
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import (
     DATA,

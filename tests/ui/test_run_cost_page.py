@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dr_transformer.engine import run_cost
+from tests.helpers.live_sliders import set_on_canvas
 from tests.ui.test_pages import ROOT, finished, run
 
 PAGES = [ROOT / "app.py", ROOT / "pages" / "2_Compare.py", ROOT / "pages" / "7_Draw_a_digit.py"]
@@ -27,7 +28,7 @@ def test_the_last_picture_stays_and_a_run_that_is_there_is_not_refused(monkeypat
     monkeypatch.setattr(run_cost, "free_memory", lambda: 10**6)
     app.run()
     assert not app.error  # it holds its memory already
-    app.slider(key="alpha").set_value(13.0).run()
+    set_on_canvas(app, alpha=13.0).run()
     (error,) = app.error
     assert error.value.endswith("The picture below is the last that could be computed.")
     assert app.session_state["last_run"] is before

@@ -7,8 +7,9 @@ import pytest
 
 from dr_transformer import Config, load
 from dr_transformer.engine.jobs import Runner
-from dr_transformer.engine.run import Run, Trajectory
-from dr_transformer.engine.run_cost import time_note
+from dr_transformer.engine.run import Run
+from dr_transformer.engine.run_cost import admitted
+from dr_transformer.engine.waiting import time_note
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.ui.text import notes
 
@@ -31,8 +32,9 @@ def test_colours_that_repeat_are_said(n_classes: int, expected: int) -> None:
 def test_a_run_of_hours_says_so_first() -> None:
     data = dataclasses.replace(load("digits", 60), Y=np.broadcast_to(np.ones(1, np.uint8), (10**6, 1)))
     run = Run(data, Config(eta=0.6, device="cpu"))
+    run.expected = admitted(1000, run.config, np.uint8)._replace(seconds=10_000.0)
     assert next(notes(run)) == time_note(run)
-    run.full, run.seconds = Trajectory(latents=[np.zeros((1, 1))] * 3), 3000.0
+    run.block, run.seconds = 2, 3000.0
     first, second, *_ = notes(run)
     assert first.startswith("2 of 8 blocks of 1 000 000 tokens took 50 minutes; the others need about 2.5 hours more.")
     assert second.startswith("η = 0.6 is above ½")

@@ -82,7 +82,7 @@ def test_the_canvas_is_drawn_in_these_words(monkeypatch: pytest.MonkeyPatch) -> 
     drawn: list[tuple[list[str], list[str]]] = []
 
     def recording(shown):
-        drawn.append(([panel.title for panel in shown.panels], [each.name for each in shown.colourings]))
+        drawn.append(([panel.title for panel in shown.panels], shown.offered))
         return drawing(shown)
 
     monkeypatch.setattr(canvas, "latent_canvas", recording)

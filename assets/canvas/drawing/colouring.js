@@ -9,9 +9,11 @@ const DIMMED = { mix: 0.7, alpha: 110 }; // towards the ground, so that dense cl
 
 /** The class labels or one of Python's colourings, each one byte per point. */
 class Colours {
+  offered = []; // names of those that Python has, or measures once they are wanted
   list = []; // {name, class_names | low, high, unit, colours, panels: [[{depth, digest, codes}, …]]}; the labels come first
   wanted = null; // name of the colouring that the user chose; it may not be there yet, or again
   palette = null; // name of the palette
+  liveMask = null; // 1 for each point of the live picture, which alone the last panel shows; null: there is none
   byPanel = [new Uint8Array(0)]; // codes of the points at the depth last asked for: for each panel, or one for all
   #hidden = new Map(); // colouring's name -> set of hidden classes
   #state = "";
@@ -36,6 +38,7 @@ class Colours {
     if (this.#given !== null && this.#given !== givenColours) this.palette = given; // Python chose again
     this.#given = givenColours;
     if (!(this.palette in this.palettes)) this.palette = given;
+    this.offered = header.offered ?? []; // a page without a server has them all
     this.sequential = header.sequential;
     this.visible = header.visible && array(Uint8Array, header.visible); // null: all of them
     this.visibleState = header.visible?.digest ?? "all";
@@ -44,6 +47,17 @@ class Colours {
   /** Name of the colouring that is shown: the wanted one, or while that is not there, the classes. */
   get chosen() {
     return this.list.some((colouring) => colouring.name === this.wanted) ? this.wanted : this.list[0].name;
+  }
+
+  /** All that can be chosen, in an order that stays when one of them comes. */
+  get names() {
+    const [labels, ...others] = this.list.map((colouring) => colouring.name);
+    return [...new Set([labels, ...this.offered, ...others])];
+  }
+
+  /** The wanted one, also while Python still measures it. */
+  get asked() {
+    return this.offered.includes(this.wanted) ? this.wanted : this.chosen;
   }
 
   get current() {
@@ -74,10 +88,11 @@ class Colours {
   }
 
   get visibleCount() {
-    return this.visible ? this.visible.reduce((sum, one) => sum + one, 0) : this.labels.length;
+    const mask = this.liveMask ?? this.visible;
+    return mask ? mask.reduce((sum, one) => sum + one, 0) : this.labels.length;
   }
 
-  isAbsent = (index) => this.visible !== null && !this.visible[index];
+  isAbsent = (index) => (this.liveMask ? !this.liveMask[index] : this.visible !== null && !this.visible[index]);
 
   isHidden = (index) => this.isAbsent(index) || (this.hidden.has(this.codes[index]) && !this.isContinuous);
 
@@ -134,8 +149,11 @@ class Colours {
     return `${colours} hidden ${[...this.hidden]}`;
   }
 
-  /** The colours of all codes: 256 × RGBA as they are, then 256 × RGBA dimmed towards `ground`; alpha 0 hides. */
-  table(ground) {
+  /**
+   * The colours of all codes: 256 × RGBA as they are, then 256 × RGBA dimmed towards `ground`, or with `share` (0 … 1) as
+   * they are but only so far opaque; alpha 0 hides.
+   */
+  table(ground, share) {
     const table = new Uint8Array(8 * 256);
     const classes = this.isContinuous ? null : this.classColours.map(parseHex);
     const map = this.isContinuous ? this.sequential.map(parseHex) : null;
@@ -145,7 +163,8 @@ class Colours {
       const shown = !this.hidden.has(code) || map;
       const dimmed = colour.map((value, i) => value + (ground[i] - value) * DIMMED.mix);
       table.set([...colour, shown ? 255 : 0], 4 * code);
-      table.set([...dimmed, shown ? DIMMED.alpha : 0], 4 * (MARKED + code));
+      const marked = share === undefined ? [...dimmed, DIMMED.alpha] : [...colour, Math.round(255 * share)];
+      table.set(shown ? marked : [0, 0, 0, 0], 4 * (MARKED + code));
     }
     return table;
   }
@@ -167,19 +186,29 @@ class Paint {
   #byPanel = []; // Uint16Arrays, one per point: other objects whenever their content is another
   table = null; // Uint8Array, likewise
   #version = null; // of the selection, and of which points there are
+  #liveMask = null;
+  #fadeMask = undefined;
   #state = ""; // of the table
 
-  bring(colours, selection, depth, ground) {
+  /** @param fade {mask, share}: points without a mark are there only so far, in the last of `count` panels; or null */
+  bring(colours, selection, depth, ground, fade, count) {
+    const fading = selection.count ? null : fade; // those not selected are dimmed already
     const moved = colours.moveTo(depth);
+    const { liveMask } = colours;
     const version = `${selection.version} ${colours.visibleState}`;
-    if (moved || this.#version !== version) {
+    const isOther = this.#version !== version || this.#liveMask !== liveMask || this.#fadeMask !== fading?.mask;
+    if (moved || isOther) {
       this.#version = version;
-      this.#byPanel = colours.byPanel.map((bytes) => this.#marked(bytes, colours, selection));
+      this.#liveMask = liveMask;
+      this.#fadeMask = fading?.mask;
+      const panels = liveMask || fading ? count : colours.byPanel.length;
+      const last = (i) => (i === panels - 1 ? { liveMask, fadeMask: fading?.mask } : {});
+      this.#byPanel = Array.from({ length: panels }, (_, i) => this.#marked(i, colours, selection, last(i)));
     }
-    const state = `${colours.tableState} ${ground}`;
+    const state = `${colours.tableState} ${ground} ${fading?.share}`;
     if (state === this.#state) return;
     this.#state = state;
-    this.table = colours.table(ground);
+    this.table = colours.table(ground, fading?.share);
   }
 
   /** The codes that the renderer of this panel takes. */
@@ -187,10 +216,12 @@ class Paint {
     return this.#byPanel[panel] ?? this.#byPanel[0];
   }
 
-  #marked(bytes, colours, { mask, count }) {
-    const codes = new Uint16Array(bytes);
-    if (count) for (let i = 0; i < mask.length; i++) if (!mask[i]) codes[i] += MARKED;
-    if (colours.visible) for (let i = 0; i < codes.length; i++) if (colours.isAbsent(i)) codes[i] = ABSENT;
+  #marked(panel, colours, { mask, count }, { liveMask, fadeMask }) {
+    const codes = new Uint16Array(colours.codesOf(panel));
+    const marked = count ? mask : fadeMask;
+    if (marked) for (let i = 0; i < marked.length; i++) if (!marked[i]) codes[i] += MARKED;
+    const present = liveMask ?? colours.visible;
+    if (present) for (let i = 0; i < codes.length; i++) if (!present[i]) codes[i] = ABSENT;
     return codes;
   }
 }

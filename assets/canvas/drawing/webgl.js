@@ -123,12 +123,17 @@ class WebGLPoints {
       this.gl.deleteBuffer(buffer);
       this.#buffers.delete(digest);
     }
-    for (const { digest, points } of frames) {
-      if (this.#buffers.has(digest)) continue;
+    for (const frame of frames) if (!frame.isLive) this.#bufferOf(frame);
+  }
+
+  /** A live frame is uploaded once it is drawn: of most, nobody sees anything before the next ones come. */
+  #bufferOf({ digest, points }) {
+    if (!this.#buffers.has(digest)) {
       const buffer = this.gl.createBuffer();
       this.#upload(buffer, points);
       this.#buffers.set(digest, buffer);
     }
+    return this.#buffers.get(digest);
   }
 
   /** @param {Uint16Array} codes one index into the colour table per point */
@@ -156,7 +161,8 @@ class WebGLPoints {
     [scene.frame, scene.next].forEach((frame, location) => {
       const { ax, ay, bx, by } = scene.affine(frame);
       gl.uniform4f(location ? uniform.affineNext : uniform.affine, ax, ay, bx, by);
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.#buffers.get(frame.digest));
+      const buffer = this.#bufferOf(frame);
+      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.vertexAttribPointer(location, 2, gl.SHORT, false, 0, 0);
     });
     gl.bindBuffer(gl.ARRAY_BUFFER, this.codesBuffer);

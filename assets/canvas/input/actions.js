@@ -155,8 +155,8 @@ class Actions {
 
   /** Which row of `attended` holds at this depth; −1 if Python has not answered for the pinned token. */
   attendedRow() {
-    const { attended, pinned, clock } = this;
-    if (!attended || attended.index !== pinned.index) return -1;
+    const { attended, pinned, clock, live } = this;
+    if (live.isForeign || !attended || attended.index !== pinned.index) return -1;
     return Math.max(0, attended.depths.findLastIndex((depth) => depth <= clock.depth + 1e-9)); // prettier-ignore
   }
 

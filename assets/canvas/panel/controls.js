@@ -131,7 +131,7 @@ class Look {
 
   /** @param {Colours} colours; @param options {diameter, opacity} as drawn */
   render(colours, { diameter, opacity }) {
-    const names = colours.list.map((colouring) => colouring.name);
+    const { names } = colours;
     const palettes = Object.keys(colours.palettes);
     const state = JSON.stringify([names, palettes]);
     if (state !== this.#for) {
@@ -142,8 +142,9 @@ class Look {
       this.palette.replaceChildren(...options(palettes));
     }
     this.by.hidden = names.length < 2;
-    this.colourBy.value = colours.chosen;
-    setAttribute(this.colourBy, "title", COLOURING_HELP[colours.chosen] ?? LOOK_HELP["Colour by"]);
+    this.colourBy.value = colours.asked;
+    setAttribute(this.colourBy, "aria-busy", colours.asked !== colours.chosen);
+    setAttribute(this.colourBy, "title", COLOURING_HELP[colours.asked] ?? LOOK_HELP["Colour by"]);
     this.palette.value = colours.palette;
     this.palette.disabled = colours.isContinuous || colours.current.colours !== null;
     this.size.value = diameter;

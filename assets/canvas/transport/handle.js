@@ -6,8 +6,9 @@ function testHandle(app) {
     get depth() {
       return app.clock.depth;
     },
+    /** Of Python's picture: −1 while a live one is shown. */
     get computed() {
-      return app.clock.computed;
+      return app.live.isOn ? -1 : app.clock.computed;
     },
     get playing() {
       return app.clock.playing;
@@ -34,6 +35,19 @@ function testHandle(app) {
     /** How many points are part of the picture. */
     get visible() {
       return app.colours.visibleCount;
+    },
+    /** {values, m, milliseconds, count, gliding} of the live picture on screen, the count-th; null while it is Python's. */
+    get live() {
+      const { shown, count, fade } = app.live;
+      return shown && { ...shown, count, gliding: fade !== null };
+    },
+    /** Milliseconds from a slider's move to the picture of that value, of the last hundred pictures. */
+    get liveDelays() {
+      return app.live.delays;
+    },
+    /** Have every drag show so many tokens (0: as many as are fluent). */
+    setLiveTokens(count) {
+      app.live.fixed = count;
     },
     get selection() {
       return app.selection.indices();

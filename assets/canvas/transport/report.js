@@ -59,7 +59,7 @@ function describe({ clock, header, colours, selection, pinned, labelOf }) {
 
 /** What Python hears. */
 class Report {
-  #known = { depth: null, selection: "", pinned: -1 }; // what Python knows
+  #known = { depth: null, selection: "", pinned: -1, wanted: null }; // what Python knows
 
   /** Python has just said so itself. */
   pythonKnows(values) {
@@ -68,7 +68,7 @@ class Report {
 
   /** Send what Python does not know yet. */
   send(app) {
-    const { clock, header, selection, pinned } = app;
+    const { clock, header, selection, pinned, colours } = app;
     const known = this.#known;
     const { dataset_key } = header;
     const news = {};
@@ -79,6 +79,9 @@ class Report {
     if (known.pinned !== pinned.index) {
       known.pinned = pinned.index;
       news.pinned = { dataset_key, index: pinned.index, given: header.pinned?.revision ?? null };
+    }
+    if (known.wanted !== colours.asked && (known.wanted || colours.offered.includes(colours.asked))) {
+      news.wanted = known.wanted = colours.asked;
     }
     if (known.depth !== clock.depth && this.#isAtRest(clock)) {
       known.depth = clock.depth;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 
 from dr_transformer.canvas.parts import Colouring, Panel
-from dr_transformer.canvas.picture import Picture, clusters, picture
+from dr_transformer.canvas.picture import KEPT, Drawing, Picture, clusters, picture
 from dr_transformer.config import ViewConfig
-from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement
+from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement, from_origin
 from dr_transformer.engine.run import Run
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.planes import laid_on
@@ -21,18 +21,17 @@ from dr_transformer.quality.scores import Quality
 from dr_transformer.ui.text import capitalised, depth_line, fitting
 
 ORDER = ("transformer", *BASELINES)
-_FROM_ORIGIN = ("effective_rank", "mean_cosine")
-_NO_ORIGIN = "where the origin of such a map lies means nothing, nor do angles seen from it"
+
+
 _FEW = 3  # rows that a sentence names
 CURVES = ("accuracy", "nmi", "trustworthiness", "recall")
 
 
-def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, align: str) -> Picture | None:
+def panels(drawing: Drawing, baselines: BaselineRun, depth: float, align: str) -> Picture | None:
     """Return the transformer's panel and the baselines', as far as computed; None before there is anything to draw."""
-    shown = picture(run, view, depth)
+    run, view, shown = drawing.run, drawing.view, picture(drawing, depth)
     if shown is None:
         return None
-    baselines.follow_umap()
     transformer = replace(shown.panels[-1], title="Transformer, " + shown.panels[-1].title.replace("Latents a", "a"))
     found = {"transformer": replace(transformer, note=_transformer_note(run))}
     for name in BASELINES:
@@ -43,7 +42,9 @@ def panels(run: Run, baselines: BaselineRun, view: ViewConfig, depth: float, ali
             if name != align and not panel.blank:
                 note = f"aligned to {_title(align)} · {panel.note}"
                 frames = laid_on(panel.frames, target)
-                found[name] = replace(panel, frames=frames, note=note, x_label="aligned x", y_label="aligned y")
+                found[name] = replace(
+                    panel, frames=frames, packed=(), note=note, x_label="aligned x", y_label="aligned y"
+                )
     return Picture([found[name] for name in ORDER], shown.visible)
 
 
@@ -96,15 +97,14 @@ def _baseline_panel(method: Baseline, settings: str, run: Run, view: ViewConfig)
 
 def colourings(run: Run, baselines: BaselineRun) -> list[Colouring]:
     """Return what there is so far to colour all panels by, besides the classes."""
-    found = clusters(run)
+    found = clusters(run.analysis)
+    if "preservation" not in run.analysis.measured:
+        return found
     kept = {name: baselines.methods[name].preservation for name in BASELINES}
-    blocks = run.analysis.preservation
-    if blocks and len(blocks) == len(run.full.latents):
-        n = run.dataset.n_samples
-        each = [values if values is not None else np.full(n, np.nan) for values in kept.values()]
-        values = (np.stack(blocks), *each)
-        found.append(Colouring("share of 10 pixel neighbours kept", values, low=0.0, high=1.0))
-    return found
+    n = run.dataset.n_samples
+    each = [values if values is not None else np.full(n, np.nan) for values in kept.values()]
+    values = (np.stack(run.analysis.preservation), *each)
+    return [*found, Colouring(KEPT, values, low=0.0, high=1.0)]
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,7 @@ def _rows(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[_
     for key, method in baselines.methods.items():
         if method.quality is not None and method.embedding is not None:
             q = method.embedding.shape[1]
-            yield _Row(method.name, q, method.seconds, method.device, _from_origin(key, method.quality))
-
-
-def _from_origin(method: str, found: Quality) -> Quality:
-    """The figures that mean something: where a method has no origin, none of those that are seen from it."""
-    if method == "pca":
-        return found
-    figures = found.figures | dict.fromkeys(_FROM_ORIGIN, None)
-    return replace(found, figures=figures, missing=found.missing | dict.fromkeys(_FROM_ORIGIN, _NO_ORIGIN))
+            yield _Row(method.name, q, method.seconds, method.device, from_origin(key, method.quality))
 
 
 def table(run: Run, baselines: BaselineRun, measured: Measurement) -> list[dict[str, Any]]:
@@ -168,23 +160,6 @@ def missing_line(run: Run, baselines: BaselineRun, measured: Measurement) -> str
         of = "" if len(names) == len(rows) else f" of {of}"
         said.append(f"{', '.join(titles)}{of}: {reason}")
     return f"No {'; no '.join(said)}." if said else ""
-
-
-def curves(measured: Measurement, names: tuple[str, ...]) -> dict[str, list[float | None]]:
-    """Return the value of each chosen figure at each block measured so far, by title."""
-    return {METRICS[name].title: [found.figures[name] for found in measured.blocks] for name in names}
-
-
-def levels(baselines: BaselineRun, names: tuple[str, ...]) -> Mapping[str, Mapping[str, float | None]]:
-    """Return what the baselines reach in each chosen figure, by title and method."""
-    found = {
-        method.name: None if method.quality is None else _from_origin(key, method.quality)
-        for key, method in baselines.methods.items()
-    }
-    return {
-        METRICS[name].title: {method: None if q is None else q.figures[name] for method, q in found.items()}
-        for name in names
-    }
 
 
 def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterator[str]:

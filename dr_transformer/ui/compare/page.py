@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dr_transformer.canvas.attended import attended
 from dr_transformer.config import BaselineConfig, ViewConfig
-from dr_transformer.engine.baselines import BaselineRun, Measurement
+from dr_transformer.engine.baselines import BaselineRun, Measurement, curves, levels
 from dr_transformer.engine.run import Run
+from dr_transformer.engine.waiting import next_look
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
@@ -19,9 +19,7 @@ from dr_transformer.ui.charts import show_depth_curves
 from dr_transformer.ui.compare.comparison import (
     CURVES,
     colourings,
-    curves,
     figure_columns,
-    levels,
     panels,
     sentences,
     table,
@@ -54,8 +52,9 @@ def _runs(settings: Settings) -> tuple[Run, BaselineRun, Measurement]:
 @st.fragment
 def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: ViewConfig, chosen: BaselineConfig) -> None:
     # Asked first: what is drawn below is then all there is, or is drawn again.
-    pending = not (run.finished and baselines.finished and measured.finished)
-    shown = panels(run, baselines, view, last_depth(), chosen.align)
+    drawing = session.drawing(run, view)
+    pending = not (run.finished and drawing.finished and baselines.finished and measured.finished)
+    shown = panels(drawing, baselines, last_depth(), chosen.align)
     depth = float(run.config.n_blocks)
     with st.container(gap=None):
         if shown is not None:
@@ -63,14 +62,16 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
                 run,
                 shown,
                 colourings(run, baselines),
-                attended(run, pinned_token(run.dataset.key, key="compare_canvas")),
+                session.attended(run, pinned_token(run.dataset.key, key="compare_canvas")),
                 height=_HEIGHT,
                 attention_panel=0,
                 about=str(chosen),
+                offered=("clusters", "preservation"),
                 key="compare_canvas",
             )
-        poll(pending, seconds=0.5 if not run.done.is_set() else 1.0, key="compare_poll")
-    st.caption(status_line(run, shown is not None and shown.is_preview))
+        pending |= not run.finished  # somebody wants to colour by more
+        poll(pending, seconds=next_look(run), key="compare_poll")
+    st.caption(status_line(run, shown))
     _umap_line(baselines)
     if baselines.error:
         st.error(capitalised(baselines.error))
@@ -85,7 +86,7 @@ def _umap_line(baselines: BaselineRun) -> None:
         if method.error:
             again = st.button("Run UMAP again", key="umap_again", disabled=baselines.working, type="tertiary")
             if again:
-                baselines.forget_umap()
+                session.ask(BaselineRun.forget_umap, baselines)
                 st.rerun()
         elif st.button(
             "Cancel UMAP",
@@ -109,7 +110,7 @@ def _umap_state(baselines: BaselineRun) -> str:
     if umap.state == "running":
         return f"UMAP: epoch {umap.epoch} of {umap.n_epochs}."
     if umap.state == "queued":
-        why = "it compiles once after the start" if baselines.worker.compiling else f"{umap.queue_position} before it"
+        why = "it compiles once after the start" if baselines.compiling else f"{umap.queue_position} before it"
         return f"UMAP waits: {why}."
     return (
         f"UMAP: {umap.n_epochs} epochs in {umap.seconds:.1f} s, after {umap.seconds_of_compilation:.0f} s of waiting."

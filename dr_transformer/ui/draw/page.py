@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.drawn import DrawnRun, check_drawable
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Pin, classes
 from dr_transformer.canvas.picture import colourings
@@ -20,7 +19,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.palette import PETROFF10, class_colours
 from dr_transformer.quality.words import last_passed
 from dr_transformer.ui import session
-from dr_transformer.ui.canvas import at_shared_depth, pinned_token
+from dr_transformer.ui.canvas import measured_when_wanted, pinned_token
 from dr_transformer.ui.draw.board import drawing_board, drawn_ink
 from dr_transformer.ui.draw.table import drawn_table
 from dr_transformer.ui.poll import poll
@@ -66,8 +65,9 @@ def _page(run: Run, view: ViewConfig) -> None:
     with st.container(gap=None):
         if shown is not None:
             depth = _canvas(run, shown)
+        pending |= done and not run.finished  # somebody wants to colour by more
         poll(pending, key="draw_poll")
-    st.caption(status_line(run, is_preview=False))
+    st.caption(status_line(run, None))
     picture_in_words(run, depth, "" if shown is None else drawing_in_words(shown, depth))
     if job is not None and job.error:
         st.error(capitalised(job.error))
@@ -134,7 +134,7 @@ def _canvas(run: Run, shown: DrawnRun) -> float:
         n_blocks=n_blocks,
         images=run.dataset.images,
         height=_HEIGHT,
-        colourings=[_with_drawing(colouring) for colouring in colourings(run)],
+        colourings=[_with_drawing(colouring) for colouring in colourings(run.analysis)],
         attended=_attended(run, shown, pinned),
         pinned=pin,
         visible=visible,
@@ -142,7 +142,7 @@ def _canvas(run: Run, shown: DrawnRun) -> float:
         content_key=f"{run.dataset.key} {run.config} {st.session_state['drawn_serial']}",
         key=_CANVAS,
     )
-    return min(at_shared_depth(spec).depth, float(n_blocks))
+    return min(measured_when_wanted(run, spec).depth, float(n_blocks))
 
 
 def drawing_in_words(shown: DrawnRun, depth: float) -> str:
@@ -156,7 +156,7 @@ def drawing_in_words(shown: DrawnRun, depth: float) -> str:
 
 
 def _attended(run: Run, shown: DrawnRun, pinned: int | None) -> Attended | None:
-    return shown.attended() if pinned == run.dataset.n_samples else attended(run, pinned)
+    return shown.attended() if pinned == run.dataset.n_samples else session.attended(run, pinned)
 
 
 def _with_drawing(colouring: Colouring) -> Colouring:

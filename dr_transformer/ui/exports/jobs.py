@@ -12,6 +12,7 @@ from dr_transformer.engine.jobs import J
 from dr_transformer.engine.run import Run
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, Measured, TableJob
+from dr_transformer.export.live_page import LivePageJob
 from dr_transformer.export.run_page import WebPageJob
 from dr_transformer.ui.session import baseline_run, session_name, submit
 
@@ -64,7 +65,12 @@ def table(
 def web_page(run: Run, view: ViewConfig, depth: float, baselines: BaselineRun | None) -> WebPageJob:
     """Make one web page of the run, and of the baselines if given."""
     about: Hashable = ("web page", id(run), view, depth, id(baselines) if baselines else None)
-    return _submit("web page", about, lambda: WebPageJob(run, view, depth, baselines))
+    return _submit("web page", about, lambda: WebPageJob(run, view, depth=depth, baselines=baselines))
+
+
+def live_page(run: Run, view: ViewConfig) -> LivePageJob:
+    """Make one web page that runs the model itself, of some of the run's tokens."""
+    return _submit("web page", ("live page", id(run), view), lambda: LivePageJob(run, view))
 
 
 def _submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:

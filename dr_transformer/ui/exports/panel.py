@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import PurePath
+from typing import Any
 
 import streamlit as st
 
+from dr_transformer.canvas.live import MOST_COMPONENTS, is_live
 from dr_transformer.config import BaselineConfig, ViewConfig
 from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export import animation, session_file, tables
 from dr_transformer.export.figure_config import TEMPLATES, AnimationConfig, FigureConfig
-from dr_transformer.export.job import Charts, Measured, TableJob
+from dr_transformer.export.job import Measured, TableJob
+from dr_transformer.export.job import compared as comparison
 from dr_transformer.export.script import script
 from dr_transformer.ui.canvas import last_depth
-from dr_transformer.ui.compare.comparison import CURVES, curves, levels
+from dr_transformer.ui.compare.comparison import CURVES
 from dr_transformer.ui.exports import jobs
 from dr_transformer.ui.exports.session import session_section
 from dr_transformer.ui.exports.widgets import choice, declared_widgets, file_row
@@ -69,16 +72,8 @@ def export_panel(
 def export_comparison(run: Run, baselines: BaselineRun, measurement: Measurement, settings: Settings) -> None:
     """Draw the panel of the page Compare, whose figure of metrics has the curves that are chosen there."""
 
-    def ready() -> bool:
-        if measurement.error:
-            raise InputError(measurement.error)
-        return measurement.complete and baselines.finished
-
     def measured() -> Measured:
-        names = tuple(st.session_state.get("compare_figures") or CURVES)
-        return Measured(
-            (id(measurement), names), ready, lambda: Charts(curves(measurement, names), levels(baselines, names))
-        )
+        return comparison(measurement, baselines, tuple(st.session_state.get("compare_figures") or CURVES))
 
     export_panel(run, settings, baselines=baselines, measured=measured)
 
@@ -180,28 +175,30 @@ def _data(run: Run, view: ViewConfig, compared: BaselineConfig) -> None:
             )
 
 
+WEB_PAGES = {"recorded": "has the pictures of this run", "live": "runs the model itself: α, η, depth live"}
+WEB_PAGE_HELP = (
+    "The first has all tokens, and opens at the depth where you are now. The second has at most 1 000 tokens and the "
+    "model with them, which runs in the browser of whoever opens it."
+)
+
+
 @st.fragment
 def _web_page(run: Run, view: ViewConfig, baselines: BaselineRun | None) -> None:
-    st.caption(
-        "One HTML file that needs no server and no network, with the depth control, selection and images alive. It "
-        "opens at the depth where you are now."
-    )
+    st.caption("One HTML file that needs no server and no network: lay it on any web space, or send it.")
+    if baselines is None and choice("It", WEB_PAGES, "web_page_kind", WEB_PAGE_HELP, width=330) == "live":
+        if is_live(run.config, view):
+            asked: tuple[Any, ...] = (id(run), view, "live")
+            file_row("web page", asked, lambda: jobs.live_page(run, view), f"{_stem(run)}-live.html", MIME[".html"])
+        else:
+            st.info(f"A live page shows two latent axes of at most {MOST_COMPONENTS} dimensions: set View and q so.")
+        return
     depth = min(last_depth(), float(run.config.n_blocks))
     kept = st.session_state.get("web page_asked")
-    if kept is not None and kept[:2] == (id(run), view):
+    if kept is not None and kept[:2] == (id(run), view) and kept[2] != "live":
         depth = kept[2]  # a file that is made, or in the making, is not given up because the depth moves on
-    ready = run.finished and (baselines is None or baselines.finished)
-    with_baselines = baselines if ready else None
     name = f"{_stem(run)}.html"
     asked = (id(run), view, depth)
-    file_row(
-        "web page",
-        asked,
-        lambda: jobs.web_page(run, view, depth, with_baselines),
-        name,
-        MIME[".html"],
-        ready=ready,
-    )
+    file_row("web page", asked, lambda: jobs.web_page(run, view, depth, baselines), name, MIME[".html"])
 
 
 def _row() -> AbstractContextManager[object]:

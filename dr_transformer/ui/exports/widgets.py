@@ -90,9 +90,7 @@ def choice(label: str, options: Mapping[str, str], key: str, help: str, *, width
     return found
 
 
-def file_row(
-    kind: str, asked: Hashable, submit: Callable[[], FileJob], name: str, mime: str, *, ready: bool = True
-) -> FileJob | None:
+def file_row(kind: str, asked: Hashable, submit: Callable[[], FileJob], name: str, mime: str) -> FileJob | None:
     """Draw, within a fragment, the buttons that make a file, stop that, and save it; return its job.
 
     What is asked for is remembered until something else is (`asked`) or Cancel is pressed. `kind` is the owner's name
@@ -105,12 +103,11 @@ def file_row(
             label="Make the file",
             help=f"Makes {name} as set here.",
             stop_help="Stops at once; nothing is kept.",
-            ready=ready,
             quiet=True,
         )
         job = submit() if wanted else None
         # Asked first: if it is finished now, what is drawn below is all there is; else it is drawn again.
-        pending = not ready or (job is not None and not job.finished)
+        pending = job is not None and not job.finished
         if job is not None and job.complete:
             assert job.content is not None
             st.download_button(

@@ -18,6 +18,8 @@ from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.adjacency import AdjacencyRun
 from dr_transformer.engine.run import Run
+from dr_transformer.engine.waiting import next_look
+from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, run_canvas
 from dr_transformer.ui.charts import show_depth_curves, steady_chart, tables_behind
 from dr_transformer.ui.inside.alpha import alpha_section
@@ -25,7 +27,7 @@ from dr_transformer.ui.inside.jobs import adjacency_run, section_run
 from dr_transformer.ui.inside.matrix import keep_place, matrix_section
 from dr_transformer.ui.inside.neighbours import (
     CANVAS,
-    attended,
+    N_SHOWN,
     choose_neighbors,
     chosen_token,
     percent,
@@ -70,32 +72,40 @@ def _explain(config: Config) -> None:
 @st.fragment
 def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
     adjacency = adjacency_run(run, n_neighbors)
-    pending = not (run.finished and adjacency.finished)
+    drawing = session.drawing(run, view)
+    pending = not (run.finished and adjacency.finished and drawing.finished)
     st.subheader("One row: what a token attends to", anchor=False)
     st.markdown(
         "Click a point, or choose a token here, and move the depth. Lines: the most attended, thicker for more."
     )
     token, pin = chosen_token(run)
-    shown = picture(run, view, last_depth())
+    shown = picture(drawing, last_depth())
     depth = float(run.config.n_blocks)
     place = st.container(gap=None)
     with place:
         if shown is not None:
             only = replace(shown, panels=shown.panels[-1:])
-            depth = run_canvas(run, only, colourings(run), attended(run, token), height=_HEIGHT, pinned=pin, key=CANVAS)
-    st.caption(status_line(run, shown is not None and shown.is_preview))
+            lines = session.attended(run, token, N_SHOWN)
+            depth = run_canvas(run, only, colourings(run.analysis), lines, height=_HEIGHT, pinned=pin, key=CANVAS)
+    st.caption(status_line(run, shown))
     picture_in_words(run, depth)
-    block = min(int(depth + 1e-9), max(0, len(run.full.latents) - 1))
-    adjacency.wanted = block
+    block = min(int(depth + 1e-9), max(0, run.block))
+    if adjacency.wanted != block:
+        session.tell(adjacency, wanted=block)
     with st.container():
-        if token is not None and len(run.full.latents) > block:
+        if token is not None and run.block >= block:
             show_neighbours(run, token, block, None if adjacency.graph is None else adjacency.graph.indices[token])
         elif token is None:
             st.caption("No token is chosen: click a point.")
+    pending |= not (run.finished and adjacency.finished)  # of which more may be wanted now
+    # Once more after each change: of a run that the next one cuts short the browser was seen to keep some captions.
+    seen = (id(run), token, block)
+    pending |= st.session_state.get("adjacency_seen") != seen
+    st.session_state["adjacency_seen"] = seen
     pending |= matrix_section(run, block, n_neighbors)
     _figures(run, adjacency, block)
     with place:
-        poll(pending, seconds=0.25 if not run.done.is_set() else 0.5, key="adjacency_poll")
+        poll(pending, seconds=next_look(run), key="adjacency_poll")
 
 
 def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:

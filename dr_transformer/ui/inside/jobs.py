@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dr_transformer.config import Config
+from dr_transformer.canvas.substep_frames import SubStepFrames
+from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, subset, subset_sentence
 from dr_transformer.engine.adjacency import MAX_SAMPLES, AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning, relevant
@@ -32,6 +33,9 @@ def section_run(dataset: Dataset, config: Config) -> Run:
     return run
 
 
+CANVAS = "inside_canvas"
+"""The canvas that shows the latents before and after a sub-step."""
+
 SLOTS = 4  # variants that are run side by side
 
 
@@ -39,6 +43,12 @@ def inside_run(run: Run) -> tuple[InsideRun, bool]:
     """Return the figures of every sub-step of a run, and whether they were stopped: they stay as far as they are."""
     about = id(run)  # no other can have it while the job holds the run
     return kept_going("inside", about, lambda: submit("inside", ("inside", about), functools.partial(InsideRun, run)))
+
+
+def sub_step_frames(run: Run, view: ViewConfig) -> SubStepFrames:
+    """Draw the latents before and after each sub-step of a run."""
+    make = functools.partial(SubStepFrames, run, view)
+    return submit("sub-steps", ("sub-steps", id(run), view), make)
 
 
 def variant_runs(dataset: Dataset, config: Config, variants: list[Variant]) -> list[VariantRun]:

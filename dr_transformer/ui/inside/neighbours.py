@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
-import torch
 
-from dr_transformer.canvas.parts import Attended, Pin, classes
+from dr_transformer.canvas.parts import Pin, classes
 from dr_transformer.charts.attention import rounded
 from dr_transformer.config import PARAMETERS
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.adjacency import TokenAttention, attention_settings, token_attention
+from dr_transformer.engine.adjacency import TokenAttention, attention_of
 from dr_transformer.engine.run import Run
-from dr_transformer.theory.attention_graph import most_attended
+from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.sidebar import Settings
 
@@ -99,21 +98,10 @@ def chosen_token(run: Run) -> tuple[int | None, Pin]:
     return token, given
 
 
-def attended(run: Run, token: int | None) -> Attended | None:
-    """Return what the token attends to at the latents of each block computed so far, for the canvas."""
-    latents = list(run.full.latents)
-    if token is None or not latents:
-        return None
-    count = min(N_SHOWN, len(latents[0]) - 1)
-    tokens = np.array([token])
-    rows = [most_attended(torch.from_numpy(X), tokens, count, **attention_settings(run.config)) for X in latents]
-    return Attended(token, np.concatenate([which for which, _ in rows]), np.concatenate([w for _, w in rows]))
-
-
 def show_neighbours(run: Run, token: int, block: int, nearest: Indices | None) -> None:
     """Draw what `token` attends to at the latents after `block`, and its `nearest` in the pixels (None: yet)."""
     near = np.empty(0, dtype=np.intp) if nearest is None else nearest[:N_SHOWN]
-    found = token_attention(torch.from_numpy(run.full.latents[block]), token, N_SHOWN, near, run.config)
+    found = session.ask(attention_of, run, block, token, N_SHOWN, near)
     labels, names = classes(run.dataset)
     st.markdown(sentence(run.dataset, token, block, found, nearest is not None))
     _strip("Most attended, with its weight", run.dataset, labels, names, found.neighbours, found.weights)

@@ -14,8 +14,7 @@ from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.theory.objective import Objective
 from dr_transformer.ui.charts import draw_chart, mark_depth, show_depth_curves, tables_behind
 from dr_transformer.ui.inside.block_diagram import LABELS
-from dr_transformer.ui.inside.jobs import inside_run
-from dr_transformer.ui.inside.substep_frames import CANVAS
+from dr_transformer.ui.inside.jobs import CANVAS, inside_run
 from dr_transformer.ui.job_panel import cancel_or_go_on, show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
 from typing import NamedTuple
 
 import streamlit as st
 
-from dr_transformer.canvas.attended import attended
 from dr_transformer.canvas.parts import Attended
 from dr_transformer.canvas.picture import Picture
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.engine.inside import InsideRun, LatentFigures, Place, sub_steps
+from dr_transformer.engine.inside import InsideRun, LatentFigures, Place, overlaps_around
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.paths import asset
-from dr_transformer.quality.words import changed, has_classes, overlaps
+from dr_transformer.quality.words import changed, has_classes
+from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas
 from dr_transformer.ui.inside.block_diagram import LABELS, block_diagram, chosen_sub_step
-from dr_transformer.ui.inside.jobs import inside_run, section_run
+from dr_transformer.ui.inside.jobs import CANVAS, inside_run, section_run, sub_step_frames
 from dr_transformer.ui.inside.objective import objective_section
 from dr_transformer.ui.inside.reparametrisation import reparametrisation_section
-from dr_transformer.ui.inside.substep_frames import CANVAS, SubStepFrames
 from dr_transformer.ui.inside.variants import variants_section
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
@@ -36,7 +34,7 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
     """Draw the section; raises `InputError` for what cannot be shown."""
     st.html(asset("inside.css"))
     run = section_run(dataset, config)
-    if not run.keeps_sub_steps:
+    if not run.sub_steps:
         n, q, L = run.dataset.n_samples, config.n_components, config.n_blocks
         raise InputError(
             f"{grouped(n)} tokens, {q} dimensions and {L} blocks are too much to keep every sub-step in memory; take "
@@ -59,15 +57,15 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
     """Draw diagram, panels, formula and figures, which follow the depth of the canvas once it rests."""
     inside, stopped = inside_run(run)
     pending = not stopped and not inside.finished  # asked first: what is drawn below is then all there is
-    frames = _frames(run, view)
-    frames.grow()
+    frames = sub_step_frames(run, view)
+    pending |= not frames.finished
     n_blocks = run.config.n_blocks
     block = max(1, min(round(last_depth()), frames.n_blocks or n_blocks))
     name = chosen_sub_step()
     above = st.container()  # for the diagram, which names the block that the canvas says it shows
     with st.container(key="substep_body"):
         with st.container(gap=None, key="substep_picture"):
-            panels = frames.panels(name)
+            panels = frames.panels(name, LABELS[name] if name.startswith("layer") else LABELS[name].lower())
             if panels:
                 shown = Picture(panels, None)
                 depth = run_canvas(
@@ -76,7 +74,7 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
                 block = max(1, min(round(depth), frames.n_blocks))
             # Figures come with the run, the gradient's later and slowly.
             poll(pending, seconds=0.5 if not inside.undone else 2.0, key="inside_poll")
-            st.caption(status_line(run, False) + " · both panels have the same axes")
+            st.caption(status_line(run, None) + " · both panels have the same axes")
         with st.container(key="substep_words"):
             _words(run, inside, name, block)
     with above:
@@ -109,15 +107,13 @@ def _step_in_words(run: Run, name: str, block: int) -> str:
     labels, names = run.dataset.labels, run.dataset.class_names
     if labels is None or not has_classes(labels) or not run.done.is_set() or run.error:
         return ""
-    if len(run.full.attention) < block:  # the run is so large that its sub-steps were not kept
-        return ""
     asked = (run, name, block)
     kept: tuple[object, str] | None = st.session_state.get("step_in_words")
     if kept is None or kept[0] != asked:
-        steps = islice(sub_steps(run.full, run.config, first_block=block), len(SUB_STEPS))
-        latents = [run.full.latents[block - 1], *(step.X.numpy() for step in steps)]
-        place = SUB_STEPS.index(name)
-        before, after = overlaps(latents[place : place + 2], labels, len(names), run.config.random_state)
+        found = session.ask(overlaps_around, run, block, name)
+        if found is None:  # the run is so large that its sub-steps were not kept
+            return ""
+        before, after = found
         said = f"The sub-step chosen above, {_named(name)} of block {block}: {changed(before, after, names)}"
         kept = st.session_state["step_in_words"] = (asked, said)
     return kept[1]
@@ -140,20 +136,12 @@ def _cosine(inside: InsideRun, place: Place) -> float | None:
 
 def _attended(run: Run, name: str) -> Attended | None:
     """Return what the clicked token attends to in this block, on the panel before attention."""
-    found = attended(run, pinned_token(run.dataset.key, key=CANVAS)) if name == "attention" else None
+    found = session.attended(run, pinned_token(run.dataset.key, key=CANVAS)) if name == "attention" else None
     if found is None or len(found.indices) < 2:
         return None
     n = len(found.indices) - 1  # the attention of block b is that of the latents after block b − 1
     depths = tuple(float(block) for block in range(1, n + 1))
     return replace(found, indices=found.indices[:n], weights=found.weights[:n], depths=depths)
-
-
-def _frames(run: Run, view: ViewConfig) -> SubStepFrames:
-    """Return those of the last script run, if they are of this run in this view."""
-    frames: SubStepFrames | None = st.session_state.get("substep_frames")
-    if frames is None or frames.run is not run or frames.view != view:
-        frames = st.session_state["substep_frames"] = SubStepFrames(run, view)
-    return frames
 
 
 class Explained(NamedTuple):

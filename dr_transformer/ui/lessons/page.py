@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dr_transformer.ui.explorer.page import explorer
 from dr_transformer.ui.inside import adjacency
 from dr_transformer.ui.lessons.sidebar import lesson_sidebar, load_step
 from dr_transformer.ui.link import put_in_link
+from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.text import capitalised
@@ -90,6 +92,13 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
                 args=(lesson.name,),
                 help=f"Begins the lesson “{lesson.title}”.",
             )
+    with st.expander("A class without a server"):
+        st.markdown(
+            "`dr-transformer web live.html` writes one file of half a megabyte: a thousand digits and the model "
+            "itself, which runs in the browser of whoever opens it. α, η, depth, heads, mask, A − I, dimension and "
+            "seed are live. Lay the file on any web space and give the class its link, or send it along: it needs no "
+            "network. In the page *Copy link* keeps the settings, so that a question can begin where you want it to."
+        )
     with st.expander("A lesson of your own"):
         file = st.file_uploader(
             "Lesson (.md)",
@@ -138,7 +147,8 @@ def _lesson(lesson: Lesson) -> None:
             load_step(step.settings, step.depth, kept=False)
             st.session_state.update(lesson_loaded=place, lesson_revealed=False)
 
-    settings = begin_page("Lessons", draw=lesson_sidebar(step.show, step.lock, load))
+    dragged = _dragged(step)
+    settings = begin_page("Lessons", draw=lesson_sidebar(step.show, step.lock, load, dragged))
     linked = lesson is not st.session_state.get("opened_lesson")  # nobody else has what was opened here
     put_in_link("lesson", lesson.name if linked else None)
     put_in_link("step", str(index + 1) if linked else None)
@@ -151,7 +161,7 @@ def _lesson(lesson: Lesson) -> None:
         st.markdown(step.text)
         if step.question:
             _question(step, place)
-    _panel(step, settings)
+    _panel(step, settings, dragged)
 
 
 def _heading(lesson: Lesson, index: int) -> None:
@@ -206,7 +216,14 @@ def _reveal(step: Step) -> None:
         load_step(step.reveal, step.reveal_depth, kept=True)
 
 
-def _panel(step: Step, settings: Settings) -> None:
+def _dragged(step: Step) -> tuple[str, ...]:
+    """Return what stands beside the picture of a step, and not in the sidebar."""
+    if step.panel in ("compare", "attention"):
+        return ()
+    return tuple(n for n in ON_CANVAS if (step.show is None or n in step.show) and n not in step.lock)
+
+
+def _panel(step: Step, settings: Settings, dragged: Collection[str]) -> None:
     if step.panel == "compare":
         compare(settings)
     elif step.panel == "attention":
@@ -215,7 +232,7 @@ def _panel(step: Step, settings: Settings) -> None:
         except InputError as error:
             st.error(capitalised(str(error)))
     else:
-        explorer(settings)
+        explorer(settings, dragged)
 
 
 @functools.cache

@@ -15,9 +15,13 @@ from dr_transformer.ui.state import load_settings
 
 
 def lesson_sidebar(
-    show: Collection[str] | None, lock: Collection[str], load: Callable[[bool], None]
+    show: Collection[str] | None,
+    lock: Collection[str],
+    load: Callable[[bool], None],
+    elsewhere: Collection[str] = (),
 ) -> Callable[[bool], tuple[Settings, list[str]]]:
-    """Return what draws, for `begin_page`, the parameters `show` (None: all), those of `lock` disabled.
+    """Return what draws, for `begin_page`, the parameters `show` (None: all), those of `lock` disabled, and none of
+    those that stand `elsewhere` on the page.
 
     `load` is called first, and is told whether the page was entered in this run.
     """
@@ -26,7 +30,8 @@ def lesson_sidebar(
         st.session_state.setdefault("settings", dict(DEFAULTS))
         load(entered)
         values: dict[str, Any] = dict(st.session_state["settings"])
-        shown = [name for name in PARAMETERS if (show is None or name in show) and name != "dataset"]
+        ours = [name for name in PARAMETERS if name != "dataset" and name not in elsewhere]
+        shown = [name for name in ours if show is None or name in show]
         with st.sidebar:
             page_links()
             if shown:

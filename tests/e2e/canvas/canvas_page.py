@@ -21,7 +21,7 @@ FIND = """(() => {
     const found = host.shadowRoot?.querySelector('.latent-canvas');
     if (found) return found.latentCanvas;
   }
-  return null;
+  return document.querySelector('.latent-canvas')?.latentCanvas ?? null; // of a saved page
 })()"""
 
 

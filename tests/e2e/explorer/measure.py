@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -22,7 +23,12 @@ from tests.e2e.canvas.canvas_page import FIND, Canvas
 
 PATIENCE_MS = 600_000  # a large run on a slow machine; pytest has a limit of its own
 CODE = "the components' code"
-KINDS = {"latent_canvas": "frames", "canvas_extras": "colourings", "digit_sprites": "images"}
+KINDS = {
+    "latent_canvas": "frames",
+    "canvas_extras": "colourings",
+    "digit_sprites": "images",
+    "live_tokens": "live tokens",
+}
 """What the app's larger components are sent."""
 
 
@@ -110,26 +116,129 @@ def opened(page: Page, url: str) -> tuple[Canvas, float]:
 def all_is_there(canvas: Canvas, n_samples: int, *, measured: bool = True) -> None:
     """Wait until all tokens are drawn at all blocks, and, if asked, measured, and the page is at rest."""
     page = canvas.page
-    expect(page.get_by_text(_done(n_samples))).to_be_visible(timeout=PATIENCE_MS)
+    _until_said(page, _done(n_samples), some=True)
     # The line may still be that of the run before, while the picture is already of the first blocks of this one.
     blocks = int(_of_link(page, "n_blocks"))
     canvas.wait(f"c.visible === {n_samples} && c.positions(1).length === {2 * n_samples} && c.computed === {blocks}")
     if measured:
-        expect(page.get_by_text("measuring …")).to_have_count(0, timeout=PATIENCE_MS)
+        _until_said(page, "measuring …$", some=False)
         _at_rest(page)
 
 
+class Sent:
+    """Counts the messages that the page sends over its web sockets."""
+
+    def __init__(self, page: Page) -> None:
+        self.count = 0
+        page.on("websocket", lambda socket: socket.on("framesent", self._heard))
+
+    def _heard(self, _payload: bytes | str) -> None:
+        self.count += 1
+
+
+class Drag(NamedTuple):
+    """Pictures a second while a slider was dragged, milliseconds from pointer to picture, messages to the server."""
+
+    rate: float
+    delay: float
+    late: float  # nine of ten are sooner
+    messages: int
+
+
+def warm_up_live(canvas: Canvas) -> None:
+    """Drag α until the browser has compiled what it will, and let what comes of it come to rest."""
+    if canvas.page.get_by_test_id("stApp").count():
+        canvas.wait("c.computed === 8", PATIENCE_MS)
+        _until_said(canvas.page, "measuring …$", some=False)
+    canvas.page.wait_for_timeout(3000)
+    with _held(canvas) as move:
+        for step in range(60):
+            move(step)
+            canvas.page.wait_for_timeout(30)
+    if canvas.page.get_by_test_id("stApp").count():
+        canvas.wait("c.computed === 8", PATIENCE_MS)
+        _until_said(canvas.page, "measuring …$", some=False)
+    canvas.page.wait_for_timeout(2000)
+
+
+@contextmanager
+def _held(canvas: Canvas) -> Iterator[Callable[[int], None]]:
+    """Hold the thumb of α, and put it back to where it was; what is yielded moves it to and fro, step by step."""
+    box = canvas.page.locator(".live-slider[data-name=alpha] input[type=range]").bounding_box()
+    assert box is not None
+    mouse, y = canvas.page.mouse, box["y"] + box["height"] / 2
+
+    def move(step: int) -> None:
+        mouse.move(box["x"] + box["width"] * (0.5 + 0.1 * math.sin(step / 15)), y)
+
+    move(0)
+    mouse.down()
+    yield move
+    mouse.up()
+
+
+def drag_alpha(canvas: Canvas, sent: Sent, m: int, seconds: float, pictures: int = 0) -> Drag:
+    """Drag α so long, or for so many pictures, with m live tokens."""
+    canvas.get(f"c.setLiveTokens({m})")
+    with _held(canvas) as move:
+        move(1)
+        canvas.wait(f"c.live?.m === {m}")
+        before, count, began, step = sent.count, canvas.get("c.live.count"), time.perf_counter(), 0
+        while time.perf_counter() - began < seconds or canvas.get("c.live.count") < count + pictures:
+            step += 1
+            move(step)
+            canvas.page.wait_for_timeout(12)
+        took = time.perf_counter() - began
+        rate = (canvas.get("c.live.count") - count) / took
+        delays = sorted(canvas.get("c.liveDelays"))
+        messages = sent.count - before
+    if canvas.page.get_by_test_id("stApp").count():
+        canvas.wait("c.computed === 8", PATIENCE_MS)
+        _until_said(canvas.page, "measuring …$", some=False)
+    return Drag(rate, delays[len(delays) // 2], delays[int(0.9 * len(delays))], messages)
+
+
+def _until_said(page: Page, pattern: str, *, some: bool) -> None:
+    """Wait until a line under the picture is like this, or none is.
+
+    Looked for twenty times a second, in the page: Playwright's `expect` reads all of it at every try, half a second of
+    a core during a run, which is what is measured here.
+    """
+    lines = "[...document.querySelectorAll('[data-testid=stCaptionContainer]')].map((each) => each.textContent.trim())"
+    script = f"([pattern, some]) => {lines}.some((line) => new RegExp(pattern).test(line)) === some"
+    page.wait_for_function(script, arg=[pattern, some], polling=50, timeout=PATIENCE_MS)
+
+
+_KINDS = {"engine.process.worker": "engine", "umap_process": "UMAP", "streamlit run": "server", "chrom": "browser"}
+
+
+def processor_seconds() -> Counter[str]:
+    """Seconds that the app's processes and the browser's have used by now, by kind; on Linux."""
+    found: Counter[str] = Counter()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            command = (process / "cmdline").read_text().replace("\0", " ")
+            kind = next((kind for word, kind in _KINDS.items() if word in command), None)
+            if kind is not None:
+                times = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
+                found[kind] += sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
 class Change(NamedTuple):
-    """Seconds from a key on the slider of α to the first new picture and to that of all tokens; `computed`: of which
-    the server says that the blocks took so many."""
+    """Seconds from a key on the slider of α to the first new picture, to that of all tokens and, if asked for, to all
+    curves; `computed`: of which the server says that the blocks took so many. `processor`: seconds of the processors
+    until all tokens, by kind of process."""
 
     alpha: float
     first: float
     all_tokens: float
     computed: float
+    curves: float
+    processor: Counter[str]
 
 
-def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
+def change_alpha(canvas: Canvas, n_samples: int, used: set[float], *, curves: bool = False) -> Change:
     """Press a key on the slider of α: one more. `used` are the values that this server has had, of any settings.
 
     A value that it has had would be answered from what it keeps, so each must be new, and is `used` from then on.
@@ -142,6 +251,7 @@ def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
     used.add(alpha)
     uploads = canvas.get("c.stats.uploads")
     slider = page.get_by_role("slider", name=PARAMETERS["alpha"].label)
+    used_before = processor_seconds()
     began = time.perf_counter()
     slider.press("ArrowRight")
     # The link comes before the pictures of the new value, so that what is drawn after it is not of the old one.
@@ -150,13 +260,17 @@ def change_alpha(canvas: Canvas, n_samples: int, used: set[float]) -> Change:
     first = time.perf_counter() - began
     all_is_there(canvas, n_samples, measured=False)
     took = time.perf_counter() - began
+    spent = processor_seconds() - used_before
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")  # the line is there
-    line = page.get_by_text(_done(n_samples)).inner_text()
+    line = page.get_by_text(re.compile(_done(n_samples))).inner_text()
     found = re.search(r"blocks in ([\d.]+) s", line)
     assert found is not None, line
     computed = float(found[1])  # rounded to tenths
     assert computed < took + 0.05, f"{computed} s of computing in {took:.2f} s: that was another run's"
-    return Change(alpha, first, took, computed)
+    if curves:
+        _until_said(page, "measuring …$", some=False)
+    measured = time.perf_counter() - began if curves else math.nan
+    return Change(alpha, first, took, computed, measured, spent)
 
 
 def drag_depth(canvas: Canvas, seconds: float) -> float:
@@ -206,10 +320,10 @@ def rerun_of_the_page(canvas: Canvas, traffic: Traffic) -> Counter[str]:
     return found
 
 
-def _done(n_samples: int) -> re.Pattern[str]:
-    """The line under the picture of a run that is done."""
+def _done(n_samples: int) -> str:
+    """Return what the line under the picture of a run that is done is like."""
     count = f"{n_samples:,}".replace(",", r"\s")  # a thin space
-    return re.compile(rf"^{count} tokens · \d+ blocks in")
+    return rf"^{count} tokens · \d+ blocks in"
 
 
 def _of_link(page: Page, name: str) -> float:

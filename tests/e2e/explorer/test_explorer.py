@@ -96,7 +96,7 @@ NEVER_GREY = """() => {
 
 @pytest.mark.slow
 def test_the_page_never_greys_out_or_jumps_while_it_computes(open_app: Callable[..., Canvas]) -> None:
-    """In every frame of a change of α: picture and curves seen, opaque, in place, as large; zoom and selection kept."""
+    """In every frame of a change of q: picture and curves seen, opaque, in place, as large; zoom and selection kept."""
     canvas = open_app(n_samples=4000, n_blocks=4, n_components=64)
     page = canvas.page
     canvas.get("c.zoomAt(1, 50, 60, 2)")
@@ -106,7 +106,7 @@ def test_the_page_never_greys_out_or_jumps_while_it_computes(open_app: Callable[
     view = canvas.get("c.view(1)")
     uploads = canvas.get("c.stats.uploads")
     page.evaluate(NEVER_GREY)
-    page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")
+    page.get_by_role("slider", name="Latent dimension q").press("ArrowLeft")
     expect(page.get_by_text("Preview:")).to_be_visible()
     expect(page.get_by_text(re.compile(r"tokens · 4 blocks in"))).to_be_visible()
     expect(page.get_by_text("measuring …")).to_have_count(0)
@@ -197,8 +197,8 @@ def test_back_and_forward_restore_the_settings(open_app: Callable[..., Canvas]) 
     settled = 2500  # ms: sooner than people look at what they changed, the app does not take it for going back
 
     def shows(alpha: int, depth: float, eta: str = "0.4") -> None:
-        expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value(str(alpha))
-        expect(page.get_by_role("slider", name="Learning rate η")).to_have_value(eta)
+        expect(page.get_by_role("spinbutton", name="Logit diagonal α")).to_have_value(str(alpha))
+        expect(page.get_by_role("spinbutton", name="Learning rate η")).to_have_value(eta)
         canvas.wait(f"c.computed === 4 && c.depth === {depth}")
         _, blocks = frames(Config(n_components=16, n_blocks=4, alpha=alpha, eta=float(eta)), 600)
         assert_drawn(canvas, 1, blocks[int(depth)], [blocks[int(depth)]])
@@ -210,7 +210,7 @@ def test_back_and_forward_restore_the_settings(open_app: Callable[..., Canvas]) 
     expect(page).to_have_url(re.compile("depth=1"))
     page.wait_for_timeout(settled)
     page.get_by_role("button", name="η near ½", exact=True).click()
-    expect(page.get_by_role("slider", name="Learning rate η")).not_to_have_value("0.4")
+    expect(page.get_by_role("spinbutton", name="Learning rate η")).not_to_have_value("0.4")
     expect(page).not_to_have_url(re.compile("depth"))
     page.wait_for_timeout(settled)
     page.go_back()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from dr_transformer.ui.live import ON_CANVAS
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.explorer.explorer_page import SMALL
 
@@ -42,22 +43,27 @@ def test_the_explorer_fits_a_small_screen(page: Page, open_app: Callable[..., Ca
     assert rail["width"] > 100
     page.mouse.click(rail["x"] + rail["width"] / 2, rail["y"] + rail["height"] / 2)
     canvas.wait("c.depth === 2")
-    for control in (".scrubber .play", ".scrubber .speed", ".controls .reset"):
+    for control in (
+        ".scrubber .play",
+        ".scrubber .speed",
+        ".controls .reset",
+        *(f"[data-name={name}]" for name in ON_CANVAS),
+    ):
         (box,) = boxes(page, control)
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width, control
     for chart in boxes(page, ".st-key-depth_curves .js-plotly-plot:visible"):
         assert chart["x"] + chart["width"] <= width
 
-    alpha = page.get_by_role("slider", name="Logit diagonal α")  # itself is clipped to nothing
-    shown = page.get_by_test_id("stSlider").filter(has=alpha)
+    components = page.get_by_role("slider", name="Latent dimension q")  # itself is clipped to nothing
+    shown = page.get_by_test_id("stSlider").filter(has=components)
     if width == 390:  # the sidebar lies over the page, and is folded away at first
         expect(shown).not_to_be_in_viewport()
         page.get_by_test_id("stExpandSidebarButton").click()
     shown.scroll_into_view_if_needed()
     expect(shown).to_be_in_viewport(ratio=0.9)
     uploads = canvas.get("c.stats.uploads")
-    alpha.press("ArrowRight")
+    components.press("ArrowRight")
     canvas.wait(f"c.stats.uploads > {uploads}")
     assert max(page.evaluate(OVERFLOW)) <= 0
 

@@ -116,12 +116,16 @@ def test_a_clicked_token_shows_whom_it_attends_to(open_app: Callable[..., Canvas
         np.testing.assert_allclose([entry["weight"] for entry in shown], weights, rtol=1e-4)
 
 
-def test_colour_by_what_was_measured(open_app: Callable[..., Canvas]) -> None:
+def test_colour_by_what_is_measured_then(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     names = canvas.page.locator("select option")
     expect(names.filter(has_text="share of 10 pixel neighbours kept")).to_have_count(1, timeout=60_000)
-    canvas.get('c.colourBy("share of 10 pixel neighbours kept")')
-    assert canvas.get("c.colouring") == "share of 10 pixel neighbours kept"
+    expect(canvas.page.get_by_text("measuring …")).to_have_count(0, timeout=60_000)
+    assert canvas.get("c.colouring") == "class"  # nobody has asked for another
+    choice = canvas.page.get_by_label("Colour by")
+    choice.select_option("share of 10 pixel neighbours kept")
+    expect(choice).to_have_value("share of 10 pixel neighbours kept")  # said at once, and drawn when it is there
+    canvas.wait('c.colouring === "share of 10 pixel neighbours kept"')
     # Of another run it is not there at once; then the choice holds again.
     uploads = canvas.get("c.stats.uploads")
     canvas.page.get_by_role("slider", name="Logit diagonal α").press("ArrowRight")

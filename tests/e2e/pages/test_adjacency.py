@@ -69,18 +69,16 @@ def assert_shown(canvas: Canvas, token: int, block: int) -> None:
     expect(page.get_by_text(re.compile(rf"^Token {token} at block {block}: "))).to_be_visible()
     # What the canvas pins itself is pinned before its edges have come.
     canvas.wait(f"c.pinned === {token} && '{most.tolist()}' === `[${{c.attended.map((e) => e.index).join(', ')}}]`")
+    captions, lines = page.get_by_test_id("stImageCaption"), page.locator(".links line")
+    expected = [f"{labels[i]} · {percent(row[i])}" for i in most]
+    expect(captions).to_have_count(2 * N_SHOWN)
+    for number, text in enumerate(expected):  # each waited for: a rerun draws them one after the other
+        expect(captions.nth(number)).to_have_text(text)
+    expect(lines).to_have_count(N_SHOWN)
     edges = canvas.get("c.attended")
     assert [edge["index"] for edge in edges] == most.tolist()
     np.testing.assert_allclose([edge["weight"] for edge in edges], row[most], rtol=1e-3)
-    expected = [f"{labels[i]} · {percent(row[i])}" for i in most]
-    captions = page.get_by_test_id("stImageCaption")
-    expect(captions).to_have_count(2 * N_SHOWN)
-    expect(captions.first).to_have_text(expected[0])
-    assert captions.all_text_contents()[:N_SHOWN] == expected
-    widths = page.locator(".links line").evaluate_all(
-        "lines => lines.map((l) => Number(l.getAttribute('stroke-width')))"
-    )
-    assert len(widths) == N_SHOWN
+    widths = lines.evaluate_all("lines => lines.map((l) => Number(l.getAttribute('stroke-width')))")
     np.testing.assert_allclose(widths, 0.75 + 2.25 * row[most] / row[most[0]], rtol=1e-3)
 
 

@@ -90,7 +90,7 @@ def test_a_figure_saved_and_dropped_back(open_app: Callable[..., Canvas], tmp_pa
     canvas.wait("c.computed === 4 && c.visible === 600")
     expect(page).to_have_url(re.compile("alpha=17"))
     expect(page).to_have_url(re.compile("view=pca"))
-    expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value("17")
+    expect(page.get_by_role("spinbutton", name="Logit diagonal α")).to_have_value("17")
     expect(page.get_by_text(re.compile("hashes differ"))).to_have_count(0)
     expect(page.locator('[data-testid="stException"]')).to_have_count(0)
 

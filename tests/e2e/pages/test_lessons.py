@@ -23,7 +23,8 @@ def test_a_lesson_of_ones_own_drives_the_picture(
     page.get_by_role("button", name="Open “Tiny”").click()
     expect(page.get_by_text("The first text.")).to_be_visible()
     expect(page).not_to_have_url(re.compile("lesson="))  # it would open nothing for anybody else
-    expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value("7")
+    expect(page.get_by_role("spinbutton", name="Logit diagonal α")).to_have_value("7")
+    expect(page.get_by_role("spinbutton", name="Learning rate η")).to_have_count(0)  # the step locks it
 
     # Presenting: no sidebar, larger type, and the keys of a remote control step.
     size = page.get_by_text("The first text.").evaluate("node => parseFloat(getComputedStyle(node).fontSize)")
@@ -42,7 +43,7 @@ def test_a_lesson_of_ones_own_drives_the_picture(
     expect(page.get_by_text("It is so.")).to_be_visible()
     canvas = _on(page)
     canvas.wait("c.computed === 2 && c.visible === 500")
-    expect(page.get_by_role("slider", name="Logit diagonal α")).to_have_value("9")
+    expect(page.get_by_role("spinbutton", name="Logit diagonal α")).to_have_value("9")
     # In presenter mode's absence, arrow keys are the page's own again.
     page.keyboard.press("PageDown")
     expect(page.get_by_text("The first text.")).to_be_visible()

@@ -9,13 +9,13 @@ import pytest
 
 from dr_transformer import Config, Dataset, load, unroll
 from dr_transformer.config import BaselineConfig
-from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement
+from dr_transformer.engine.baselines import BASELINES, Baseline, BaselineRun, Measurement, levels
 from dr_transformer.engine.run import Run
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.quality import metrics
 from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.scores import Quality, Reference, clusters, nmi, quality
-from dr_transformer.ui.compare.comparison import levels, missing_line, sentences, table
+from dr_transformer.ui.compare.comparison import missing_line, sentences, table
 from dr_transformer.ui.text import curves_line, depth_line
 from tests.helpers.plain_scores import kmeans_nmi
 
@@ -24,7 +24,7 @@ NO_ORIGIN = "effective rank, mean cosine of Laplacian Eigenmaps, UMAP: where the
 
 def analysis(dataset: Dataset, latents: list[np.ndarray], config: Config) -> Analysis:
     found = Analysis()
-    for _ in found.steps(dataset, config, latents, GraphStore(), lambda: None):
+    for _ in found.steps(dataset, config, latents, GraphStore(), lambda: None, ("curves", "clusters")):
         pass
     return found
 

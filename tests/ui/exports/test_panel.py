@@ -26,7 +26,9 @@ from dr_transformer.ui.canvas import GIVEN_SELECTION
 from dr_transformer.ui.exports import widgets as export_widgets
 from dr_transformer.ui.exports.panel import METHODS
 from dr_transformer.ui.exports.restore import app_values
+from dr_transformer.ui.live import ON_CANVAS
 from tests.export.drawings import data
+from tests.helpers.live_sliders import set_on_canvas
 
 ROOT = Path(__file__).parents[3]
 SMALL = {"n_samples": "150", "n_components": "16", "n_blocks": "2"}
@@ -70,6 +72,8 @@ def made(app: AppTest, kind: str, downloads: dict[str, Any]) -> tuple[str, bytes
 
 
 def value(app: AppTest, key: str) -> Any:
+    if key in ON_CANVAS:
+        return app.session_state["settings"][key]
     kinds = ("slider", "toggle", "selectbox", "number_input")
     return next(widget.value for kind in kinds for widget in app.get(kind) if widget.key == key)
 
@@ -104,7 +108,7 @@ def test_a_figure_is_made_as_set_and_brings_its_settings_back(downloads: dict[st
     assert found.view == ViewConfig(view="pca")
     assert found.figure == FigureConfig("strip", width=4.5, dpi=60, titles=False)
     assert any("All 450 points are vectors" in caption.value for caption in app.caption)
-    app.slider(key="alpha").set_value(30.0)
+    set_on_canvas(app, alpha=30.0)
     app.selectbox(key="view").set_value("axes").run()
     app.selectbox(key="figure_template_0").set_value("metrics").run()
     assert "figure_save" not in {button.key for button in app.get("download_button")}  # it would be of other settings
@@ -200,6 +204,13 @@ def test_a_web_page(downloads: dict[str, Any]) -> None:
     name, content = made(app, "web page", downloads)
     assert name == "mnist.html"
     assert content[:15].lower() == b"<!doctype html>"
+    app.selectbox(key="web_page_kind").set_value("live").run()
+    name, live = made(app, "web page", downloads)
+    assert name == "mnist-live.html"
+    assert b"worker-src blob:" in live
+    assert b"worker-src blob:" not in content
+    app.selectbox(key="view").set_value("pca").run()
+    assert any("two latent axes" in each.value for each in app.info)
 
 
 def test_cancel_stops_and_keeps_nothing(downloads: dict[str, Any]) -> None:
@@ -296,5 +307,5 @@ def test_the_compare_page_has_it_too(downloads: dict[str, Any]) -> None:
     app.selectbox(key="table_method").set_value("pca")
     name, content = made(app, "table", downloads)
     assert name == "mnist-pca.npz"
-    np.testing.assert_array_equal(load_bytes(name, content).Y, pca(load("mnist", 150).Y, 2).scores)
+    np.testing.assert_allclose(load_bytes(name, content).Y, pca(load("mnist", 150).Y, 2).scores, atol=1e-11)
     assert list(METHODS) == ["transformer", "laplacian", "umap", "pca"]

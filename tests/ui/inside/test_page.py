@@ -10,11 +10,12 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io
 import pytest
+import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load, unroll
-from dr_transformer.engine import run
+from dr_transformer.engine import run_cost
 from dr_transformer.engine.inside import Place, depth_of
 from dr_transformer.theory.objective import data_gradients
 from dr_transformer.theory.variants import Variant, unroll_variant
@@ -228,7 +229,8 @@ def test_the_figures_can_be_stopped_and_go_on() -> None:
 
 
 def test_a_run_too_large_to_keep_its_sub_steps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_MAX_BYTES", 300 * 16 * 2 * 4 - 1)
+    monkeypatch.setattr(run_cost, "_MAX_BYTES", 300 * 16 * 2 * 4 - 1)
+    st.cache_resource.clear()  # another test's run of these settings has kept them
     app = opened()
     assert [error.value for error in app.error] == [
         "300 tokens, 16 dimensions and 2 blocks are too much to keep every sub-step in memory; take fewer of one of "

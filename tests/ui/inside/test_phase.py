@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, load
@@ -31,7 +32,7 @@ GRID = Grid.of("eta", 7)
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    runner.clear()  # each test has a server of its own
+    st.cache_resource.clear()  # each test has a server of its own
     return tmp_path / "sweep.sqlite"
 
 
@@ -40,9 +41,9 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The settings of all transformers that cells run."""
     seen: list[Config] = []
 
-    def counting(Y, config, projection):
+    def counting(Y, config, projection, check):
         seen.append(config)
-        return unroll(Y, config, projection)
+        return unroll(Y, config, projection, check)
 
     monkeypatch.setattr(sweep_module, "unroll", counting)
     return seen
@@ -111,14 +112,14 @@ def test_it_computes_when_asked_and_shows_what_runs_of_their_own_give(runs: list
 def test_the_next_visit_finds_everything_in_the_cache(runs: list[Config], cache: Path) -> None:
     first = computed(opened())
     runs.clear()
-    runner.clear()  # as after a new start of the server
+    st.cache_resource.clear()  # as after a new start of the server
     again = opened()
     assert runs == []
     assert state(again).startswith("All 49 cells; 49 of 49 from the cache.")
     np.testing.assert_array_equal(heat(again), heat(first))
     with closing(sqlite3.connect(cache)) as cells, cells:
         assert cells.execute("DELETE FROM cells WHERE rowid = 6").rowcount == 1
-    runner.clear()
+    st.cache_resource.clear()
     third = opened()
     assert state(third).startswith("48 of 49 cells; 48 of 49 from the cache.")
     computed(third)
@@ -148,11 +149,11 @@ def test_cancel_keeps_what_there_is_and_compute_goes_on(runs: list[Config], monk
     app = opened()
     stops: list[Callable[[], Any]] = []
 
-    def stopping(Y, config, projection):
+    def stopping(Y, config, projection, check):
         runs.append(config)
         if len(runs) == 6:
             stops.pop()()
-        return unroll(Y, config, projection)
+        return unroll(Y, config, projection, check)
 
     monkeypatch.setattr(sweep_module, "unroll", stopping)
     owner = (app.session_state["session_name"], "sweep")

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dr_transformer.ui.canvas import LAST_SPEC
+from tests.helpers.live_sliders import set_on_canvas
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "pages" / "8_Lessons.py"
 TINY = "n_samples: 500, n_components: 16, n_blocks: 2"
@@ -58,6 +61,12 @@ def controls(app: AppTest) -> set[str]:
     return {w.key for kind in ("slider", "toggle", "selectbox", "number_input") for w in app.sidebar.get(kind)}
 
 
+def on_canvas(app: AppTest) -> dict[str, float]:
+    """The sliders beside the picture, by name, with their values."""
+    names = app.session_state[LAST_SPEC].sliders
+    return {name: app.session_state["settings"][name] for name in names}
+
+
 def test_the_list_opens_a_lesson(folder: Path) -> None:
     app = opened()
     assert not app.exception
@@ -71,20 +80,21 @@ def test_the_list_opens_a_lesson(folder: Path) -> None:
 
 def test_a_step_loads_its_settings_and_shows_only_its_controls(folder: Path) -> None:
     app = opened(lesson="tiny")
-    assert controls(app) == {"alpha", "eta"}
-    assert app.slider(key="alpha").value == 7
+    assert controls(app) == {"eta"}  # α stands beside the picture
+    assert on_canvas(app) == {"alpha": 7}
     assert app.slider(key="eta").disabled
     run = app.session_state["last_run"]
     assert (run.config.alpha, run.config.n_blocks, run.dataset.n_samples) == (7, 2, 500)
-    app.slider(key="alpha").set_value(8.0).run()
+    set_on_canvas(app, alpha=8.0).run()
     assert app.session_state["last_run"].config.alpha == 8, "a control that is shown can be used"
     app.button(key="lesson_next").click().run()
     assert "The second text." in texts(app)
     assert controls(app) == set()
+    assert on_canvas(app) == {}
     assert app.session_state["last_run"].config.alpha == 30, "what a step does not set has the paper's value"
     assert app.button(key="lesson_next").disabled
     app.button(key="lesson_back").click().run()
-    assert app.slider(key="alpha").value == 7
+    assert on_canvas(app) == {"alpha": 7}
 
 
 @pytest.mark.parametrize(("chosen", "said"), [("This", "**As you predicted.**"), ("That", "**Not “That”.**")])
@@ -97,7 +107,7 @@ def test_predict_then_reveal(folder: Path, chosen: str, said: str) -> None:
     assert said in shown
     assert "It is so." in shown
     assert app.session_state["last_run"].config.alpha == 9
-    assert app.slider(key="alpha").value == 9
+    assert on_canvas(app) == {"alpha": 9}
 
 
 def test_a_lesson_of_ones_own_has_no_link_for_it_would_open_nothing(folder: Path) -> None:
@@ -152,7 +162,7 @@ def test_what_the_user_had_set_comes_back_after_the_lesson(folder: Path) -> None
     app.switch_page("app.py").run()
     config = app.session_state["last_run"].config
     assert (config.alpha, config.n_blocks, config.n_components) == (12, 3, 8)
-    assert app.slider(key="alpha").value == 12
+    assert app.session_state["settings"]["alpha"] == 12
 
 
 def test_presenting_hides_all_but_the_lesson(folder: Path) -> None:

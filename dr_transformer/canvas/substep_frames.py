@@ -3,69 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dr_transformer.canvas.parts import Panel
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.inside import sub_steps
-from dr_transformer.engine.run import Run
+from dr_transformer.engine.run import Follower
 from dr_transformer.model.planes import Projector, axis_names
 from dr_transformer.model.unroll import SUB_STEPS
 from dr_transformer.types import Floats
-from dr_transformer.ui.inside.block_diagram import LABELS
-
-CANVAS = "inside_canvas"
-"""The canvas that shows them."""
 
 
-class SubStepFrames:
+@dataclass(eq=False)
+class SubStepFrames(Follower):
     """Grows with the run. Of the views, "axes" shows two latent axes, the others the principal plane of one block.
 
-    One plane for all: with a plane of its own for each frame, before and after could not be compared.
+    One plane for all: with a plane of its own for each frame, before and after could not be compared. A job of
+    `jobs.Runner`.
     """
 
-    def __init__(self, run: Run, view: ViewConfig) -> None:
-        self.run = run
-        self.view = view
-        self._ends: list[Floats] = []  # (n, 2) after each block, block 0 first
-        self._inside: dict[str, list[Floats]] = {name: [] for name in SUB_STEPS}  # after a sub-step of blocks 1, 2, …
-        self._draw: Projector | None = None
+    view: ViewConfig
+    ends: list[Floats] = field(default_factory=list)  # (n, 2) after each block, block 0 first
+    inside: dict[str, list[Floats]] = field(
+        default_factory=lambda: {name: [] for name in SUB_STEPS}
+    )  # of blocks 1, 2, …
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held."""
+        return sum(frame.nbytes for frames in (self.ends, *self.inside.values()) for frame in frames)
 
     @property
     def n_blocks(self) -> int:
         """Count the blocks that there are frames of."""
-        return max(0, len(self._ends) - 1)
+        return max(0, len(self.ends) - 1)
 
     def grow(self) -> None:
         """Take in what has been computed since."""
-        run = self.run
-        if self._draw is None:
-            axes = self.view.view == "axes"
-            if not axes and (not run.done.is_set() or run.error):
-                return  # the block that gives the plane may not be there yet
-            if not run.full.latents:
-                return
-            view = self.view if axes else replace(self.view, view="fixed-pca")
-            self._draw = Projector(view, run.full.latents[0 if axes else self._fixed])
-        for step in sub_steps(run.full, run.config, first_block=len(self._ends)):
-            frame = self._draw(step.X.numpy())
-            if step.block > 0:
-                self._inside[step.name].append(frame)
-            if step.ends_block:
-                self._ends.append(frame)
+        run, axes = self.run, self.view.view == "axes"
+        if not axes and (not run.done.is_set() or run.error):
+            return  # the block that gives the plane may not be there yet
+        if not run.full.latents:
+            return
+        view = self.view if axes else replace(self.view, view="fixed-pca")
+        draw = Projector(view, run.full.latents[0 if axes else self._fixed])
+        of_block: dict[str, Floats] = {}
+        for step in sub_steps(run.full, run.config, first_block=len(self.ends)):
+            self._check()
+            of_block[step.name] = draw(step.X.numpy())
+            if step.ends_block:  # all of a block, or nothing: a try that is stopped is taken up after a whole one
+                for name in SUB_STEPS if step.block else ():
+                    self.inside[name].append(of_block[name])
+                self.ends.append(of_block[step.name])
 
-    def panels(self, name: str) -> list[Panel]:
-        """Return panels before and after the sub-step `name`, a frame a block from 1 on; none before there is one."""
+    def panels(self, name: str, said: str) -> list[Panel]:
+        """Return panels before and after the sub-step `name`, a frame a block from 1 on; none before there is one.
+
+        `said` is what the sub-step is called in a sentence.
+        """
         n_blocks = self.n_blocks
         if n_blocks == 0:
             return []
         place = SUB_STEPS.index(name)
-        before = self._ends[:-1] if place == 0 else self._inside[SUB_STEPS[place - 1]][:n_blocks]
-        after = self._inside[name][:n_blocks]
+        before = self.ends[:-1] if place == 0 else self.inside[SUB_STEPS[place - 1]][:n_blocks]
+        after = self.inside[name][:n_blocks]
         extent = _extent([*before, *after])
-        said = LABELS[name] if name.startswith("layer") else LABELS[name].lower()
         depths = tuple(float(block) for block in range(1, n_blocks + 1))
         names = tuple(f"block {block}" for block in range(1, n_blocks + 1))
         x_label, y_label = self.axes

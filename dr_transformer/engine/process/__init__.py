@@ -1,0 +1,1 @@
+"""Compute beside the web server: in a process of its own, or on a Dask cluster that exists."""
