@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from dr_transformer.config import Config
 from dr_transformer.engine.sweep import Sweep
-from dr_transformer.model.unroll import resolve_dtype
+from dr_transformer.model.unroll import latents_dtype
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import Cell
 
@@ -45,12 +44,12 @@ def rounding(sweep: Sweep) -> npt.NDArray[np.bool_]:
     For rows of one length, such as LayerNorm gives, `collapse.spread` is √((1 − c)(n − 1)/n), c their mean cosine. That
     is good to about 1e-8, so it says nothing of float64, which resolves far less.
     """
-    dtype = resolve_dtype(sweep.config, sweep.dataset.Y.dtype)
-    if dtype == torch.float64:
+    dtype = latents_dtype(sweep.config, sweep.dataset.Y.dtype)
+    if dtype == np.float64:
         return np.zeros(sweep.grid.shape, bool)
     n = sweep.n_samples
     spread = np.sqrt((1 - sweep.figures["mean_cosine"]).clip(min=0) * (n - 1) / n)
-    return spread < RESOLVED * torch.finfo(dtype).eps
+    return spread < RESOLVED * np.finfo(dtype).eps
 
 
 def collapse_in_row(sweep: Sweep, row: int) -> str:

@@ -22,7 +22,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
 from dr_transformer.model.collapse import is_lost, sentence
 from dr_transformer.model.magnitude import drawable
-from dr_transformer.model.unroll import Step, after_attention, resolve_dtype, resolve_precision, unroll
+from dr_transformer.model.unroll import Step, after_attention, latents_dtype, resolve_precision, unroll
 from dr_transformer.quality.curves import Analysis
 from dr_transformer.quality.metrics import subsample
 from dr_transformer.quality.words import has_classes, overlaps
@@ -213,7 +213,7 @@ class Run(Background):
     @property
     def keeps_sub_steps(self) -> bool:
         """Tell whether the latents inside the blocks are to be had, too."""
-        c, bytes_each = self.config, resolve_dtype(self.config, self.dataset.Y.dtype).itemsize
+        c, bytes_each = self.config, latents_dtype(self.config, self.dataset.Y.dtype).itemsize
         return shows_sub_steps(self.dataset.n_samples, c.n_blocks, c.n_components, bytes_each)
 
     def _unroll(self) -> None:

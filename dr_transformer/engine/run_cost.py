@@ -15,7 +15,7 @@ from dr_transformer.config import Config
 from dr_transformer.data.mnist import count
 from dr_transformer.errors import InputError
 from dr_transformer.model.cost import cost, scaled
-from dr_transformer.model.unroll import SUB_STEPS, resolve_device, resolve_dtype, resolve_precision
+from dr_transformer.model.unroll import SUB_STEPS, latents_dtype, resolve_device, resolve_precision
 
 # Of the free memory, for one run. The rest is for what follows it (curves, graphs, pictures) and other sessions, and
 # the prediction is right to a factor of two only.
@@ -101,13 +101,13 @@ def admitted(n_samples: int, config: Config, data_dtype: npt.DTypeLike) -> Expec
 
 
 def _with_sub_steps(n_samples: int, config: Config, data_dtype: np.dtype[Any]) -> bool:
-    number = resolve_dtype(config, data_dtype).itemsize
+    number = latents_dtype(config, data_dtype).itemsize
     return shows_sub_steps(n_samples, config.n_blocks, config.n_components, number)
 
 
 def _held(n_samples: int, config: Config, data_dtype: np.dtype[Any], sub_steps: bool) -> int:
     kept = config.n_blocks + 2 + (config.n_blocks if sub_steps else 0)  # with Y W_proj and block 0
-    held = kept * n_samples * config.n_components * resolve_dtype(config, data_dtype).itemsize
+    held = kept * n_samples * config.n_components * latents_dtype(config, data_dtype).itemsize
     if resolve_device(config, data_dtype).type == "cpu":
         held += cost(n_samples, config, data_dtype).memory_bytes
     return held

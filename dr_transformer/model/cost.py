@@ -59,11 +59,11 @@ def cost(
     `data_dtype` is that of the tokens: precision "auto" keeps float64 in float64, as decimal numbers of a CSV are. With
     device "cuda" or "mps" the tile of attention is a GPU's, whether or not this machine has one.
     """
-    from dr_transformer.model.unroll import resolve_dtype
+    from dr_transformer.model.unroll import latents_dtype
 
     if landmarks is not None and landmarks > n_samples:
         raise InputError(f"landmarks = {landmarks} is more than the {n_samples} tokens; choose at most {n_samples}.")
-    number = resolve_dtype(config, np.dtype(data_dtype)).itemsize
+    number = latents_dtype(config, np.dtype(data_dtype)).itemsize
     row = config.n_components * number
     own = math.ceil(n_samples / n_ranks)
     gathered = own * n_ranks * row if n_ranks > 1 else 0  # each time

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -154,14 +154,19 @@ def resolve_device(config: Config, data_dtype: np.dtype[np.generic], *, shared: 
     return device_for(config.device, resolve_dtype(config, data_dtype), shared=shared)
 
 
-def resolve_dtype(config: Config, data_dtype: np.dtype[np.generic]) -> torch.dtype:
-    """The torch dtype of the latents; "auto" keeps float64 data in float64, all else is float32 as in the paper.
+def latents_dtype(config: Config, data_dtype: np.dtype[Any]) -> np.dtype[np.floating]:
+    """Return the dtype of the latents; "auto" keeps float64 data in float64, all else is float32 as in the paper.
 
-    So are float64 data where an Apple GPU was asked for by name, and "auto" leaves the format open.
+    So are float64 data where an Apple GPU was asked for by name, and "auto" leaves the format open. It needs no torch,
+    so pages may ask.
     """
-    if config.precision == "auto":
-        return torch.float64 if data_dtype == np.float64 and has_float64(config.device) else torch.float32
-    return torch.float64 if config.precision == "float64" else torch.float32
+    kept = config.precision == "auto" and data_dtype == np.float64 and has_float64(config.device)
+    return np.dtype(np.float64 if kept or config.precision == "float64" else np.float32)
+
+
+def resolve_dtype(config: Config, data_dtype: np.dtype[Any]) -> torch.dtype:
+    """Return torch's name for `latents_dtype`."""
+    return torch.float64 if latents_dtype(config, data_dtype) == np.float64 else torch.float32
 
 
 def resolve_products(config: Config, latents: torch.dtype, n_samples: int, device: torch.device) -> torch.dtype:

@@ -1,10 +1,16 @@
-"""Put Streamlit's server (1.67) right: what it draws for a page that was left, and what it sends again.
+"""Put Streamlit's server (1.67) right: what it draws for a page that was left, throws away, and sends again.
 
 **What a page asks for after it was left is dropped.** While another page begins, its fragments are still on the screen,
 and ask. Streamlit queues such a request behind the run of the new page and then answers it: with a run for the page
 that was left, of a fragment that is gone by then. The browser clears the screen for it, nothing is drawn, and it stays
 blank. If the new page has not begun yet, the two are even folded into one run of the page that was left, and the click
 on the link is lost.
+
+**What a run has drawn is sent, although a fragment is drawn again.** When a fragment's run begins, Streamlit throws
+away what waits to be sent of that fragment, its container included, also where a run of the whole page drew it. The end
+of that run is sent all the same, and at it the browser removes what the run did not bring: the fragment. What follows
+moves up, the fragment takes the place of the next one, or is beyond the last: the browser's whole page is gone. It
+happens where the server sends late, on a busy machine. Here a fragment's run throws nothing away.
 
 **What has not changed is named by its hash instead of sent again, but only while the browser surely has it.** A browser
 keeps messages of the last runs, and says with each request which ones. Streamlit goes by that list, though the browser
@@ -82,6 +88,17 @@ def _create_once_heard(session: AppSession, rerun_data: RerunData) -> None:
         session._call_soon_on_event_loop(create_or_ask)  # what was sent is there before it
 
 
+_clear_queue = AppSession._clear_queue
+
+
+def _clear_for_pages_only(session: AppSession, fragment_ids_this_run: list[str] | None = None) -> None:
+    """Throw away what waits to be sent, if a run of the whole page begins, which draws all of it again."""
+    if fragment_ids_this_run is None:
+        _clear_queue(session)
+    else:
+        session._browser_queue._delta_index_map = {}  # what comes now does not take a place before the run's beginning
+
+
 class _Kept(NamedTuple):
     used: int  # in which run for the last time
     fragment: str
@@ -128,10 +145,11 @@ def _send_shortened(runtime: Runtime, session: ActiveSessionInfo, message: Forwa
 
 
 def mend_streamlit() -> None:
-    """Have Streamlit's server take requests as `PageRequests` does, and shorten what it sends by `KeptMessages`.
+    """Have Streamlit's server take requests as `PageRequests` does, send what was drawn, shorten it by `KeptMessages`.
 
     The first holds from the next thread on that runs scripts.
     """
     script_runner.ScriptRequests = PageRequests  # type: ignore[attr-defined]
     AppSession._create_scriptrunner = _create_once_heard  # type: ignore[method-assign,assignment]
+    AppSession._clear_queue = _clear_for_pages_only  # type: ignore[method-assign,assignment]
     Runtime._send_message = _send_shortened  # type: ignore[method-assign,assignment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,8 +17,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.e2e.explorer.explorer_page import APP
 
 SCRIPT = Path(__file__).with_name("left_app.py")
+LATE = SCRIPT.with_name("late_app.py")
 SIGNS = (
     "ForwardMsg MISS",
+    "Bad delta path index",
     "Cannot set a node at a delta path",
     "Couldn't find fragment",
     "Multiple different fragmentIds",
@@ -184,6 +187,23 @@ def test_the_end_of_a_page_is_drawn_although_a_request_came_before_it_was_sent(
     page.goto(f"{url}/held?hold=1")
     expect(page.get_by_text("Here the held page ends")).to_be_visible()
     expect(page.get_by_text("Held: again and again")).to_be_visible()
+    assert_no_sign(said, log)
+
+
+def test_a_fragment_asked_for_while_its_page_is_drawn_keeps_its_place(
+    page: Page, said: list[str], logged: Callable[[Path], tuple[str, Callable[[], str]]]
+) -> None:
+    """Both fragments are asked for before the browser has got what the press on "All" drew."""
+    url, log = logged(LATE)
+    page.goto(url)
+    expect(page.get_by_text("The end")).to_be_visible()
+    for name in ("All", "Third", "First"):
+        page.get_by_role("button", name=name).click()
+    expect(page.get_by_text("First: run 3")).to_be_visible()
+    expect(page.get_by_text("Third: run 3")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"run \d|The end"))).to_have_text(
+        ["First: run 3", "Second: run 2", "Third: run 3", "The end"]
+    )
     assert_no_sign(said, log)
 
 
