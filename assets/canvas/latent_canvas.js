@@ -51,8 +51,9 @@ class LatentCanvas extends Actions {
       this.legend.root,
       element("div", { class: "controls" }, ...controls),
     );
+    this.story = element("p", { class: "story", hidden: "" });
     const steering = element("div", { class: "steering" }, this.scrubber.root, this.live.controls.root);
-    const main = element("div", { class: "main" }, this.row, steering);
+    const main = element("div", { class: "main" }, this.story, this.row, steering);
     const inner = [main, footer, this.side.root, this.table.root, this.summary, this.tooltip.root];
     this.root = element("div", { class: "latent-canvas", onkeydown: (event) => handleKey(this, event) }, ...inner);
     parent.append(this.root);
@@ -75,7 +76,7 @@ class LatentCanvas extends Actions {
   get options() {
     const { point_size: diameter, opacity } = this.header;
     const rows = this.selection.count || this.live.fade ? [1, 0] : [0];
-    return { diameter, opacity, ...this.look, rows };
+    return { diameter, opacity, names: true, ...this.look, rows };
   }
 
   // --- what Python sends ---
@@ -107,12 +108,25 @@ class LatentCanvas extends Actions {
     this.#takeGiven(array);
     if (!before) {
       this.stopListening = onDepth("go", header.key, (depth) => this.goTo(depth));
-      recall(this);
+      if (!recall(this) && header.opens && !this.motion.matches) this.#open();
     }
     this.live.begin();
     this.live.taken();
     this.resized();
     this.settleSoon();
+  }
+
+  /** Play once; whatever the visitor does first ends it. */
+  #open() {
+    const end = () => {
+      for (const name of ["pointerdown", "keydown"]) window.removeEventListener(name, end, true);
+      this.clock.endOpening();
+      this.depthMoved();
+    };
+    for (const name of ["pointerdown", "keydown"]) window.addEventListener(name, end, true);
+    this.endOpening = end;
+    this.clock.open();
+    this.startClock();
   }
 
   /** A live picture is there, of all blocks. */
@@ -276,9 +290,18 @@ class LatentCanvas extends Actions {
     this.#repaint = this.#moreThanDepth = false;
     if (this.clock.depth !== this.#shownDepth) {
       this.#shownDepth = this.clock.depth;
+      this.#tell();
       tellDepth(this.header.key, this.clock.depth);
       this.settleSoon();
     }
+  }
+
+  /** What to look at now. */
+  #tell() {
+    const { story } = this.header;
+    const share = this.clock.depth / Math.max(1, this.clock.length);
+    setText(this.story, story.findLast(([from]) => share >= from)?.[1] ?? "");
+    this.story.hidden = !story.length;
   }
 
   recolour() {
@@ -296,6 +319,7 @@ class LatentCanvas extends Actions {
     this.hovered = { panel, index: panel ? panel.underPointer(HOVER_RADIUS) : this.pointed };
     for (const each of this.panels) {
       each.placeRings(this.hovered.index, this.pinned.index);
+      each.placeNames(this.colours, this.options.names);
       each.plot.classList.toggle("on-point", this.hovered.panel === each && this.hovered.index >= 0);
       each.plot.classList.toggle("selecting", this.tool !== "pan");
     }
@@ -338,6 +362,7 @@ class LatentCanvas extends Actions {
   dispose() {
     remember(this);
     this.stopListening?.();
+    this.endOpening?.();
     cancelAnimationFrame(this.#request);
     clearTimeout(this.#settleTimer);
     this.observer.disconnect();

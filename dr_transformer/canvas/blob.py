@@ -138,6 +138,8 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
         "content_key": shown.content_key,
         "live": None if shown.live is None else dict(shown.live),
         "sliders": list(shown.sliders),
+        "opens": shown.opens,
+        "story": list(map(list, shown.story)),
     }
     return blob.pack(header)
 

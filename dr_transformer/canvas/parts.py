@@ -171,8 +171,10 @@ class CanvasSpec:
     of the picture; the others are as if they were not there. `height` is that of one panel's plot and `point_size` a
     diameter, both in CSS pixels; size and `opacity` by default fall with n. `palette` and `colourings` are what
     "Colour by" starts with and offers; `offered` names what may come once the user has chosen it. What the user did is
-    kept by `key` and `dataset_key`. `live` is what `canvas.live.live_spec` tells of a model that the
-    browser can run, and `sliders` names the settings that can be dragged beside the depth.
+    kept by `key` and `dataset_key`. `live` is what `canvas.live.live_spec` tells of a model that the browser can run,
+    and `sliders` names the settings that can be dragged beside the depth. With `opens`, the depth plays once to `depth`
+    at the first sight, until somebody does anything. `story` says what to look at: from which share of
+    the axis on, and the sentence.
     """
 
     panels: Sequence[Panel]
@@ -201,6 +203,8 @@ class CanvasSpec:
     content_key: str = ""
     live: Mapping[str, Any] | None = None
     sliders: Sequence[str] = ()
+    opens: bool = False
+    story: Sequence[tuple[float, str]] = ()
 
     def __post_init__(self) -> None:
         n, n_classes = self.n_samples, max(1, len(self.class_names))

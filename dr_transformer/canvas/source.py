@@ -23,6 +23,7 @@ CANVAS_JS = (
     "drawing/view.js",
     "drawing/webgl.js",
     "drawing/canvas2d.js",
+    "panel/names.js",
     "panel/panel.js",
     "input/gestures.js",
     "panel/scrubber.js",

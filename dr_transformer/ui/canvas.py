@@ -153,11 +153,14 @@ def run_canvas(
     key: str = MAIN_CANVAS,
     live: Mapping[str, Any] | None = None,
     sliders: Collection[str] = (),
+    opens: bool = False,
+    story: Sequence[tuple[float, str]] = (),
 ) -> float:
     """Draw the canvas; returns the depth at which the user rests, which also goes into the address bar.
 
     `pinned` is the token that Python pins, and `about` says on what the colourings depend besides the run. `offered` of
-    `COLOURINGS` are measured once the user chooses them. `live` and `sliders` are as in `CanvasSpec`.
+    `COLOURINGS` are measured once the user chooses them. `live`, `sliders`, `opens` and `story` are as in
+    `CanvasSpec`.
     """
     dataset, n_blocks = run.dataset, run.config.n_blocks
     panels = shown.panels
@@ -178,6 +181,8 @@ def run_canvas(
         key=key,
         live=live,
         sliders=tuple(sliders),
+        opens=opens,
+        story=story,
     )
     state = measured_when_wanted(run, spec, offered)
     st.session_state["last_selection"] = (dataset.key, state.selection)

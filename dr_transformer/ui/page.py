@@ -16,6 +16,13 @@ BEFORE_LESSON = "before_lesson"
 """In the session: the settings that a lesson replaced, for the page after it."""
 
 
+def at_the_door() -> bool:
+    """Tell whether this session began on this page with a bare address. Call it before `begin_page`."""
+    if "page" not in st.session_state:
+        st.session_state["at_the_door"] = not st.query_params
+    return bool(st.session_state.get("at_the_door"))
+
+
 def begin_page(
     title: str,
     *,

@@ -1,5 +1,7 @@
 // The one clock of all linked panels: where on the depth axis we are, how far frames are computed, and playing.
 
+const SECONDS_OF_OPENING = 5;
+const SECONDS_BEFORE_OPENING = 1; // so that the first picture is seen before it moves
 const SECONDS_FOR_SHORT_AXIS = 8; // at speed 1: one block a second, or the whole axis in this time if it is longer
 
 class Clock {
@@ -13,7 +15,9 @@ class Clock {
   dragging = false;
   speed = 1;
   stepwise = false; // prefers-reduced-motion: whole blocks, no tweening
+  opening = false; // playing by itself, once, at the first sight of the page
   #since = 0; // seconds since the last whole step
+  #before = 0; // seconds until the first step
 
   get depth() {
     return Math.max(this.first, Math.min(this.wanted, this.computed));
@@ -32,7 +36,22 @@ class Clock {
   setAxis(first, computed, length) {
     if (!this.touched && this.length > 0 && this.wanted >= this.length) this.wanted = Math.max(this.wanted, length);
     Object.assign(this, { first, computed, length });
-    if (computed >= length && this.waiting) this.playing = false;
+    if (computed < length || !this.waiting) return;
+    this.playing = false;
+    this.endOpening();
+  }
+
+  /** Play from the first block to where Python said, as nobody has asked for a depth yet. */
+  open() {
+    Object.assign(this, { opening: true, playing: true, goal: this.wanted, wanted: this.first });
+    this.#before = SECONDS_BEFORE_OPENING;
+  }
+
+  /** Be at once where the opening would end, if it plays. */
+  endOpening() {
+    if (!this.opening) return;
+    Object.assign(this, { opening: false, playing: false, touched: false, wanted: this.goal });
+    this.#before = 0;
   }
 
   /** A person chose this depth. */
@@ -43,8 +62,7 @@ class Clock {
 
   /** Python set this depth. */
   reset(depth) {
-    this.touched = false;
-    this.playing = false;
+    this.touched = this.playing = this.opening = false;
     this.wanted = depth;
   }
 
@@ -65,7 +83,9 @@ class Clock {
   /** Let `seconds` pass. */
   advance(seconds) {
     if (!this.playing || this.dragging || this.waiting) return;
-    const blocks = this.speed * Math.max(1, this.length / SECONDS_FOR_SHORT_AXIS);
+    if ((this.#before -= seconds) > 0) return;
+    const chosen = this.speed * Math.max(1, this.length / SECONDS_FOR_SHORT_AXIS);
+    const blocks = this.opening ? this.length / SECONDS_OF_OPENING : chosen;
     if (this.stepwise) {
       this.#since += seconds;
       if (this.#since * blocks < 1) return;
@@ -74,6 +94,9 @@ class Clock {
     } else {
       this.choose(this.depth + seconds * blocks);
     }
-    if (this.depth >= this.computed && this.computed >= this.length) this.playing = false;
+    if (this.depth >= this.computed && this.computed >= this.length) {
+      this.playing = false;
+      this.endOpening();
+    }
   }
 }

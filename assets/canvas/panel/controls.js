@@ -86,7 +86,8 @@ const LOOK_HELP = {
   Palette: "Colours of the classes; values have a scale of their own",
   "Point size": "Diameter of a point, in pixels",
   Opacity: "Of one point: many faint ones show where they are dense",
-  Look: "Size, opacity and palette of the points",
+  "Class names": "The name of each class on its cluster; a class that is spread out has none",
+  Look: "Size, opacity, palette and names of the points",
 };
 // By the name that Python gives a colouring.
 const COLOURING_HELP = {
@@ -97,7 +98,7 @@ const COLOURING_HELP = {
 class Look {
   #for = "";
 
-  /** @param act {colourBy(name), palette(name), look({diameter?, opacity?})} */
+  /** @param act {colourBy(name), palette(name), look({diameter?, opacity?, names?})} */
   constructor(act) {
     const choose = (label, chosen) => {
       const onchange = (event) => chosen(event.target.value);
@@ -107,10 +108,17 @@ class Look {
     this.palette = choose("Palette", act.palette);
     this.size = this.#slider("Point size", 1, 16, 0.25, (diameter) => act.look({ diameter }));
     this.opacity = this.#slider("Opacity", 0.05, 1, 0.05, (opacity) => act.look({ opacity }));
+    this.names = element("input", {
+      type: "checkbox",
+      "aria-label": "Class names",
+      title: LOOK_HELP["Class names"],
+      onchange: (event) => act.look({ names: event.target.checked }),
+    });
     const rows = [
       ["Point size", this.size],
       ["Opacity", this.opacity],
       ["Palette", this.palette],
+      ["Class names", this.names],
     ].map(([text, control]) => element("label", {}, element("span", { "aria-hidden": "true" }, text), control));
     this.by = element("label", { class: "by" }, element("span", { "aria-hidden": "true" }, "Colour"), this.colourBy);
     this.details = element(
@@ -129,8 +137,8 @@ class Look {
     return element("input", { type: "range", "aria-label": label, title: LOOK_HELP[label], min, max, step, oninput });
   }
 
-  /** @param {Colours} colours; @param options {diameter, opacity} as drawn */
-  render(colours, { diameter, opacity }) {
+  /** @param {Colours} colours; @param options {diameter, opacity, names} as drawn */
+  render(colours, { diameter, opacity, names: named }) {
     const { names } = colours;
     const palettes = Object.keys(colours.palettes);
     const state = JSON.stringify([names, palettes]);
@@ -149,6 +157,8 @@ class Look {
     this.palette.disabled = colours.isContinuous || colours.current.colours !== null;
     this.size.value = diameter;
     this.opacity.value = opacity;
+    this.names.checked = named;
+    this.names.disabled = colours.current !== colours.list[0];
   }
 }
 

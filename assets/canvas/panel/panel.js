@@ -76,8 +76,9 @@ class Panel {
     this.note = element("div", { class: "note" });
     this.root = element("div", { class: "panel" }, this.title, this.note, yAxis, this.plot, xAxis);
     this.overlay = new Overlay();
+    this.names = new ClassNames();
     this.#makeRenderer();
-    this.plot.append(this.canvas, this.overlay.root, this.pinRing, this.hoverRing);
+    this.plot.append(this.canvas, this.overlay.root, this.names.root, this.pinRing, this.hoverRing);
   }
 
   #makeRenderer() {
@@ -222,6 +223,12 @@ class Panel {
     const shown = index >= 0 && !this.host.isHidden(index) && !this.track.blank;
     const frames = shown ? this.track.frames : [];
     this.overlay.drawWay(frames.map((_, k) => this.track.position({ k, next: k, t: 0 }, index, affine)));
+  }
+
+  /** @param {Colours} colours; @param wanted whether the classes are to be named at all */
+  placeNames(colours, wanted) {
+    const mix = this.mix();
+    this.names.place(this.track, mix, this.affine(mix), this.view, colours, wanted);
   }
 
   /** CSS-pixel place of a token in this plot. */

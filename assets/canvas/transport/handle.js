@@ -22,6 +22,10 @@ function testHandle(app) {
     get renderers() {
       return app.panels.map((panel) => panel.renderer.kind);
     },
+    /** {name, x, y, opacity} of each class in each panel, in CSS pixels of its plot. */
+    get names() {
+      return app.panels.map((panel) => panel.names.shown);
+    },
     get hovered() {
       return app.hovered.index;
     },

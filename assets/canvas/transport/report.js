@@ -20,17 +20,17 @@ function remember(app) {
   });
 }
 
-/** Set up a new canvas as the last one with its key was left; tokens, zoom and depth only for the same data set. */
+/** Set up a new canvas as the last one with its key was left, if there was one; tokens, zoom and depth only for the same data set. */
 function recall(app) {
   const memory = canvasMemory.get(app.header.key);
-  if (!memory) return;
+  if (!memory) return false;
   const { tool, mode, wanted, palette, speed } = memory.settings;
   Object.assign(app, { tool, mode });
   app.clock.speed = speed;
   app.scrubber.speed.value = String(speed);
   app.colours.wanted = wanted;
   if (palette in app.colours.palettes) app.colours.palette = palette;
-  if (memory.dataset_key !== app.header.dataset_key) return;
+  if (memory.dataset_key !== app.header.dataset_key) return true;
   app.look = memory.look;
   app.colours.hiddenByName = memory.hidden;
   app.panels.forEach(({ view }, i) => Object.assign(view, memory.views[i]));
@@ -41,6 +41,7 @@ function recall(app) {
     app.clock.reset(memory.depth);
     app.clock.touched = true;
   }
+  return true;
 }
 
 /** The picture in one sentence, for screen readers. */

@@ -27,15 +27,23 @@ from dr_transformer.ui.text import capitalised, curves_line, notes, picture_in_w
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
 
 
-def explorer(settings: Settings, sliders: Collection[str] = ON_CANVAS) -> None:
+_STORY = (
+    (0.0, "Block 0: a random projection. The classes lie over each other."),
+    (0.01, "Block by block, each token moves towards the tokens that are like it."),
+    (0.5, "A class that gathers gets its name; one that is spread out has none."),
+)
+_STORY_ENDS = (1.0, "The last block. A name stands where a class has gathered. Now drag the depth back")
+
+
+def explorer(settings: Settings, sliders: Collection[str] = ON_CANVAS, *, opens: bool = False) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good picture stays.
 
-    `sliders` of `live.ON_CANVAS` stand beside the depth.
+    `sliders` of `live.ON_CANVAS` stand beside the depth. It `opens` by playing once.
     """
     live_sliders(settings.values)
     run = last_good("last_run", lambda: _run(settings))
     if run is not None:
-        _picture(run, settings.view(), tuple(sliders))
+        _picture(run, settings.view(), tuple(sliders), opens=opens)
 
 
 def _run(settings: Settings) -> Run:
@@ -46,7 +54,7 @@ def _run(settings: Settings) -> Run:
 
 
 @st.fragment
-def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...]) -> None:
+def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: bool) -> None:
     at_once = shipped(run.dataset, run.config, view)
     live = is_shown_live(run.dataset, run.config, view)
     drawing = session.drawing(run, view, wait=at_once is None and not live)
@@ -66,7 +74,17 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...]) -> None:
             pinned = pinned_token(run.dataset.key)
             attended = session.attended(run, pinned)
             found = colourings(run.analysis)
-            depth = run_canvas(run, shown, found, attended, height=_HEIGHT, live=spec, sliders=sliders)
+            depth = run_canvas(
+                run,
+                shown,
+                found,
+                attended,
+                height=_HEIGHT,
+                live=spec,
+                sliders=sliders,
+                opens=opens,
+                story=_story(run, sliders),
+            )
         pending |= not run.finished  # somebody wants to colour by more
         poll(pending, seconds=SLOW_LOOK if shown is at_once else next_look(run))
     line = status_line(run, shown, explained(drawing, depth))
@@ -88,6 +106,14 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...]) -> None:
         st.error(capitalised(run.error))
     for note in notes(run):
         st.info(note)
+
+
+def _story(run: Run, sliders: Collection[str]) -> tuple[tuple[float, str], ...]:
+    """What to look at on the way; of tokens without classes there is nothing to name."""
+    if run.dataset.labels is None:
+        return ()
+    end, last = _STORY_ENDS
+    return (*_STORY, (end, f"{last}, or drag α." if "alpha" in sliders else f"{last}."))
 
 
 def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
