@@ -108,7 +108,7 @@ class LatentCanvas extends Actions {
     this.#takeGiven(array);
     if (!before) {
       this.stopListening = onDepth("go", header.key, (depth) => this.goTo(depth));
-      if (!recall(this) && header.opens && !this.motion.matches) this.#open();
+      if (!recall(this) && header.opens && !this.motion.matches && isFirstVisit()) this.#open();
     }
     this.live.begin();
     this.live.taken();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -227,6 +227,22 @@ class CanvasSpec:
     def n_samples(self) -> int:
         """Count the tokens."""
         return len(self.labels)
+
+
+_STORY = (
+    (0.0, "Block 0: a random projection. The classes lie over each other."),
+    (0.01, "Block by block, each token moves towards the tokens that are like it."),
+    (0.5, "A class that gathers gets its name; one that is spread out has none."),
+)
+_STORY_ENDS = (1.0, "The last block. A name stands where a class has gathered. Now drag the depth back")
+
+
+def story(dataset: Dataset, sliders: Collection[str]) -> tuple[tuple[float, str], ...]:
+    """Return what to look at on the way, as `CanvasSpec.story`; of tokens without classes there is nothing to name."""
+    if dataset.labels is None:
+        return ()
+    end, last = _STORY_ENDS
+    return (*_STORY, (end, f"{last}, or drag α." if "alpha" in sliders else f"{last}."))
 
 
 def classes(dataset: Dataset) -> tuple[NDArray[np.integer[Any]], tuple[str, ...]]:

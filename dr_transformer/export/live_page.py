@@ -10,7 +10,7 @@ import numpy as np
 
 from dr_transformer.canvas.blob import Blob
 from dr_transformer.canvas.live import MOST_COMPONENTS, balanced_order, first_latents, is_live, live_spec
-from dr_transformer.canvas.parts import CanvasSpec, classes
+from dr_transformer.canvas.parts import CanvasSpec, classes, story
 from dr_transformer.canvas.picture import Drawing, picture
 from dr_transformer.canvas.sliders import slider
 from dr_transformer.config import PARAMETERS, Config, ViewConfig
@@ -65,6 +65,8 @@ def live_page(run: Run, view: ViewConfig) -> bytes:
             attention_panel=1,
             live=spec,
             sliders=_SLIDERS,
+            opens=True,
+            story=story(dataset, _SLIDERS),
         ),
         title=page_title(dataset),
         lead="Each point is a token. Drag α, η or the depth: the model runs in this page, at the very values you see. "

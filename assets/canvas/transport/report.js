@@ -44,6 +44,17 @@ function recall(app) {
   return true;
 }
 
+/** Whether this tab has not been here before; a page that was reloaded has. */
+function isFirstVisit() {
+  try {
+    const been = sessionStorage.getItem("latent-canvas");
+    sessionStorage.setItem("latent-canvas", "seen");
+    return been === null;
+  } catch {
+    return true; // a browser that keeps nothing
+  }
+}
+
 /** The picture in one sentence, for screen readers. */
 function describe({ clock, header, colours, selection, pinned, labelOf }) {
   const depth = `Depth ${formatDepth(clock.depth)} of ${header.n_blocks}`;

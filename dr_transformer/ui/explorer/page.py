@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from dr_transformer.canvas.parts import classes
+from dr_transformer.canvas.parts import classes, story
 from dr_transformer.canvas.picture import colourings, explained, picture, reachable, three_dimensions
 from dr_transformer.canvas.shipped import shipped
 from dr_transformer.charts.depth import scatter_3d
@@ -25,14 +25,6 @@ from dr_transformer.ui.state import last_good
 from dr_transformer.ui.text import capitalised, curves_line, notes, picture_in_words, status_line
 
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
-
-
-_STORY = (
-    (0.0, "Block 0: a random projection. The classes lie over each other."),
-    (0.01, "Block by block, each token moves towards the tokens that are like it."),
-    (0.5, "A class that gathers gets its name; one that is spread out has none."),
-)
-_STORY_ENDS = (1.0, "The last block. A name stands where a class has gathered. Now drag the depth back")
 
 
 def explorer(settings: Settings, sliders: Collection[str] = ON_CANVAS, *, opens: bool = False) -> None:
@@ -83,7 +75,7 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
                 live=spec,
                 sliders=sliders,
                 opens=opens,
-                story=_story(run, sliders),
+                story=story(run.dataset, sliders),
             )
         pending |= not run.finished  # somebody wants to colour by more
         poll(pending, seconds=SLOW_LOOK if shown is at_once else next_look(run))
@@ -106,14 +98,6 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
         st.error(capitalised(run.error))
     for note in notes(run):
         st.info(note)
-
-
-def _story(run: Run, sliders: Collection[str]) -> tuple[tuple[float, str], ...]:
-    """What to look at on the way; of tokens without classes there is nothing to name."""
-    if run.dataset.labels is None:
-        return ()
-    end, last = _STORY_ENDS
-    return (*_STORY, (end, f"{last}, or drag α." if "alpha" in sliders else f"{last}."))
 
 
 def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
