@@ -1,20 +1,8 @@
 """Lessons: guided tours that drive the app, written as Markdown with front matter, without code.
 
 A lesson is one file. It begins with a block of YAML between lines of three dashes: `title`, `about` (one line) and
-`minutes`. Each step is such a block, then its text in Markdown. In a step's block:
-
-    step: its title
-    settings: {alpha: 5, depth: 0}      what to load; everything else keeps the paper's value
-    panel: explorer                     what is shown under the text: explorer, attention (as a graph) or compare
-    show: [alpha, eta]                  the controls that the student may use; without it, all
-    lock: [alpha]                       of those, controls that are shown but cannot be moved
-    question: What will happen?         asked before the step's reveal; `options` are answers to choose from
-    options: [They merge., "No, none."] each begins with a capital, and is quoted if it holds a comma
-    answer: 1                           which option is right, counted from 1
-    reveal: {alpha: 30}                 settings that are loaded when the student asks to see
-    explanation: …                      said then, in Markdown
-
-A rule inside a step's text is written ***, as three dashes begin a block.
+`minutes`. Each step is such a block, then its text in Markdown; `FIELDS` says what stands in a step's block. A rule
+inside a step's text is written ***, as three dashes begin a block.
 """
 
 from __future__ import annotations
@@ -34,9 +22,21 @@ PANELS = ("explorer", "attention", "compare")
 MAX_BYTES = 1_000_000
 _FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _RULE = "a rule inside a step's text is written ***, as three dashes begin a block"
-_STEP_KEYS = {
-    *("step", "settings", "panel", "show", "lock", "question", "options", "answer", "reveal", "explanation"),
+FIELDS = {
+    "step": "its title",
+    "settings": "what to load, `{alpha: 5, depth: 0}`; everything else keeps the paper's value",
+    "panel": "what is shown under the text: `explorer`, `attention` (as a graph) or `compare`",
+    "show": "the controls that the student may use, `[alpha, eta]`; without it, all",
+    "lock": "of those, controls that are shown but cannot be moved",
+    "question": "asked first; text and panel come when the student asks to see",
+    "options": 'answers to choose from, `[They merge., "No, none."]`; each begins with a capital, and is quoted if it '
+    "holds a comma",
+    "answer": "which option is right, counted from 1",
+    "reveal": "settings that are loaded when the student asks to see, `{alpha: 30}`",
+    "explanation": "said then, in Markdown",
 }
+"""What may stand in a step's block, and what it means."""
+_STEP_KEYS = set(FIELDS)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from dr_transformer.errors import InputError
-from dr_transformer.lessons.format import Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
+from dr_transformer.lessons.format import FIELDS, Lesson, Step, lesson_name, read_folder, read_lesson, shipped_lessons
 from dr_transformer.paths import asset, asset_text
 from dr_transformer.ui import session
 from dr_transformer.ui.compare.page import compare
@@ -38,7 +38,9 @@ def lessons() -> None:
     if chosen is None:
         _list(found, problems)
     else:
-        _lesson(chosen)
+        names = list(found)
+        after = names[names.index(chosen.name) + 1 :]
+        _lesson(chosen, found[after[0]] if after else None)
 
 
 def _all_lessons() -> tuple[dict[str, Lesson], list[str]]:
@@ -103,7 +105,7 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
         file = st.file_uploader(
             "Lesson (.md)",
             type=["md"],
-            help="Markdown with front matter; the format is shown below.",
+            help="Markdown with front matter; the fields are listed below.",
             max_upload_size=1,
         )
         if file is not None:
@@ -112,21 +114,56 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
             "Your lesson is open only in this window, and no link leads to it. For a class, put it into a folder and "
             "start the app with `dr-transformer app --lessons DIR`."
         )
-        st.markdown("A lesson is a text file. This is the first one that comes with the app:")
-        first = min(asset("lessons").glob("*.md"))
-        st.code(first.read_text(encoding="utf-8"), language="markdown", height=300)
+        st.markdown(
+            "A lesson is a text file: blocks between lines of three dashes, then text. Write one here, and open it."
+        )
+        _draft()
+        st.markdown("\n".join(f"- `{name}`: {says}" for name, says in FIELDS.items()))
+
+
+def _draft() -> None:
+    """Let one write a lesson, and say at each pause what it would be; it begins as the first one of the app."""
+    first = min(asset("lessons").glob("*.md"))
+    kept = st.session_state.get("lesson_draft", first.read_text(encoding="utf-8"))
+    text = st.text_area(
+        "Your lesson",
+        kept,
+        height=300,
+        key="lesson_draft_text",
+        help="Ctrl+Enter, or a click elsewhere, reads it again. It stays while this window is open; keep a copy.",
+    )
+    st.session_state["lesson_draft"] = text
+    _offer("draft.md", text, key="lesson_open_draft")
 
 
 def _read_upload(file: str, content: bytes) -> None:
     try:
-        lesson = read_lesson(lesson_name(file), content.decode("utf-8"))
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         st.error(f"{file} is not text in UTF-8; save it as such.")
+    else:
+        _offer(file, text, key="lesson_open_upload")
+
+
+def _offer(file: str, text: str, key: str) -> None:
+    """Say what is wrong with a lesson, else offer to open it."""
+    try:
+        lesson = read_lesson(lesson_name(file), text)
     except InputError as error:
         st.error(capitalised(str(error)))
     else:
-        st.session_state["opened_lesson"] = lesson
-        st.button(f"Open “{lesson.title}”", on_click=_open, args=(lesson.name,), help="Begins your lesson.")
+        st.button(
+            f"Open “{lesson.title}”",
+            key=key,
+            on_click=_open_own,
+            args=(lesson,),
+            help=f"Begins your lesson of {len(lesson.steps)} steps.",
+        )
+
+
+def _open_own(lesson: Lesson) -> None:
+    st.session_state["opened_lesson"] = lesson
+    _open(lesson.name)
 
 
 def _open(name: str) -> None:
@@ -137,7 +174,7 @@ def _open(name: str) -> None:
 # --- one step ---
 
 
-def _lesson(lesson: Lesson) -> None:
+def _lesson(lesson: Lesson, following: Lesson | None) -> None:
     index: int = st.session_state["lesson_step"]
     step = lesson.steps[index]
     place = (lesson.name, index)
@@ -156,23 +193,31 @@ def _lesson(lesson: Lesson) -> None:
     if st.session_state.get("presenting"):
         st.html(asset("presenter.css"))
     _keys(len(lesson.steps))
-    _heading(lesson, index)
+    _heading(lesson, index, following)
     with st.container(key="lesson_text"):
-        st.markdown(step.text)
         if step.question:
             _question(step, place)
-    _panel(step, settings, dragged)
+        told = not step.question or st.session_state["lesson_revealed"]
+        if told:
+            st.markdown(step.text)
+    if told:  # text and panel would give the answer away
+        _panel(step, settings, dragged)
 
 
-def _heading(lesson: Lesson, index: int) -> None:
+def _heading(lesson: Lesson, index: int, following: Lesson | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"### {lesson.steps[index].title}")
         st.space("stretch")
         st.caption(f"{lesson.title} · step {index + 1} of {len(lesson.steps)}", width="content")
         step = functools.partial(st.button, on_click=_go)
         step("Back", key="lesson_back", args=(index - 1,), disabled=index == 0, help="The step before.")
-        last = index == len(lesson.steps) - 1
-        step("Next", key="lesson_next", args=(index + 1,), disabled=last, type="primary", help="The next step.")
+        if index < len(lesson.steps) - 1:
+            step("Next", key="lesson_next", args=(index + 1,), type="primary", help="The next step.")
+        elif following is not None:
+            says = f"Begins the lesson “{following.title}”."
+            st.button(
+                "Next lesson", key="lesson_after", on_click=_open, args=(following.name,), type="primary", help=says
+            )
         st.button("All lessons", key="lesson_leave", on_click=_leave, help="Back to the list.")
         st.toggle("Present", key="presenting", help="Large type, no sidebar; arrow keys step, Escape ends.")
 
@@ -204,10 +249,11 @@ def _question(step: Step, place: tuple[str, int]) -> None:
         if not revealed:
             st.button("Reveal", key="lesson_reveal", on_click=_reveal, args=(step,), help="Shows what happens.")
             return
+        said = ""
         if predicted is not None and step.answer is not None:
             right = step.options.index(predicted) == step.answer
-            st.markdown("**As you predicted.**" if right else f"**Not “{predicted}”.**")
-        st.markdown(step.explanation)
+            said = "**As you predicted.**" if right else "**Not quite.**"
+        st.markdown(f"{said} {step.explanation}")
 
 
 def _reveal(step: Step) -> None:

@@ -39,6 +39,10 @@ def test_a_lesson_of_ones_own_drives_the_picture(
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
 
     # The reveal reaches the canvas.
+    for text in ("The second text.", "What happens?"):
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_text(text)).to_be_visible()
+    expect(page.locator(".latent-canvas")).to_have_count(0)
     page.get_by_role("button", name="Reveal").click()
     expect(page.get_by_text("It is so.")).to_be_visible()
     canvas = _on(page)
@@ -46,7 +50,7 @@ def test_a_lesson_of_ones_own_drives_the_picture(
     expect(page.get_by_role("spinbutton", name="Logit diagonal α")).to_have_value("9")
     # In presenter mode's absence, arrow keys are the page's own again.
     page.keyboard.press("PageDown")
-    expect(page.get_by_text("The first text.")).to_be_visible()
+    expect(page.get_by_text("The asked text.")).to_be_visible()
 
 
 def _press(page: Page, key: str, shows: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dr_transformer.lessons.format import shipped_lessons
 from dr_transformer.ui.canvas import LAST_SPEC
 from tests.helpers.live_sliders import set_on_canvas
 
@@ -21,11 +22,6 @@ step: First
 settings: {{{TINY}, alpha: 7}}
 show: [alpha, eta]
 lock: [eta]
-question: What happens?
-options: [This, That]
-answer: 1
-reveal: {{alpha: 9}}
-explanation: It is so.
 ---
 
 The first text.
@@ -37,6 +33,19 @@ show: []
 ---
 
 The second text.
+
+---
+step: Asked
+settings: {{{TINY}}}
+show: [alpha]
+question: What happens?
+options: [This, That]
+answer: 1
+reveal: {{alpha: 9}}
+explanation: It is so.
+---
+
+The asked text.
 """
 
 
@@ -92,20 +101,21 @@ def test_a_step_loads_its_settings_and_shows_only_its_controls(folder: Path) -> 
     assert controls(app) == set()
     assert on_canvas(app) == {}
     assert app.session_state["last_run"].config.alpha == 30, "what a step does not set has the paper's value"
-    assert app.button(key="lesson_next").disabled
     app.button(key="lesson_back").click().run()
     assert on_canvas(app) == {"alpha": 7}
 
 
-@pytest.mark.parametrize(("chosen", "said"), [("This", "**As you predicted.**"), ("That", "**Not “That”.**")])
+@pytest.mark.parametrize(("chosen", "said"), [("This", "**As you predicted.**"), ("That", "**Not quite.**")])
 def test_predict_then_reveal(folder: Path, chosen: str, said: str) -> None:
-    app = opened(lesson="tiny")
-    assert "It is so." not in texts(app)
+    app = opened(lesson="tiny", step="3")
+    assert not [told for told in ("It is so.", "The asked text.") if told in texts(app)]
+    assert "last_run" not in app.session_state, "the picture would give the answer away"
     app.radio[0].set_value(chosen).run()
     app.button(key="lesson_reveal").click().run()
     shown = texts(app)
     assert said in shown
-    assert "It is so." in shown
+    assert f"{said} It is so." in shown
+    assert "The asked text." in shown
     assert app.session_state["last_run"].config.alpha == 9
     assert on_canvas(app) == {"alpha": 9}
 
@@ -130,6 +140,29 @@ def test_a_lesson_of_ones_own_has_no_link_for_it_would_open_nothing(folder: Path
     assert app.query_params["lesson"] == "tiny"
 
 
+def test_the_last_step_leads_to_the_next_lesson(folder: Path) -> None:
+    first, second = [lesson.name for lesson in shipped_lessons()][:2]
+    app = opened(lesson=first, step="99")
+    assert "lesson_next" not in [button.key for button in app.button]
+    app.button(key="lesson_after").click().run()
+    assert (app.query_params["lesson"], app.query_params["step"]) == (second, "1")
+    app = opened(lesson="tiny", step="99")  # the last of all
+    assert not {"lesson_next", "lesson_after"} & {button.key for button in app.button}
+
+
+def test_a_lesson_is_written_on_the_page_and_what_is_wrong_is_said(folder: Path) -> None:
+    app = opened()
+    assert not app.error, "what one begins with is a lesson"
+    app.text_area[0].set_value(LESSON.replace("title: Tiny", "")).run()
+    assert "title" in app.error[0].value
+    app.text_area[0].set_value(LESSON.replace("title: Tiny", "title: Written")).run()
+    assert not app.error
+    app.button(key="lesson_open_draft").click().run()
+    assert "The first text." in texts(app)
+    app.button(key="lesson_leave").click().run()
+    assert "title: Written" in app.text_area[0].value, "it is still there"
+
+
 def test_an_uploaded_file_that_is_no_text_is_named(folder: Path) -> None:
     app = opened()
     app.file_uploader[0].upload("3-mine.md", b"\xff\xfe\xff").run()
@@ -138,7 +171,7 @@ def test_an_uploaded_file_that_is_no_text_is_named(folder: Path) -> None:
 
 def test_a_link_opens_a_step_and_a_wrong_one_is_said(folder: Path) -> None:
     assert "The second text." in texts(opened(lesson="tiny", step="2"))
-    assert "The second text." in texts(opened(lesson="tiny", step="99"))
+    assert "What happens?" in opened(lesson="tiny", step="99").radio[0].label
     assert "The first text." in texts(opened(lesson="tiny", step="x"))
     app = opened(lesson="nothing")
     assert app.warning[0].value == "There is no lesson 'nothing' here; these are the lessons that there are."
