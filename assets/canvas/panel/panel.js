@@ -121,6 +121,7 @@ class Panel {
     setText(this.yLabel, track.y_label);
     setText(this.note, track.note);
     this.note.title = track.note;
+    this.root.classList.toggle("moving", track.depths.length > 1);
     this.dirty = true;
   }
 
