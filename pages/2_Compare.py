@@ -10,8 +10,8 @@ from dr_transformer.ui.session import shows_images
 settings = begin_page("Compare", baselines=True)
 st.title(f"The same {'digits' if shows_images(settings) else 'tokens'}, four ways", anchor=False)
 st.markdown(
-    "The untrained transformer next to what it is said to imitate, Laplacian Eigenmaps, and to UMAP and PCA. All work "
-    "on the same tokens. **Play moves all panels at once; what you select in one is selected in all.**"
+    "The untrained transformer next to Laplacian Eigenmaps, which by the paper it approximates, UMAP and PCA. All have "
+    "the same tokens. **Play moves all panels at once; what you select in one is selected in all.**"
 )
 compare(settings)
 if "last_comparison" in st.session_state:

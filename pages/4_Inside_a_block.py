@@ -9,6 +9,6 @@ settings = begin_page("Inside a block")
 st.title("Inside a block", anchor=False)
 st.markdown(
     "The paper reads a block as a gradient step of an objective, and attention as a neighbour graph. "
-    "**Here each of these claims can be tried, and where it stops being true.**"
+    "**Try each of these claims here, also at settings at which it fails.**"
 )
 inside(settings)

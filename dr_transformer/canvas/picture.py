@@ -22,7 +22,7 @@ from dr_transformer.types import Floats
 KEPT = "share of 10 pixel neighbours kept"
 CALLED = {
     "clusters": "k-means cluster at the last block",
-    "neighbours": "tokens attended to, in effect",
+    "neighbours": "effective neighbours",
     "preservation": KEPT,
 }
 """Names those of `quality.curves.COLOURINGS` under "Colour by"."""
@@ -225,7 +225,7 @@ def labelled_panels(
         "axes": "Latents after {frame}",
         "pca": "Latents after {frame}, its own principal components",
         "fixed-pca": f"Latents after {{frame}}, in the principal plane of block {fixed}",
-        "aligned-pca": "Latents after {frame}, principal components turned to those before",
+        "aligned-pca": "Latents after {frame}, principal components aligned with the block before",
     }[view.view]
     return [
         Panel(projection, start, (0.0,), axes[0], axes[1], scale=view.scale),

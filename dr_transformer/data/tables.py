@@ -72,7 +72,8 @@ def _from_arrow(filename: str, table: Any) -> Table:
     label = next((name for name in names if name.lower() in _LABEL_COLUMNS), None)
     label_column = columns.pop(label) if label is not None else None
     if table.num_rows < 2:
-        raise InputError(f"{filename} has {table.num_rows} rows of data; at least two tokens (rows) are needed.")
+        has = "1 row" if table.num_rows == 1 else "no rows"
+        raise InputError(f"{filename} has {has} of data; at least two tokens (rows) are needed.")
     arrays = {name: _column(filename, name, column) for name, column in columns.items()}
     if "" in arrays and np.array_equal(arrays[""], np.arange(table.num_rows)):
         del arrays[""]  # the row numbers that pandas writes into a first column without a name

@@ -126,4 +126,4 @@ def test_sentences_name_the_place():
     assert "column 'y' of a.csv has no number in row 2" in refused("a.csv", b"x,y\n1,2\n3,\n")
     assert "two columns named 'x'" in refused("a.csv", b"x,x\n1,2\n3,4\n")
     assert "the label of row 2 of a.csv is missing" in refused("a.csv", b"x,label\n1,1\n2,\n3,1\n")
-    assert "has 0 rows of data" in refused("a.csv", b"x,y\n")
+    assert "has no rows of data" in refused("a.csv", b"x,y\n")

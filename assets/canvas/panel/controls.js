@@ -91,7 +91,7 @@ const LOOK_HELP = {
 };
 // By the name that Python gives a colouring.
 const COLOURING_HELP = {
-  "tokens attended to, in effect": "Row entropy of the attention matrix, its exp: m for a token that attends to m alike",
+  "effective neighbours": "Row entropy of the attention matrix, its exp: m for a token that attends to m alike",
 };
 
 /** How the points look: "Colour by", and under "Look" their size, opacity and palette. Nothing here asks Python. */

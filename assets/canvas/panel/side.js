@@ -171,7 +171,7 @@ class Side {
   }
 
   #heading(block, attended) {
-    const where = block > this.app.header.n_blocks ? "would attend to next" : `attends to, in ${this.app.header.depth_unit} ${formatDepth(block)}`;
+    const where = block > this.app.header.n_blocks ? "attends to, in one more block" : `attends to, in ${this.app.header.depth_unit} ${formatDepth(block)}`;
     const share = attended.reduce((sum, { weight }) => sum + weight, 0);
     return `${where} (these ${attended.length}: ${Math.round(100 * share)} % of its weight)`;
   }

@@ -200,7 +200,7 @@ def _sentence(shown: DrawnRun) -> str:
     if verdicts:
         (first, votes, of), (last, last_votes, _) = verdicts[0], verdicts[-1]
         said.append(
-            f"**After block {len(verdicts) - 1} it lies nearest to the class {last}** ({last_votes} of {of} nearest "
-            f"tokens), at block 0 to {first} ({votes} of {of})."
+            f"**After block {len(verdicts) - 1} it lies nearest to the class {last}**: {last_votes} of its {of} "
+            f"nearest tokens are of it. At block 0 it was {first}, with {votes} of {of}."
         )
     return " ".join(said) or "The tokens of this run have no classes."

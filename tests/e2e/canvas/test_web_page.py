@@ -138,7 +138,7 @@ def test_legend_search_and_colourings_are_alive(opened: SavedPage, run: Run) -> 
     opened.page.mouse.move(*opened.on_page(1, int(np.flatnonzero(run.dataset.labels == 7)[0])))
     choice = page.get_by_label("Colour by")
     names = choice.locator("option").all_text_contents()
-    assert names == ["class", "k-means cluster at the last block", "tokens attended to, in effect", KEPT]
+    assert names == ["class", "k-means cluster at the last block", "effective neighbours", KEPT]
     for name in names:
         choice.select_option(name)
         opened.wait(f"c.colouring === {name!r}")

@@ -81,11 +81,11 @@ def test_every_control_says_what_it_does(open_app: Callable[..., Canvas]) -> Non
     expect(page.get_by_role("button", name="Pause", exact=True)).to_have_attribute("title", "Pause here (space)")
 
     # Whoever looks for the row entropy finds what its exp is called here.
-    entropy = page.locator("select option").filter(has_text="tokens attended to, in effect")
+    entropy = page.locator("select option").filter(has_text="effective neighbours")
     expect(entropy).to_have_count(1, timeout=60_000)
     assert "Row entropy" in (entropy.get_attribute("title") or "")
     colour_by = page.get_by_label("Colour by")
     expect(colour_by).to_have_attribute("title", "What the colours of the points say")
-    colour_by.select_option("tokens attended to, in effect")
+    colour_by.select_option("effective neighbours")
     for shown in (colour_by, page.locator(".colour-bar")):
         expect(shown).to_have_attribute("title", re.compile("^Row entropy of the attention matrix"))
