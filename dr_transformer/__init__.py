@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dr_transformer.estimators.baselines import PCA, UMAP
     from dr_transformer.estimators.laplacian import LaplacianEigenmaps
     from dr_transformer.estimators.transformer import TransformerDR
+    from dr_transformer.export.pages.notebook import show
     from dr_transformer.model.unroll import Step, unroll
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "TransformerDR": "estimators.transformer",
     "UMAP": "estimators.baselines",
     "load": "data.dataset",
+    "show": "export.pages.notebook",
     "unroll": "model.unroll",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "TransformerDR",
     "load",
     "quality",
+    "show",
     "unroll",
 ]
 

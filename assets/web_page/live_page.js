@@ -4,6 +4,8 @@ const MEASURED_TOKENS = 2000; // of more, effective rank and mean cosine would k
 const ATTENDED = 10;
 const IN_LINK = ["alpha", "eta", "n_blocks", "n_components", "random_state", "n_heads", "mask_self", "graph_diffusion", "relu"]; // prettier-ignore
 
+const IS_FRAMED = location.protocol === "about:"; // a notebook has it in a frame, which has no address
+
 class LivePage {
   #latents = null; // {values, n_blocks, q, frames} of the picture on screen
   #measured = 0; // which picture is being measured
@@ -57,7 +59,7 @@ class LivePage {
       else input.value = this.settings[name];
       return element("label", { title: help }, ...(isSwitch ? [input, label] : [label, input]));
     });
-    const copy = element("button", { type: "button", title: "A link to this page with these settings", onclick: () => this.#copy(copy) }, "Copy link"); // prettier-ignore
+    const copy = IS_FRAMED ? "" : element("button", { type: "button", title: "A link to this page with these settings", onclick: () => this.#copy(copy) }, "Copy link"); // prettier-ignore
     const form = element("form", { class: "model", onsubmit: (event) => event.preventDefault() }, ...fields, copy);
     document.getElementById("canvas").after(form, this.problem);
   }
@@ -132,7 +134,7 @@ class LivePage {
     Object.assign(settings, values);
     const different = IN_LINK.filter((name) => settings[name] !== this.page.live.settings[name]);
     const link = new URLSearchParams(different.map((name) => [name, String(settings[name])]));
-    history.replaceState(null, "", different.length ? `#${link}` : location.pathname + location.search);
+    if (!IS_FRAMED) history.replaceState(null, "", different.length ? `#${link}` : location.pathname + location.search);
     this.#latents = this.measures = null;
     this.give(null);
     const mine = ++this.#measured;

@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     app = _command(commands, "app", _app, "open the explorer in the browser")
     app.add_argument("--port", type=int, default=8501, help="port of the local server (default: %(default)s)")
+    app.add_argument(
+        "--address",
+        default="127.0.0.1",
+        help="where the server listens: this computer alone (default: %(default)s), 0.0.0.0 for the network",
+    )
     app.add_argument("--headless", action="store_true", help="do not open a browser window")
     app.add_argument("--scheduler", metavar="ADDRESS", help="compute on the Dask cluster with this scheduler")
     app.add_argument("--lessons", type=Path, metavar="DIR", help="a folder with lessons of your own (Markdown files)")
@@ -171,6 +176,7 @@ def _app(options: argparse.Namespace) -> int:
         Cluster(options.scheduler).close()  # refused here, where it can be said, if there is none
         os.environ["DR_TRANSFORMER_SCHEDULER"] = options.scheduler
     command = [sys.executable, "-m", "streamlit", "run", str(app_root() / "app.py"), "--server.port", str(options.port)]
+    command += ["--server.address", options.address]
     if options.headless:
         command += ["--server.headless", "true"]
     if sys.platform != "win32":
@@ -202,7 +208,7 @@ def _web(options: argparse.Namespace) -> int:
     baselines = BaselineConfig(**_parsed(options, BaselineConfig.parameters()))
     recorded = options.recorded or options.baselines
     if not recorded and data_config.n_samples is None:
-        from dr_transformer.export.live_page import LIVE_TOKENS
+        from dr_transformer.export.pages.live_page import LIVE_TOKENS
 
         data_config = replace(data_config, n_samples=LIVE_TOKENS)
     load = partial(_load, data_config, config, options)

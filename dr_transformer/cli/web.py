@@ -38,8 +38,8 @@ def web(
         raise InputError(f"cannot write {out.name!r}: the name must end in .html.")
     from dr_transformer.engine.run import Run
     from dr_transformer.export.files import whole_file
-    from dr_transformer.export.live_page import live_page
-    from dr_transformer.export.run_page import run_page
+    from dr_transformer.export.pages.live_page import live_page
+    from dr_transformer.export.pages.run_page import run_page
 
     with whole_file(out) as target:
         dataset = load()

@@ -112,6 +112,26 @@ def load_bytes(filename: str, content: bytes, n_samples: int | None = None, rand
     return _from_bytes(filename, content, n_samples, random_state, [])
 
 
+def from_arrays(
+    Y: npt.ArrayLike, labels: npt.ArrayLike | None = None, n_samples: int | None = None, random_state: int = 42
+) -> Dataset:
+    """Return the tokens of Y (n, d), or images (n, height, width), with their `labels` (n,), as `load` those of a file.
+
+    Lists and DataFrames will do. Of more than `n_samples` tokens a subset is drawn, balanced by class. Raises
+    `InputError`.
+    """
+    rows, image_shape = user_files.tokens("Y", np.asarray(Y))
+    codes: npt.NDArray[np.int64] | None = None
+    class_names: tuple[str, ...] = ()
+    if labels is not None:
+        values = np.asarray(labels)
+        values = values.astype(str) if values.dtype == object else values
+        codes, class_names = user_files.factorise("labels", values, len(rows))
+    table = user_files.Table(rows, codes, class_names, image_shape)
+    n = None if n_samples is None else min(n_samples, len(rows))
+    return _draw("your tokens", table, n, random_state, "Your tokens", [])
+
+
 def balanced_subset(labels: np.ndarray, n_samples: int, random_state: int) -> np.ndarray:
     """Sorted positions, int64 (n_samples,), of a seeded subset with as equal numbers of each class as there can be.
 

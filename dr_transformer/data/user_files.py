@@ -18,6 +18,7 @@ from dr_transformer.data.arrays import (
     factorise,
     read_npy,
     read_npz,
+    tokens,
 )
 from dr_transformer.data.tables import read_csv, read_parquet
 from dr_transformer.errors import InputError
@@ -32,6 +33,7 @@ __all__ = [
     "brief",
     "factorise",
     "read_table",
+    "tokens",
 ]
 
 READERS: dict[str, Callable[[str, bytes], Table]] = {

@@ -37,8 +37,8 @@ from dr_transformer.engine.theorem import (
 )
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, TableJob
-from dr_transformer.export.live_page import LivePageJob
-from dr_transformer.export.run_page import WebPageJob
+from dr_transformer.export.pages.live_page import LivePageJob
+from dr_transformer.export.pages.run_page import WebPageJob
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.sweep_grid import Grid

@@ -11,7 +11,7 @@ from dr_transformer.cli.commands import main
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.null import gaussian_like
 from dr_transformer.engine.run import Run
-from dr_transformer.export.run_page import run_page
+from dr_transformer.export.pages.run_page import run_page
 from dr_transformer.model.collapse import is_lost
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.magnitude import drawable, moderate, times_power

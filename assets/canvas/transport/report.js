@@ -44,8 +44,9 @@ function recall(app) {
   return true;
 }
 
-/** Whether this tab has not been here before; a page that was reloaded has. */
+/** Whether this tab has not been here before; a page that was reloaded has, and a link with settings is about these. */
 function isFirstVisit() {
+  if (location.hash) return false;
   try {
     const been = sessionStorage.getItem("latent-canvas");
     sessionStorage.setItem("latent-canvas", "seen");

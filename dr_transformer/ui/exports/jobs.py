@@ -12,8 +12,8 @@ from dr_transformer.engine.jobs import J
 from dr_transformer.engine.run import Run
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.export.job import FigureJob, FilmJob, Measured, TableJob
-from dr_transformer.export.live_page import LivePageJob
-from dr_transformer.export.run_page import WebPageJob
+from dr_transformer.export.pages.live_page import LivePageJob
+from dr_transformer.export.pages.run_page import WebPageJob
 from dr_transformer.ui.session import baseline_run, session_name, submit
 
 

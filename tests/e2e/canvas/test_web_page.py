@@ -14,7 +14,7 @@ from dr_transformer.canvas.attended import attended_table
 from dr_transformer.canvas.picture import KEPT
 from dr_transformer.config import ViewConfig
 from dr_transformer.engine.run import Run
-from dr_transformer.export.run_page import run_page
+from dr_transformer.export.pages.run_page import run_page
 from dr_transformer.quality.words import describe
 from tests.e2e.canvas import canvas_page
 from tests.e2e.canvas.canvas_page import Canvas, has_class_colour, quantisation

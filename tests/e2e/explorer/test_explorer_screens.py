@@ -35,8 +35,9 @@ def test_the_explorer_fits_a_small_screen(page: Page, open_app: Callable[..., Ca
         assert box["x"] + box["width"] <= width
         assert box["width"] > 200
         assert 180 < box["height"] < 0.6 * height
-    stacked = plots[0]["y"] + plots[0]["height"] <= plots[1]["y"]
-    assert stacked == (width == 390)
+    below, moving = plots
+    stacked = moving["y"] + moving["height"] <= below["y"]
+    assert stacked == (width == 390), "on a phone the panel that moves comes first"
     slider = page.get_by_role("slider", name="Depth")
     slider.scroll_into_view_if_needed()
     (rail,) = boxes(page, ".scrubber .rail")

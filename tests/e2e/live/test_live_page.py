@@ -17,7 +17,7 @@ from dr_transformer.canvas.source import source
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.run import Run
-from dr_transformer.export.live_page import live_page
+from dr_transformer.export.pages.live_page import live_page
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.quality import metrics
 from tests.e2e.canvas import canvas_page
@@ -56,6 +56,9 @@ def offline(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]
 @pytest.fixture
 def opened(offline: Page, file: Path) -> Iterator[SavedPage]:
     saved = SavedPage(offline, file)
+    saved.wait("c.playing")  # it opens by itself, once
+    offline.keyboard.press("Escape")
+    saved.wait("!c.playing && c.depth === 3")
     yield saved
     assert [url for url in saved.requests if not url.startswith(("blob:", file.as_uri()))] == []
     assert saved.complaints == []

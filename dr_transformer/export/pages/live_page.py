@@ -20,8 +20,8 @@ from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export.files import settings
 from dr_transformer.export.job import ExportJob
-from dr_transformer.export.run_page import page_title
-from dr_transformer.export.web_page import LiveParts, web_page
+from dr_transformer.export.pages.run_page import page_title
+from dr_transformer.export.pages.web_page import LiveParts, web_page
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.quality.words import describe
 

@@ -16,7 +16,7 @@ from dr_transformer.data.dataset import load_bytes
 from dr_transformer.engine.baselines import Baseline, BaselineRun
 from dr_transformer.engine.run import Run
 from dr_transformer.export import settings
-from dr_transformer.export.run_page import WebPageJob, _for_panels, run_page
+from dr_transformer.export.pages.run_page import WebPageJob, _for_panels, run_page
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
@@ -24,7 +24,7 @@ from dr_transformer.quality.curves import COLOURINGS
 from dr_transformer.quality.words import describe
 from tests.canvas.test_blob import decode
 from tests.e2e.canvas.canvas_page import quantisation
-from tests.export.test_web_page import Page
+from tests.export.pages.test_web_page import Page
 from tests.helpers.user_files import npz
 
 

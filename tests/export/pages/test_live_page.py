@@ -16,8 +16,8 @@ from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.export import live_page as module
-from dr_transformer.export.live_page import live_page
+from dr_transformer.export.pages import live_page as module
+from dr_transformer.export.pages.live_page import live_page
 
 
 def run_of(dataset: Dataset, config: Config) -> Run:

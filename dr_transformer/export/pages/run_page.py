@@ -22,7 +22,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 from dr_transformer.export.files import settings
 from dr_transformer.export.job import ExportJob
-from dr_transformer.export.web_page import web_page
+from dr_transformer.export.pages.web_page import web_page
 from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.magnitude import drawable
 from dr_transformer.quality.curves import COLOURINGS
