@@ -12,7 +12,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from dr_transformer import Config, load, unroll
+from dr_transformer import Config, load, show, unroll
 from dr_transformer.canvas.source import source
 from dr_transformer.config import ViewConfig
 from dr_transformer.data.dataset import Dataset
@@ -170,3 +170,25 @@ def test_numbers_of_the_page_are_numpy_s(offline: Page) -> None:
         A = A + A.T
         found = offline.evaluate("([A, n]) => [...eigenvalues(Float64Array.from(A), n)]", [A.ravel().tolist(), size])
         np.testing.assert_allclose(np.sort(found), np.linalg.eigvalsh(A), atol=1e-11 * max(1, size))
+
+
+def test_it_runs_in_the_frame_of_a_notebook(offline: Page, tmp_path: Path) -> None:
+    """A frame has no address, no storage and no clipboard, and sees nothing of what is around it."""
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<h1>A notebook</h1>{show(n_samples=N, n_blocks=3, n_components=32)._repr_html_()}", "utf-8")
+    errors: list[str] = []
+    offline.on("pageerror", lambda error: errors.append(str(error)))
+    offline.goto(file.as_uri())
+    frame = offline.frames[1]
+    alpha = frame.get_by_role("spinbutton", name="Logit diagonal α")
+    alpha.fill("5")
+    alpha.press("Enter")
+    live = "document.querySelector('.latent-canvas').latentCanvas.live"
+    frame.wait_for_function(f"() => {live}?.values.alpha === 5 && {live}.m === {N}")
+    expect(frame.locator("#description")).to_contain_text("directions")
+    found = np.array(frame.evaluate("() => [...document.querySelector('.latent-canvas').latentCanvas.positions(1)]"))
+    data = load("mnist", N)
+    *_, last = unroll(data.Y.astype(np.float64) / 255, Config(n_blocks=3, n_components=32, alpha=5))
+    expected = last.X[:, :2].numpy()
+    assert np.abs(found.reshape(-1, 2) - expected).max() <= 2e-4 * np.abs(expected).max()
+    assert errors == []
