@@ -5,13 +5,16 @@ import streamlit as st
 from dr_transformer.ui.explorer.page import explorer
 from dr_transformer.ui.exports.panel import export_panel
 from dr_transformer.ui.live import ON_CANVAS
-from dr_transformer.ui.page import at_the_door, begin_page
+from dr_transformer.ui.page import at_the_door, begin_page, tour_button
 from dr_transformer.ui.session import shows_images
 
 opens = at_the_door()
 settings = begin_page("A transformer that was never trained", elsewhere=ON_CANVAS)
 images = shows_images(settings)
-st.title(f"A transformer that was never trained, sorting {'digits' if images else 'tokens'}", anchor=False)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title(f"A transformer that was never trained, sorting {'digits' if images else 'tokens'}", anchor=False)
+    st.space("stretch")
+    tour_button()
 st.markdown(
     f"Each point is {'an image' if images else 'a row of the table'}, one token. Nothing is learned: the weights are "
     "written down by hand. A random projection, then block after block of attention."

@@ -16,6 +16,18 @@ BEFORE_LESSON = "before_lesson"
 """In the session: the settings that a lesson replaced, for the page after it."""
 
 
+TOUR = "two-minute-tour"
+"""The lesson that shows what there is."""
+
+
+def tour_button() -> None:
+    """Draw a button that begins the tour; what is set here comes back after it."""
+    if st.button("Two-minute tour", key="tour", help="Four steps: what you see, what the controls do, where it ends."):
+        st.session_state.update(lesson=TOUR, lesson_step=0, presenting=False)
+        st.session_state.pop("lesson_loaded", None)
+        st.switch_page("pages/8_Lessons.py")
+
+
 def at_the_door() -> bool:
     """Tell whether this session began on this page with a bare address. Call it before `begin_page`."""
     if "page" not in st.session_state:

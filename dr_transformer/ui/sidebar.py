@@ -56,17 +56,24 @@ PRESETS = {
 }
 
 
-PAGES = {
-    "app.py": "Explorer",
-    "pages/2_Compare.py": "Compare",
-    "pages/4_Inside_a_block.py": "Inside a block",
-    "pages/5_Log_normaliser.py": "Log-normaliser",
-    "pages/6_Graph_diffusion.py": "Graph diffusion",
-    "pages/7_Draw_a_digit.py": "Draw a digit",
-    "pages/8_Lessons.py": "Lessons",
-    "pages/1_The_model.py": "The model",
-    "pages/3_Performance.py": "Performance",
+GROUPS = {
+    "Explore": {
+        "app.py": "Explorer",
+        "pages/2_Compare.py": "Compare",
+        "pages/7_Draw_a_digit.py": "Draw a digit",
+        "pages/8_Lessons.py": "Lessons",
+    },
+    "Understand": {
+        "pages/1_The_model.py": "The model",
+        "pages/4_Inside_a_block.py": "Inside a block",
+        "pages/5_Log_normaliser.py": "Log-normaliser",
+    },
+    "Measure": {
+        "pages/6_Graph_diffusion.py": "Graph diffusion",
+        "pages/3_Performance.py": "Performance",
+    },
 }
+"""What the pages are for, and which there are: files, and what they are called."""
 CHOICES = {  # choices whose names do not speak for themselves
     "axes": "two latent axes (paper)",
     "pca": "PCA of the block on screen",
@@ -140,9 +147,11 @@ def sidebar(entered: bool, *, baselines: bool = False, elsewhere: Collection[str
 
 def page_links(query: Mapping[str, str] | None = None) -> None:
     """Draw links to all pages, the first thing in every sidebar; `query` is the settings' link."""
-    for path, title in PAGES.items():
-        with suppress(StreamlitPageNotFoundError):  # a page that is run by itself has no siblings
-            st.page_link(path, label=title, query_params=query)
+    with suppress(StreamlitPageNotFoundError), st.container(gap=None):  # a page that is run by itself has no siblings
+        for group, pages in GROUPS.items():
+            st.caption(group)
+            for path, title in pages.items():
+                st.page_link(path, label=title, query_params=query)
 
 
 def _remember(entered: bool) -> list[str]:

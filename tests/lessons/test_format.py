@@ -132,9 +132,10 @@ def test_a_folder_is_read_in_order(tmp_path) -> None:
         read_folder(tmp_path)
 
 
-def test_five_lessons_ship_and_none_overruns_the_model() -> None:
+def test_the_tour_and_five_lessons_ship_and_none_overruns_the_model() -> None:
     lessons = shipped_lessons()
     assert [lesson.title for lesson in lessons] == [
+        "Two-minute tour",
         "A transformer that was never trained",
         "What α does",
         "Why η stops at one half",
@@ -175,6 +176,9 @@ def test_the_first_and_the_fourth_lesson_tell_the_truth(curves) -> None:
     deep = curves(n_blocks=32)
     nmi, accuracy, rank = deep["nmi"], deep["accuracy"], deep["effective_rank"]
     assert f"rises from {nmi[0]:.2f} to {nmi[8]:.2f}" in said("a-transformer-that-was-never-trained")
+    text = said("two-minute-tour")
+    assert f"{nmi[0]:.2f} at block 0, {nmi[8]:.2f} after block 8" in text
+    assert f"effective rank of {rank[32]:.1f}, where block 0 had {rank[0]:.1f}" in text
     text = said("collapse")
     assert f"At block 0 they are {nmi[0]:.2f} and {accuracy[0]:.2f}" in text
     assert f"NMI rises from {nmi[0]:.2f} to {nmi[8]:.2f} while accuracy falls from {accuracy[0]:.2f}" in text
@@ -243,7 +247,8 @@ def test_what_lessons_say_of_attention_is_true() -> None:
 
 
 def test_an_options_comma_does_not_move_the_right_answer() -> None:
-    (step,) = [step for step in shipped_lessons()[0].steps if len(step.options) > 2]
+    [lesson] = [one for one in shipped_lessons() if one.name == "a-transformer-that-was-never-trained"]
+    (step,) = [step for step in lesson.steps if len(step.options) > 2]
     assert len(step.options) == 3
     assert step.answer is not None
     assert step.options[step.answer] == "Points of the same digit come together."

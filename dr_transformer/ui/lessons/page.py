@@ -123,7 +123,7 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
 
 def _draft() -> None:
     """Let one write a lesson, and say at each pause what it would be; it begins as the first one of the app."""
-    first = min(asset("lessons").glob("*.md"))
+    first = asset("lessons") / "1-a-transformer-that-was-never-trained.md"
     kept = st.session_state.get("lesson_draft", first.read_text(encoding="utf-8"))
     text = st.text_area(
         "Your lesson",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from dr_transformer.ui.sidebar import PAGES
+from dr_transformer.ui.sidebar import GROUPS
 from tests.e2e.conftest import PATIENCE_MS
 from tests.e2e.explorer.explorer_page import APP
 from tests.helpers.servers import free_port, serve
@@ -51,7 +52,7 @@ def url() -> Iterator[str]:
 def test_no_page_has_the_server_load_what_computes(context: BrowserContext, url: str) -> None:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    for path in PAGES:
+    for path in chain(*GROUPS.values()):
         address = "" if path == "app.py" else re.sub(r"^\d+_", "", Path(path).stem)
         page.goto(f"{url}/{address}?n_samples=200&n_blocks=2&n_components=8")
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")

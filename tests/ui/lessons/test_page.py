@@ -141,13 +141,24 @@ def test_a_lesson_of_ones_own_has_no_link_for_it_would_open_nothing(folder: Path
 
 
 def test_the_last_step_leads_to_the_next_lesson(folder: Path) -> None:
-    first, second = [lesson.name for lesson in shipped_lessons()][:2]
+    first, second = [lesson.name for lesson in shipped_lessons()][1:3]
     app = opened(lesson=first, step="99")
     assert "lesson_next" not in [button.key for button in app.button]
     app.button(key="lesson_after").click().run()
     assert (app.query_params["lesson"], app.query_params["step"]) == (second, "1")
     app = opened(lesson="tiny", step="99")  # the last of all
     assert not {"lesson_next", "lesson_after"} & {button.key for button in app.button}
+
+
+def test_the_tour_begins_on_the_front_page_and_what_was_set_there_comes_back() -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params.update(n_samples="300", n_components="8", n_blocks="3", alpha="12")
+    app.run()
+    app.button(key="tour").click().run()
+    assert (app.query_params["lesson"], app.query_params["step"]) == ("two-minute-tour", "1")
+    assert app.session_state["last_run"].config.alpha == 30
+    app.switch_page("app.py").run()
+    assert app.session_state["last_run"].config.alpha == 12
 
 
 def test_a_lesson_is_written_on_the_page_and_what_is_wrong_is_said(folder: Path) -> None:
