@@ -391,8 +391,8 @@ class Live {
       const instead = this.isAlone ? "the picture is the one this page was made with" : "a picture comes once you let go";
       return `this browser cannot run the model itself (it has no WebAssembly SIMD): ${instead}`;
     }
-    if (!this.spec) return "";
-    return "drag α or η: the picture follows, in your browser";
+    if (!this.spec || !this.controls.sliders.length) return "";
+    return `drag ${this.controls.sliders.map(({ spec }) => spec.symbol).join(" or ")}: the picture follows, in your browser`;
   }
 
   dispose() {
