@@ -9,8 +9,10 @@ An owner may go without a word: a tab is closed or reloaded, a connection is los
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -23,7 +25,7 @@ from dr_transformer.hardware.devices import out_of_memory
 class Job(Protocol):
     """What a runner runs: `Run`, `Comparison`, ….
 
-    `work` does what is left to do, in the calling thread, and never raises; it returns early, to be called again, once
+    `work` does what is left to do, in the calling thread; it returns early, to be called again, once
     nobody owns the job. `owners` and `working` are set and read under the runner's lock.
     """
 
@@ -55,6 +57,7 @@ PATIENCE = 5.0
 # minutes; one that comes back by then has its work taken up again, one that comes later is another session.
 RETURN = 150.0
 _LOOK = 1.0  # seconds between two looks at who is there
+_AGAIN = 3.0  # seconds after which what failed by a mistake of ours is tried again, once somebody asks for it
 _PAUSE = 0.05  # seconds between two looks whether something urgent is done
 
 
@@ -75,6 +78,7 @@ class Background:
     URGENT: ClassVar[bool] = False
 
     error: str | None = None
+    mistaken_at: float | None = None  # when a mistake of ours ended it, by `time.monotonic`
     complete: bool = False
     owners: set[Hashable] = field(default_factory=set)
     working: bool = False
@@ -90,8 +94,16 @@ class Background:
         """Tell whether nothing is left to do."""
         return self.complete or self.error is not None
 
+    def fail(self, why: str) -> None:
+        """End it: something went wrong that nobody foresaw. `why` goes to the log, and to the page a sentence."""
+        logging.getLogger(__name__).error("%s: %s", type(self).__name__, why)
+        self.mistaken_at = time.monotonic()
+        self.error = (
+            "something went wrong in this computation; the server's log says what. Ask once more, or change a setting."
+        )
+
     def work(self) -> None:
-        """Do what is left to do, in the calling thread. Never raises: what went wrong is in `error`."""
+        """Do what is left to do, in the calling thread. It raises what nobody foresaw; other reasons are in `error`."""
         try:
             self._work()
         except Cancelled:
@@ -114,6 +126,15 @@ class Background:
             time.sleep(_PAUSE)
         if not self.owners:
             raise Cancelled
+
+
+def _deserves_another(job: Job) -> bool:
+    """Tell whether a job ended by what may be otherwise now: too little memory, or a mistake of ours some time ago.
+
+    Not at once: a page that waits asks again by itself.
+    """
+    mistaken_at: float | None = getattr(job, "mistaken_at", None)
+    return getattr(job, "refused", False) or (mistaken_at is not None and time.monotonic() - mistaken_at >= _AGAIN)
 
 
 class Runner:
@@ -149,7 +170,7 @@ class Runner:
         with self._lock:
             self._look(self._patience)
             job = self._jobs.get(key)
-            if job is None or getattr(job, "refused", False):  # for want of memory; now there may be enough
+            if job is None or _deserves_another(job):
                 job = self._jobs[key] = make()
             self._jobs.move_to_end(key)
             self._release(owner, keep=job)
@@ -203,12 +224,18 @@ class Runner:
             thread.start()
 
     def _work(self, job: Job) -> None:
-        self._execute(job)
-        with self._lock:
-            self._threads.discard(threading.current_thread())
-            job.working = False
-            if job.owners:  # somebody came back while it stopped
-                self._start(job)
+        try:
+            self._execute(job)
+        except Exception:
+            if isinstance(job, Background):
+                job.fail(traceback.format_exc())
+            raise
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+                job.working = False
+                if job.owners:  # somebody came back while it stopped
+                    self._start(job)
 
     def _look(self, patience: float) -> None:
         if self._present is None:

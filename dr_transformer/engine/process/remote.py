@@ -7,7 +7,6 @@ A job in the app is the same object as without it, but its fields are filled fro
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import weakref
 from collections import deque
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DIED = "the process that computes has ended, as for want of memory; another is started. Change a setting to compute on."
-_MISTAKE = "something went wrong in this computation; the server's log says what. Change a setting to go on."
 _LOOK = 0.05  # seconds between two looks whether a job is still waited for
 
 
@@ -79,8 +77,7 @@ class Process:
         if self.ended:
             raise _Ended
         if here.mistake is not None:
-            logging.getLogger(__name__).error("%s: %s", type(job).__name__, here.mistake)
-            job.error = _MISTAKE
+            job.fail(here.mistake)
             _release(job)
 
     def ask(self, function: Callable[..., T], *args: Any, **options: Any) -> T:

@@ -16,6 +16,7 @@ import pytest
 from dr_transformer.canvas.picture import Drawing, picture
 from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, load
+from dr_transformer.engine import jobs
 from dr_transformer.engine.jobs import Job, Runner
 from dr_transformer.engine.process.remote import DIED, Engine, Shared
 from dr_transformer.engine.reality import RealityCheck
@@ -120,6 +121,21 @@ def test_what_fails_says_a_sentence(runner: Runner, how: str, part: str) -> None
     assert part in str(job.error)
     after = runner.submit("count", lambda: Counting(to=3), "b")
     until(lambda: after.complete)
+
+
+def test_what_failed_by_a_mistake_is_tried_again_by_who_asks_later(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = runner.submit("fail", lambda: Failing(how="mistake"), "a")
+    until(lambda: job.finished and not job.working)
+    assert "ZeroDivisionError" in caplog.text
+    assert runner.submit("fail", Counting, "a") is job, "a page that waits asks again by itself, and is told"
+    monkeypatch.setattr(jobs, "_AGAIN", 0.0)
+    again = runner.submit("fail", lambda: Counting(to=3), "a")
+    until(lambda: again.complete)
+    told = runner.submit("refuse", lambda: Failing(how="sentence"), "a")
+    until(lambda: told.finished and not told.working)
+    assert runner.submit("refuse", Counting, "a") is told, "bad input is bad the next time, too"
 
 
 def test_a_question_is_answered_with_arrays_and_refused_with_a_sentence(engine: Engine) -> None:
