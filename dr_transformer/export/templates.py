@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -20,6 +21,11 @@ from dr_transformer.palette import shared_colours
 from dr_transformer.types import Floats
 
 _TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
+
+# A class has its name where its spread is below the first of these shares of that of all points; it fades until the
+# second. As `assets/canvas/panel/names.js`.
+GATHERED, SPREAD = 0.65, 0.8
+_NAMED_CLASSES = 30  # more names would cover the points
 
 Labels = npt.NDArray[np.integer]
 
@@ -118,10 +124,21 @@ class Maps:
             dots.set_rasterized(self.n_points > options.max_vector_points)
             if not self.as_paper:
                 self._fit(place, panel.points)
+            if options.named:
+                self._name(place, panel.points)
         for place in axes:
             place.set_axis_off()
         if options.titled and self.has_legend(options.palette):
             self._legend(figure, palette)
+
+    def _name(self, place: Any, points: Floats) -> None:
+        if self.labels is None or not 1 < len(self.class_names) <= _NAMED_CLASSES:
+            return
+        for c, ((x, y), share) in middles(points, self.labels).items():
+            if share > 0:
+                text = place.text(x, y, self.class_names[c], fontsize=8, weight="bold", ha="center", va="center")
+                text.set(parse_math=False, alpha=share, clip_on=True, gid=f"name-{c}")
+                text.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white", alpha=share)])
 
     def _fit(self, place: Any, points: Floats) -> None:
         shown = [panel.points for panel in self.panels if panel.points is not None]
@@ -161,3 +178,20 @@ class Maps:
             columnspacing=1.0,
             borderpad=0.2,
         )
+
+
+def middles(points: Floats, labels: Labels) -> dict[int, tuple[Floats, float]]:
+    """Return by class the median (2,) of its `points` (n, 2), and its gathering: 1 at `GATHERED`, 0 at `SPREAD`.
+
+    What is compared is the median distance from the median, of the class and of all.
+    """
+
+    def middle(some: Floats) -> tuple[Floats, float]:
+        at = np.median(some, axis=0)
+        return at, float(np.median(np.linalg.norm(some - at, axis=1)))
+
+    whole = middle(points)[1]
+    if not whole:  # all at one place
+        return {}
+    found = {int(c): middle(points[labels == c]) for c in np.unique(labels)}
+    return {c: (at, float(np.clip((SPREAD - r / whole) / (SPREAD - GATHERED), 0, 1))) for c, (at, r) in found.items()}

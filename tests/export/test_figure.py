@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from pypdf import PdfReader
 
@@ -17,7 +18,7 @@ from dr_transformer.config import Config, ViewConfig
 from dr_transformer.export.charts import Matrix
 from dr_transformer.export.content import MAX_PANELS, latents_needed
 from dr_transformer.export.figure_config import TEMPLATES, FigureConfig
-from dr_transformer.export.templates import Maps
+from dr_transformer.export.templates import Map, Maps
 from dr_transformer.model.attention import attention_rows
 from dr_transformer.model.planes import laid_on
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10
@@ -222,3 +223,39 @@ def test_what_cannot_be_drawn(options: dict[str, object], config: Config, senten
 def test_too_many_pixels_are_refused() -> None:
     with pytest.raises(InputError, match="130 million pixels, more than 80 million"):
         FigureConfig(width=12.0, height=7.5, dpi=1200).size((8, 4))
+
+
+def names_drawn(maps: Maps, template: str = "strip", **options: object) -> list[dict[str, tuple[float, float, float]]]:
+    """For each panel the names on it: where, and how opaque."""
+    figure = Figure()
+    maps.draw(figure, FigureConfig(template, **options))
+    return [{t.get_text(): (*t.get_position(), t.get_alpha()) for t in place.texts} for place in figure.axes]
+
+
+def test_names_stand_on_classes_that_have_gathered_and_on_no_others() -> None:
+    rng = np.random.default_rng(0)
+    where = {"$here$": ([3, 0], 0.1), "there": ([-3, 0], 0.1), "everywhere": ([0, 0], 3.0)}
+    points = np.concatenate([at + spread * rng.normal(size=(50, 2)) for at, spread in where.values()])
+    labels = np.repeat([0, 1, 2], 50)
+    maps = Maps([Map("some", points)], labels, tuple(where), columns=1, side=4)
+    [shown] = names_drawn(maps)
+    assert list(shown) == ["$here$", "there"]
+    for c, (x, y, opacity) in enumerate(shown.values()):
+        np.testing.assert_allclose((x, y), np.median(points[labels == c], axis=0))
+        assert opacity == 1
+    assert names_drawn(maps, class_names=False) == [{}]
+    one_place = Maps([Map("one", np.zeros((150, 2)))], labels, tuple(where), columns=1, side=4)
+    assert names_drawn(one_place) == [{}]
+    assert names_drawn(Maps([Map("some", points)], None, (), columns=1, side=4)) == [{}]
+
+
+def test_the_papers_figure_is_bare_unless_names_are_asked_for() -> None:
+    assert not FigureConfig("figure1").named
+    assert FigureConfig("figure1", class_names=True).named
+    assert FigureConfig("strip").named
+    assert b"<text" not in drawn("svg", template="figure1").content
+    made = drawing(FigureConfig("figure1"))
+    assert isinstance(made, Maps)
+    assert any(names_drawn(made, template="figure1", class_names=True))
+    for kind in ("png", "pdf", "svg"):
+        assert drawn(kind, template="figure1", class_names=True).content != drawn(kind, template="figure1").content

@@ -88,7 +88,7 @@ def test_every_option_is_there_with_its_help() -> None:
             assert widget.label == parameter.label
             assert widget.proto.help == parameter.help
             assert widget.value == (
-                "automatic" if parameter.name == "titles" and prefix == "figure" else parameter.default
+                "automatic" if parameter.name in ("titles", "class_names") and prefix == "figure" else parameter.default
             )
     assert len(widgets) > 30
     assert all(widget.proto.help for widget in widgets.values())
