@@ -398,11 +398,11 @@ def test_a_removed_canvas_leaves_nothing_behind(open_canvas: Callable[..., Canva
 def test_panels_stack_on_a_phone(browser: Browser, open_canvas: Callable[..., Canvas]) -> None:
     with browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=3, has_touch=True) as phone:
         canvas = open_canvas(phone.new_page())
-        boxes = [plot.bounding_box() for plot in canvas.page.locator(".plot").all()]
-        assert boxes[0] is not None
-        assert boxes[1] is not None
-        assert boxes[0]["x"] == boxes[1]["x"]
-        assert boxes[0]["y"] + boxes[0]["height"] < boxes[1]["y"]
+        still, moving = [plot.bounding_box() for plot in canvas.page.locator(".plot").all()]
+        assert still is not None
+        assert moving is not None
+        assert still["x"] == moving["x"]
+        assert moving["y"] + moving["height"] < still["y"], "the panel that moves comes first"
         overflow = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert canvas.page.evaluate(overflow) <= 0
         assert has_class_colour(canvas.pixel(1, *canvas.screen(1, ISOLATED)), 0)  # at three device pixels per pixel
