@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
+from typing import Any
+
+_LONGEST = 60  # letters of a value that a sentence quotes
 
 
 class InputError(ValueError):
@@ -18,3 +22,12 @@ def cannot_write(path: Path, error: OSError) -> InputError:
         NotADirectoryError: "its folder is a file",
     }.get(type(error), str(error.strerror))
     return InputError(f"cannot write {str(path)!r}: {reason}; choose another path.")
+
+
+def quoted(value: Any) -> str:
+    """Return a value as a sentence quotes it: short."""
+    try:
+        text = reprlib.repr(value)
+    except ValueError:  # a whole number of more digits than Python writes
+        text = "a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, quoted
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Parameter:
         text = text.strip()
         if self.type is bool:
             if text.lower() not in ("true", "false"):
-                raise InputError(f"{self.name} must be true or false, but is {text!r}.")
+                raise InputError(f"{self.name} must be true or false, but is {quoted(text)}.")
             return text.lower() == "true"
         if self.optional and text.lower() in ("none", "all"):
             return None
@@ -48,7 +48,7 @@ class Parameter:
             value = int(text) if self.type is int else float(text) if self.type is float else text
         except ValueError:
             kind = "a whole number" if self.type is int else "a number"
-            raise InputError(f"{self.name} must be {kind}, but is {text!r}.") from None
+            raise InputError(f"{self.name} must be {kind}, but is {quoted(text)}.") from None
         return self.check(value)
 
     def check(self, value: Any) -> Any:
@@ -59,14 +59,14 @@ class Parameter:
             return self._check_choice(value)
         if self.type is bool:
             if type(value).__name__ not in ("bool", "bool_"):  # numpy's bool is as good as Python's
-                raise InputError(f"{self.name} must be true or false, but is {value!r}.")
+                raise InputError(f"{self.name} must be true or false, but is {quoted(value)}.")
             return bool(value)
         return self._check_number(value)
 
     def _check_choice(self, value: Any) -> str:
         if not isinstance(value, str) or (self.choices is not None and value not in self.choices):
             allowed = " or ".join(repr(choice) for choice in self.choices or ())
-            raise InputError(f"{self.name} must be {allowed}, but is {value!r}.")
+            raise InputError(f"{self.name} must be {allowed}, but is {quoted(value)}.")
         return value
 
     def _check_number(self, value: Any) -> int | float:
@@ -77,7 +77,7 @@ class Parameter:
             valid = False
         if not valid or (self.type is int and number != int(number)):
             kind = "a whole number" if self.type is int else "a finite number"
-            raise InputError(f"{self.name} must be {kind}, but is {value!r}.")
+            raise InputError(f"{self.name} must be {kind}, but is {quoted(value)}.")
         low, high = self.minimum, self.maximum
         if low is not None and (number <= low if self.exclusive_minimum else number < low):
             bound = "greater than" if self.exclusive_minimum else "at least"
@@ -106,7 +106,7 @@ class Declared:
         """The inverse of `to_dict`; an unknown name is an `InputError`."""
         unknown = set(settings) - set(cls.parameters())
         if unknown:
-            raise InputError(f"unknown setting {sorted(unknown)[0]!r}: it is not a parameter of this version.")
+            raise InputError(f"unknown setting {quoted(sorted(unknown)[0])}: it is not a parameter of this version.")
         return cls(**settings)
 
     def to_dict(self) -> dict[str, Any]:

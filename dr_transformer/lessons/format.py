@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from dr_transformer.config import DATASETS, PARAMETERS, Config
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, quoted
+from dr_transformer.lessons.front_matter import read_block
 from dr_transformer.paths import asset
 
 PANELS = ("explorer", "attention", "compare")
@@ -71,8 +72,6 @@ class Lesson:
 
 def read_lesson(name: str, text: str) -> Lesson:
     """The lesson in `text`, a file called `name`. Raises `InputError`: which step is wrong, and how."""
-    import yaml
-
     if len(text.encode()) > MAX_BYTES:
         raise InputError(f"lesson {name!r} is larger than {MAX_BYTES // 1000} kB; a lesson is text only.")
     parts = _FENCE.split(text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n"))
@@ -84,13 +83,7 @@ def read_lesson(name: str, text: str) -> Lesson:
     blocks = []
     for number, block in enumerate(parts[1::2]):
         where = f"lesson {name!r}, " + (f"step {number}" if number else "its first block")
-        try:
-            read = yaml.safe_load(block)
-        except yaml.YAMLError as error:
-            line = getattr(getattr(error, "problem_mark", None), "line", None)
-            at = "" if line is None else f" at line {line} of the block"
-            hint = f"; {_RULE}" if number else ""
-            raise InputError(f"{where} is not valid YAML{at}; check its colons, brackets and quotes{hint}.") from None
+        read = read_block(where, block, f"; {_RULE}" if number else "")
         if not isinstance(read, dict):
             raise InputError(f"{where} must hold lines of the form key: value{f'; {_RULE}' if number else ''}.")
         if number and "step" not in read:
@@ -102,7 +95,7 @@ def read_lesson(name: str, text: str) -> Lesson:
     _known(where, head, {"title", "about", "minutes"})
     minutes = head.get("minutes", 5)
     if not isinstance(minutes, int) or isinstance(minutes, bool) or minutes < 1:
-        raise InputError(f"{where}: minutes must be a whole number from 1, but is {minutes!r}.")
+        raise InputError(f"{where}: minutes must be a whole number from 1, but is {quoted(minutes)}.")
     title, about = _text(where, head, "title", needed=True), _text(where, head, "about")
     return Lesson(
         name,
@@ -119,11 +112,13 @@ def _step(where: str, block: dict[str, Any], text: str) -> Step:
     reveal, reveal_depth = _settings(where, block["reveal"]) if block.get("reveal") is not None else (None, None)
     panel = block.get("panel", "explorer")
     if panel not in PANELS:
-        raise InputError(f"{where}: panel must be {', '.join(PANELS[:-1])} or {PANELS[-1]}, but is {panel!r}.")
+        raise InputError(f"{where}: panel must be {', '.join(PANELS[:-1])} or {PANELS[-1]}, but is {quoted(panel)}.")
     options = _options(where, block)
     answer = block.get("answer")
     if answer is not None and (isinstance(answer, bool) or answer not in range(1, len(options) + 1)):
-        raise InputError(f"{where}: answer must be the number of an option, 1 to {len(options)}, but is {answer!r}.")
+        raise InputError(
+            f"{where}: answer must be the number of an option, 1 to {len(options)}, but is {quoted(answer)}."
+        )
     question, explanation = _text(where, block, "question"), _text(where, block, "explanation")
     if options and not question:
         raise InputError(f"{where} has options but no question.")
@@ -133,7 +128,7 @@ def _step(where: str, block: dict[str, Any], text: str) -> Step:
     locked = _names(where, block, "lock") or ()
     for control in (*(shown or ()), *locked):
         if control not in PARAMETERS:
-            raise InputError(f"{where}: there is no control {control!r}; controls are {', '.join(PARAMETERS)}.")
+            raise InputError(f"{where}: there is no control {quoted(control)}; controls are {', '.join(PARAMETERS)}.")
     return Step(
         _text(where, block, "step", needed=True),
         text,
@@ -154,7 +149,7 @@ def _step(where: str, block: dict[str, Any], text: str) -> Step:
 def _known(where: str, block: Mapping[str, Any], keys: set[str]) -> None:
     for key in block:
         if key not in keys:
-            raise InputError(f"{where}: {key!r} is not known here; the keys are {', '.join(sorted(keys))}.")
+            raise InputError(f"{where}: {quoted(key)} is not known here; the keys are {', '.join(sorted(keys))}.")
 
 
 def _text(where: str, block: Mapping[str, Any], key: str, *, needed: bool = False) -> str:
@@ -179,8 +174,8 @@ def _options(where: str, block: Mapping[str, Any]) -> tuple[str, ...]:
     for option in options:
         if option[:1].islower() and not "α" <= option[0] <= "ω":  # an option may begin with a symbol
             raise InputError(
-                f"{where}: the option {option!r} begins in lower case; begin options with a capital, and put one that "
-                "holds a comma in quotes, as a comma ends an option."
+                f"{where}: the option {quoted(option)} begins in lower case; begin options with a capital, and put "
+                "one that holds a comma in quotes, as a comma ends an option."
             )
     return options
 
@@ -193,16 +188,20 @@ def _settings(where: str, given: Any) -> tuple[dict[str, Any], float | None]:
         if name == "depth":
             continue
         if name not in PARAMETERS:
-            raise InputError(f"{where}: there is no setting {name!r}; settings are depth, {', '.join(PARAMETERS)}.")
+            raise InputError(
+                f"{where}: there is no setting {quoted(name)}; settings are depth, {', '.join(PARAMETERS)}."
+            )
         try:
             values[name] = PARAMETERS[name].check(value)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
+        except (ValueError, OverflowError, TypeError):  # a number that no float holds, or no number
+            raise InputError(f"{where}: {name} cannot be {quoted(value)}.") from None
     if values.get("dataset", DATASETS[0]) not in DATASETS:
-        raise InputError(f"{where}: dataset must be one of {', '.join(DATASETS)}, but is {values['dataset']!r}.")
+        raise InputError(f"{where}: dataset must be one of {', '.join(DATASETS)}, but is {quoted(values['dataset'])}.")
     depth = given.get("depth")
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, (int, float)) or not 0 <= depth <= 1024):
-        raise InputError(f"{where}: depth must be a number from 0, but is {depth!r}.")
+        raise InputError(f"{where}: depth must be a number from 0, but is {quoted(depth)}.")
     try:
         Config(**{name: value for name, value in values.items() if name in Config.parameters()})
     except InputError as error:
@@ -213,7 +212,9 @@ def _settings(where: str, given: Any) -> tuple[dict[str, Any], float | None]:
 @functools.cache
 def shipped_lessons() -> tuple[Lesson, ...]:
     """The lessons that come with the app, in their order."""
-    return tuple(read_folder(asset("lessons")))
+    lessons, problems = read_folder(asset("lessons"))
+    assert not problems, problems
+    return tuple(lessons)
 
 
 def lesson_name(file: str) -> str:
@@ -224,11 +225,25 @@ def lesson_name(file: str) -> str:
     return re.sub(r"^\d+[-_ ]*", "", stem) or stem
 
 
-def read_folder(folder: Path) -> list[Lesson]:
-    """Return all lessons (*.md) in a folder, in the order of their file names. Raises `InputError`."""
+def read_folder(folder: Path) -> tuple[list[Lesson], list[str]]:
+    """Return the lessons (*.md) in a folder, in the order of their file names, and for each that is none a sentence.
+
+    Raises `InputError` for a folder that cannot be read.
+    """
     try:
         files = sorted(folder.glob("*.md"))
-        texts = [(file, file.read_text(encoding="utf-8")) for file in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the lessons in {str(folder)!r} cannot be read: {error}.") from None
-    return [read_lesson(lesson_name(file.name), text) for file, text in texts]
+    except OSError as error:
+        raise InputError(f"the lessons in {str(folder)!r} cannot be read: {error.strerror}.") from None
+    lessons, problems = [], []
+    for file in files:
+        try:
+            if file.stat().st_size > MAX_BYTES:
+                raise InputError(f"lesson {file.name!r} is larger than {MAX_BYTES // 1000} kB; a lesson is text only.")
+            lessons.append(read_lesson(lesson_name(file.name), file.read_text(encoding="utf-8")))
+        except UnicodeDecodeError:
+            problems.append(f"{file.name} is not text in UTF-8; save it as such.")
+        except OSError as error:
+            problems.append(f"{file.name} cannot be read: {error.strerror}.")
+        except InputError as error:
+            problems.append(str(error))
+    return lessons, problems

@@ -44,10 +44,12 @@ def lessons() -> None:
 
 
 def _all_lessons() -> tuple[dict[str, Lesson], list[str]]:
-    found, problems = {lesson.name: lesson for lesson in shipped_lessons()}, []
+    found, problems = {lesson.name: lesson for lesson in shipped_lessons()}, list[str]()
     try:
         if folder := os.environ.get(FOLDER):
-            found |= {lesson.name: lesson for lesson in read_folder(Path(folder))}
+            own, wrong = read_folder(Path(folder))
+            found |= {lesson.name: lesson for lesson in own}
+            problems += map(capitalised, wrong)
     except InputError as error:
         problems.append(capitalised(str(error)))
     opened: Lesson | None = st.session_state.get("opened_lesson")
