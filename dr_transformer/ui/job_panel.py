@@ -15,7 +15,7 @@ import streamlit as st
 from dr_transformer.engine.jobs import Job
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import capitalised, refusal
 
 
 class Failing(Job, Protocol):
@@ -188,7 +188,7 @@ def measured(
         said = "Stopped. What is shown was measured before." if stopped else "" if job.error else said
         st.caption(said, width="stretch")
     if job.error:
-        st.error(capitalised(job.error))
+        st.error(refusal(job.error))
     elif job.finished:
         st.session_state[f"{kind}_shown"] = job
     shown: F | None = st.session_state.get(f"{kind}_shown", None if stopped else job)

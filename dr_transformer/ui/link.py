@@ -17,6 +17,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import missing
 from dr_transformer.hardware.products import bfloat16_is_offered, bfloat16_refusal
 from dr_transformer.parameters import Parameter
+from dr_transformer.ui.text import escaped
 
 UPLOAD = "your own file"
 DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()} | {"n_samples": 10_000}
@@ -38,7 +39,8 @@ def read_link(query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             try:
                 values[name] = _parse(parameter, query[name])
             except InputError as error:
-                problems.append(f"This link was changed: {error} The default ({DEFAULTS[name]}) is shown instead.")
+                shown = f"The default ({DEFAULTS[name]}) is shown instead."
+                problems.append(f"This link was changed: {escaped(str(error))} {shown}")
     return values, problems
 
 

@@ -33,7 +33,7 @@ from dr_transformer.ui.link import (
     write_link,
 )
 from dr_transformer.ui.state import REPLACED, load_settings
-from dr_transformer.ui.text import fitting
+from dr_transformer.ui.text import escaped, fitting
 
 
 class Preset(NamedTuple):
@@ -222,7 +222,7 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
             st.session_state["upload"] = (file.name, file.getvalue())
         upload = st.session_state.get("upload")
         if upload and not file:
-            st.caption(f"{upload[0]} is in use.")
+            st.caption(f"{escaped(upload[0])} is in use.")
     most = MOST[dataset]
     st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(

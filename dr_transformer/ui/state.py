@@ -10,7 +10,7 @@ import streamlit as st
 
 from dr_transformer.errors import InputError
 from dr_transformer.ui.link import LAST_BLOCK, LOADED_DEPTH
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import refusal
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def last_good(key: str, make: Callable[[], T], *, what: str = "The picture below
             found = make()
         except InputError as error:
             last: T | None = st.session_state.get(key)
-            st.error(capitalised(str(error)) + (f" {what} the last that could be computed." if last else ""))
+            st.error(refusal(str(error)) + (f" {what} the last that could be computed." if last else ""))
             return last
     st.session_state[key] = found
     return found

@@ -44,7 +44,7 @@ def status_line(run: Run, shown: Picture | None, explained: float | None = None)
         parts[0] = f"Preview: {grouped(PREVIEW)} of the {tokens} tokens, run as if they were all"
     if explained is not None:
         parts.append(f"this plane holds {explained:.0%} of the variance")
-    parts += [_precision(run), dataset.source.rstrip(".")]
+    parts += [_precision(run), escaped(dataset.source.rstrip("."))]
     if run.done.is_set() and not run.finished:
         parts.append("measuring …")
     return " · ".join(parts)
@@ -119,6 +119,16 @@ def capitalised(sentence: str) -> str:
     return sentence if "." in first.rstrip(".,:") else sentence[:1].upper() + sentence[1:]
 
 
+def escaped(text: str) -> str:
+    """Return what people or files say as Markdown that shows it as it is: an image's address would be fetched."""
+    return re.sub(r"([\\`*_$<>\[\]~:#|])", r"\\\1", text)
+
+
+def refusal(sentence: str) -> str:
+    """Write why something cannot be done for the page; what it quotes is shown as it is."""
+    return escaped(capitalised(sentence))
+
+
 def _precision(run: Run) -> str:
     precision = "bfloat16 products" if run.precision == "bfloat16" else run.precision or "float32"
     said = f"{precision} on {spoken(run.device)}"
@@ -181,7 +191,7 @@ def panels_in_words(
     section = st.expander(_IN_WORDS, key=f"{key}_in_words", on_change="rerun")
     if not section.open:
         return False
-    labels, names = dataset.labels, dataset.class_names
+    labels, names = dataset.labels, list(map(escaped, dataset.class_names))
     with section:
         if labels is None or not has_classes(labels):
             st.markdown(NO_CLASSES)
@@ -212,4 +222,4 @@ def _described(run: Run, depth: float) -> str:
         return NO_CLASSES
     if not run.overlaps:
         return "It is being described."
-    return sentences(run.overlaps, dataset.class_names, depth)
+    return sentences(run.overlaps, list(map(escaped, dataset.class_names)), depth)

@@ -18,7 +18,7 @@ from dr_transformer.hardware.devices import spoken
 from dr_transformer.model.planes import laid_on
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.scores import Quality
-from dr_transformer.ui.text import capitalised, depth_line, fitting
+from dr_transformer.ui.text import depth_line, fitting, refusal
 
 ORDER = ("transformer", *BASELINES)
 
@@ -176,7 +176,7 @@ def sentences(run: Run, baselines: BaselineRun, measured: Measurement) -> Iterat
         )
     for method in baselines.methods.values():
         if method.error:
-            yield f"{method.name} is missing: {capitalised(method.error)}"
+            yield f"{method.name} is missing: {refusal(method.error)}"
     if said := missing_line(run, baselines, measured):
         yield said
 

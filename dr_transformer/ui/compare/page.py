@@ -28,7 +28,7 @@ from dr_transformer.ui.compare.reality import reality_section
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
-from dr_transformer.ui.text import capitalised, picture_in_words, status_line
+from dr_transformer.ui.text import capitalised, picture_in_words, refusal, status_line
 
 _HEIGHT = 225  # of a panel: two rows and the depth stand on one screen of 1440 × 900
 
@@ -74,7 +74,7 @@ def _picture(run: Run, baselines: BaselineRun, measured: Measurement, view: View
     st.caption(status_line(run, shown))
     _umap_line(baselines)
     if baselines.error:
-        st.error(capitalised(baselines.error))
+        st.error(refusal(baselines.error))
     _figures(run, baselines, measured)
     picture_in_words(run, depth)
 

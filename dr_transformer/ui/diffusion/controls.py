@@ -17,8 +17,8 @@ from dr_transformer.paths import in_place_of
 from dr_transformer.training.outcome import NAMES, TASK_NAMES
 from dr_transformer.training.runs import Sources
 from dr_transformer.training.settings import ATTENTIONS, PRESETS, Settings
-from dr_transformer.ui.diffusion.source import escaped
 from dr_transformer.ui.state import remembered
+from dr_transformer.ui.text import escaped
 
 PRESET = "minute"
 IMAGES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}

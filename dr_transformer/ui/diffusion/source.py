@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.paths import asset
 from dr_transformer.training.pairs import Comparison, Group, compare, group_rows
 from dr_transformer.training.results import Row, check_results, parse_results
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import escaped, refusal
 
 MAX_MEGABYTES = 64
 _FILES = "diffusion_files"
@@ -68,7 +67,7 @@ def _joined(files: Sequence[tuple[str, bytes]]) -> Source:
         try:
             found, torn, digest = _read(name, _Content(content))
         except InputError as error:
-            problems.append(escaped(capitalised(str(error))))
+            problems.append(refusal(str(error)))
             continue
         rows += found
         hashes.append(digest)
@@ -79,11 +78,6 @@ def _joined(files: Sequence[tuple[str, bytes]]) -> Source:
         if not found:
             problems.append(f"{escaped(name)} has no rows.")
     return Source(("files", *hashes), tuple(rows), tuple(problems))
-
-
-def escaped(text: str) -> str:
-    """Return text that may hold a file's or machine's name as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_$<>\[\]~:#|])", r"\\\1", text)
 
 
 class _Content(bytes):

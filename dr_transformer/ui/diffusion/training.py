@@ -16,10 +16,10 @@ from dr_transformer.training.results import Row
 from dr_transformer.ui import session
 from dr_transformer.ui.charts import steady_chart, tables_behind
 from dr_transformer.ui.diffusion.controls import PRESET, Request, controls
-from dr_transformer.ui.diffusion.source import Source, escaped
+from dr_transformer.ui.diffusion.source import Source
 from dr_transformer.ui.job_panel import show_state
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import escaped, refusal
 
 _OWNER = "training"
 _ASKED, _JOB, _ROWS = "diffusion_asked", "diffusion_job", "diffusion_rows"
@@ -32,7 +32,7 @@ def trained_here() -> Source:
     try:
         request = controls()
     except InputError as error:
-        problem = capitalised(str(error))
+        problem = refusal(str(error))
     with st.container():
         if problem:
             st.error(problem)
@@ -66,7 +66,7 @@ def _ask(request: Request) -> None:
     try:
         sources = request.sources()
     except InputError as error:
-        st.error(escaped(capitalised(str(error))))
+        st.error(refusal(str(error)))
         return
     key = ("training", request.settings, request.attentions, request.seeds, sources, serial)
     make = functools.partial(
@@ -129,7 +129,7 @@ def _state(job: TrainingJob, *, waited: bool) -> None:
         running=waited,
         stopped=stopping,
         done=f"All {job.n_runs} runs are done.",
-        error=lambda sentence: escaped(capitalised(_for_the_page(sentence))),
+        error=lambda sentence: refusal(_for_the_page(sentence)),
     )
     if job.messages and waited:
         st.caption(escaped(_for_the_page(job.messages[-1])))

@@ -14,8 +14,8 @@ from dr_transformer.charts.training import learned_a_chart, loss_difference_char
 from dr_transformer.training.outcome import NAMES, conditions, left_out, sentences
 from dr_transformer.training.pairs import Comparison, Group, Metric, curves, loss_difference
 from dr_transformer.ui.charts import draw_chart, tables_behind
-from dr_transformer.ui.diffusion.source import escaped
 from dr_transformer.ui.diffusion.tables import Columns, comparison_table, run_table, variant_table
+from dr_transformer.ui.text import escaped
 
 _SMOOTHING = (0, 2, 5, 10, 20)  # percent of the points
 

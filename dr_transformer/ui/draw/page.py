@@ -25,7 +25,7 @@ from dr_transformer.ui.draw.table import drawn_table
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
-from dr_transformer.ui.text import capitalised, picture_in_words, status_line
+from dr_transformer.ui.text import escaped, picture_in_words, refusal, status_line
 
 _CANVAS = "draw_canvas"
 _COLOUR = "#ff2fb3"  # of the drawing: like no class's, and seen on white and on black
@@ -54,7 +54,7 @@ def _page(run: Run, view: ViewConfig) -> None:
     with place:
         drawing_board(image, caption, images_key=_tokens_key(run), index=run.dataset.n_samples)
         if problem:
-            st.error(capitalised(problem))
+            st.error(refusal(problem))
     done = run.done.is_set()
     job = _job(run, view, image) if done and not run.error else None
     pending = not done or (job is not None and not job.finished)  # once: what is drawn below is all, or is drawn again
@@ -70,7 +70,7 @@ def _page(run: Run, view: ViewConfig) -> None:
     st.caption(status_line(run, None))
     picture_in_words(run, depth, "" if shown is None else drawing_in_words(shown, depth))
     if job is not None and job.error:
-        st.error(capitalised(job.error))
+        st.error(refusal(job.error))
 
 
 def _image() -> tuple[Pixels | None, str, str]:
@@ -200,7 +200,7 @@ def _sentence(shown: DrawnRun) -> str:
     if verdicts:
         (first, votes, of), (last, last_votes, _) = verdicts[0], verdicts[-1]
         said.append(
-            f"**After block {len(verdicts) - 1} it lies nearest to the class {last}**: {last_votes} of its {of} "
-            f"nearest tokens are of it. At block 0 it was {first}, with {votes} of {of}."
+            f"**After block {len(verdicts) - 1} it lies nearest to the class {escaped(last)}**: {last_votes} of its "
+            f"{of} nearest tokens are of it. At block 0 it was {escaped(first)}, with {votes} of {of}."
         )
     return " ".join(said) or "The tokens of this run have no classes."

@@ -22,7 +22,7 @@ from dr_transformer.ui.live import ON_CANVAS, drawn_now, is_shown_live, live_sli
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
-from dr_transformer.ui.text import capitalised, curves_line, notes, picture_in_words, status_line
+from dr_transformer.ui.text import curves_line, escaped, notes, picture_in_words, refusal, status_line
 
 _HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
 
@@ -80,13 +80,13 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
         pending |= not run.finished  # somebody wants to colour by more
         poll(pending, seconds=SLOW_LOOK if shown is at_once else next_look(run))
     line = status_line(run, shown, explained(drawing, depth))
-    source = run.dataset.source.rstrip(".")
+    source = escaped(run.dataset.source.rstrip("."))
     if shown is not None and (complete := reachable(shown)) and line.endswith(source):
         # Instead of where the data are from: a line that grew to two would move the curves under the reader's hand.
         line = line.removesuffix(source) + complete
     st.caption(line)
     if len(run.dataset.messages) > 1:
-        st.caption(" ".join(run.dataset.messages))
+        st.caption(escaped(" ".join(run.dataset.messages)))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
     show_depth_curves(curves, n_blocks=run.config.n_blocks)
@@ -95,7 +95,7 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
     if view.three_d:
         _three_dimensions(run, view, depth)
     if run.error:
-        st.error(capitalised(run.error))
+        st.error(refusal(run.error))
     for note in notes(run):
         st.info(note)
 

@@ -25,7 +25,7 @@ from dr_transformer.ui.exports import jobs
 from dr_transformer.ui.exports.session import session_section
 from dr_transformer.ui.exports.widgets import choice, declared_widgets, file_row
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import refusal
 
 MIME = {
     ".csv": "text/csv",
@@ -95,7 +95,7 @@ def _figure(run: Run, view: ViewConfig, compared: BaselineConfig, ask: Callable[
             MIME[kind],
         )
     except InputError as error:
-        st.error(capitalised(str(error)))
+        st.error(refusal(str(error)))
     st.caption(
         "The file holds the settings that made it: drop it on “Session” here, or give it to `dr-transformer figure "
         "--from`, and they are back."
@@ -113,7 +113,7 @@ def _animation(run: Run, view: ViewConfig) -> None:
         asked = (id(run), view, options, suffix)
         file_row("film", asked, lambda: jobs.film(run, view, options, suffix), name, MIME[suffix])
     except InputError as error:
-        st.error(capitalised(str(error)))
+        st.error(refusal(str(error)))
 
 
 @st.fragment

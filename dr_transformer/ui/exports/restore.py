@@ -17,7 +17,7 @@ from dr_transformer.ui.canvas import GIVEN_SELECTION
 from dr_transformer.ui.exports.widgets import set_widgets
 from dr_transformer.ui.link import DEFAULTS, UPLOAD, missing_device, missing_precision
 from dr_transformer.ui.state import load_settings
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import refusal
 
 NOTES = "notes"
 """In the session: what the user has written."""
@@ -38,7 +38,7 @@ def restore_section(run: Run) -> None:
         return
     sentence, saved = restored
     if saved is None:
-        st.error(capitalised(sentence))
+        st.error(refusal(sentence))
         return
     st.success(sentence)
     if saved.data_key and saved.data_key != run.dataset.key:

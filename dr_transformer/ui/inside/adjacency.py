@@ -35,7 +35,7 @@ from dr_transformer.ui.inside.neighbours import (
 )
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.text import HILL, capitalised, picture_in_words, status_line
+from dr_transformer.ui.text import HILL, picture_in_words, refusal, status_line
 
 _HEIGHT = 330
 
@@ -121,7 +121,7 @@ def _figures(run: Run, adjacency: AdjacencyRun, block: int) -> None:
     here = blocks.get(block)
     in_order = [blocks.get(b) for b in range(max(blocks, default=-1) + 1)]
     if adjacency.error:
-        st.error(capitalised(adjacency.error))
+        st.error(refusal(adjacency.error))
     with st.container():
         if here is None:
             keep_place(HISTOGRAM_HEIGHT)

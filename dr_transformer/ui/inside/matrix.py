@@ -22,7 +22,7 @@ from dr_transformer.ui.charts import steady_chart
 from dr_transformer.ui.inside.jobs import matrix_image
 from dr_transformer.ui.session import submit
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import capitalised, grouped
+from dr_transformer.ui.text import grouped, refusal
 
 
 def matrix_section(run: Run, block: int, n_neighbors: int) -> bool:
@@ -47,7 +47,7 @@ def matrix_section(run: Run, block: int, n_neighbors: int) -> bool:
         st.session_state["matrix_shown"] = last = made
     with st.container():
         if made.error:
-            st.error(capitalised(made.error))
+            st.error(refusal(made.error))
         elif last.image is None:
             keep_place(MATRIX_HEIGHT)
         else:
@@ -107,7 +107,7 @@ def _classes(run: Run, block: int) -> bool:
     job = _class_attention(run, block)
     pending = not job.finished  # asked first: what is drawn below is then all there is, or is drawn again
     if job.error:
-        st.error(capitalised(job.error))
+        st.error(refusal(job.error))
     elif job.shares is None:
         st.caption("Computing …")
     else:

@@ -18,6 +18,7 @@ from dr_transformer.engine.run import Run
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import pinned_token
 from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.text import escaped
 
 CANVAS = "adjacency_canvas"
 N_SHOWN = 12
@@ -120,7 +121,7 @@ def sentence(dataset: Dataset, token: int, block: int, found: TokenAttention, co
     parts = []
     if dataset.labels is not None:
         same = int((dataset.labels[found.neighbours] == dataset.labels[token]).sum())
-        parts.append(f"{same} are of its class ({dataset.class_names[dataset.labels[token]]})")
+        parts.append(f"{same} are of its class ({escaped(dataset.class_names[dataset.labels[token]])})")
     if compared:
         parts.append(f"{found.n_true} are among its {len(found.nearest)} nearest in the pixels")
     return said + (f" Of these {count}, {', and '.join(parts)}." if parts else "")
@@ -147,7 +148,7 @@ def _strip(
         return
     named = len(names) > 1
     captions = [
-        f"{names[labels[i]]} · {percent(weight)}" if named else percent(weight)
+        f"{escaped(names[labels[i]])} · {percent(weight)}" if named else percent(weight)
         for i, weight in zip(tokens, weights, strict=True)
     ]
     st.image([_picture(dataset, int(i)) for i in tokens], captions, width=64)

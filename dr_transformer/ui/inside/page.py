@@ -9,7 +9,7 @@ from dr_transformer.ui import session
 from dr_transformer.ui.inside import adjacency, phase, spectrum, substeps
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import refusal
 
 SECTIONS = {
     "Sub-steps and objective": substeps,
@@ -29,7 +29,7 @@ def inside(settings: Settings) -> None:
             try:
                 section.show(*asked, settings)
             except InputError as error:
-                st.error(capitalised(str(error)))
+                st.error(refusal(str(error)))
 
 
 def _section() -> str:

@@ -15,7 +15,7 @@ from dr_transformer.ui.inside.jobs import reparametrisation
 from dr_transformer.ui.inside.variants import sample_sentence
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import PAPER, capitalised
+from dr_transformer.ui.text import PAPER, refusal
 
 WITHOUT_EPSILON = (
     f"In float64 it comes from LayerNorm's ε = {LAYER_NORM_EPS:g}: without ε less than 1e-13 stays, which is rounding. "
@@ -52,7 +52,7 @@ def reparametrisation_section(dataset: Dataset, config: Config) -> None:
     with st.container(gap=None):
         poll(not job.finished, seconds=0.5, key="reparametrisation_poll")
     if job.error:
-        st.error(capitalised(job.error))
+        st.error(refusal(job.error))
     if job.standard is not None and job.diffusion is not None and job.complete:
         st.markdown(said(job, exact=factor == 1.0))
         names = (f"standard, η = {config.eta:g}", f"diffusion, η' = {eta:.4g}")

@@ -22,7 +22,7 @@ from dr_transformer.ui.job_panel import cancel_or_go_on, kept_going, show_state
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import BJORCK_GOLUB, PAPER, capitalised, grouped, panels_in_words
+from dr_transformer.ui.text import BJORCK_GOLUB, PAPER, grouped, panels_in_words, refusal
 
 SIZES = (500, 1000, 2000, 4000)
 _NAMES = {
@@ -107,7 +107,7 @@ def _section(dataset: Dataset, config: Config, n_components: int, n_neighbors: i
                 _progress(run, stopped)
     place, more = st.container(gap=None), False
     if run.error:
-        st.error(capitalised(run.error))
+        st.error(refusal(run.error))
     for message in run.eigenmaps.messages if run.eigenmaps else ():
         st.info(message)
     if run.blocks:

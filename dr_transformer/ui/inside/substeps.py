@@ -27,7 +27,7 @@ from dr_transformer.ui.inside.reparametrisation import reparametrisation_section
 from dr_transformer.ui.inside.variants import variants_section
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.text import PAPER, capitalised, grouped, picture_in_words, status_line
+from dr_transformer.ui.text import PAPER, escaped, grouped, picture_in_words, refusal, status_line
 
 
 def show(dataset: Dataset, config: Config, settings: Settings) -> None:
@@ -81,7 +81,7 @@ def substep_panels(run: Run, view: ViewConfig) -> None:
         block_diagram(run.config, block)
     picture_in_words(run, float(block), _step_in_words(run, name, block))
     if run.error or inside.error:
-        st.error(capitalised(run.error or inside.error or ""))
+        st.error(refusal(run.error or inside.error or ""))
 
 
 def _words(run: Run, inside: InsideRun, name: str, block: int) -> None:
@@ -104,7 +104,7 @@ def _named(name: str) -> str:
 
 def _step_in_words(run: Run, name: str, block: int) -> str:
     """Return what the chosen sub-step does to the classes; empty before the run is done and where there are none."""
-    labels, names = run.dataset.labels, run.dataset.class_names
+    labels, names = run.dataset.labels, list(map(escaped, run.dataset.class_names))
     if labels is None or not has_classes(labels) or not run.done.is_set() or run.error:
         return ""
     asked = (run, name, block)

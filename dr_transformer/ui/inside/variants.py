@@ -23,7 +23,7 @@ from dr_transformer.ui.inside.objective import BETAS, TERMS
 from dr_transformer.ui.link import LAST_BLOCK
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.state import remembered
-from dr_transformer.ui.text import PAPER, capitalised, panels_in_words
+from dr_transformer.ui.text import PAPER, panels_in_words, refusal
 
 CANVAS = "variants_canvas"
 NAMES = {
@@ -101,7 +101,7 @@ def variants_section(dataset: Dataset, config: Config, view: ViewConfig) -> None
     if not chosen:
         st.info("Choose at least one variant.")
     for error in {run.error for run in runs if run.error}:
-        st.error(capitalised(error))
+        st.error(refusal(error))
     with st.container(key="variants_panels"):
         depth = _panels(some, config, view, chosen, runs)
     place = st.container(gap=None)

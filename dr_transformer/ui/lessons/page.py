@@ -22,7 +22,7 @@ from dr_transformer.ui.link import put_in_link
 from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.sidebar import Settings
-from dr_transformer.ui.text import capitalised
+from dr_transformer.ui.text import escaped, refusal
 
 FOLDER = "DR_TRANSFORMER_LESSONS"
 """Environment variable: a folder with more lessons, as `dr-transformer app --lessons` sets it."""
@@ -49,9 +49,9 @@ def _all_lessons() -> tuple[dict[str, Lesson], list[str]]:
         if folder := os.environ.get(FOLDER):
             own, wrong = read_folder(Path(folder))
             found |= {lesson.name: lesson for lesson in own}
-            problems += map(capitalised, wrong)
+            problems += map(refusal, wrong)
     except InputError as error:
-        problems.append(capitalised(str(error)))
+        problems.append(refusal(str(error)))
     opened: Lesson | None = st.session_state.get("opened_lesson")
     return found | ({opened.name: opened} if opened else {}), problems
 
@@ -68,7 +68,7 @@ def _chosen(found: dict[str, Lesson]) -> Lesson | str | None:
         return None
     if name not in found:
         st.session_state["lesson"] = None
-        return f"There is no lesson {name!r} here; these are the lessons that there are."
+        return f"There is no lesson {escaped(repr(name))} here; these are the lessons that there are."
     lesson = found[name]
     st.session_state["lesson_step"] = max(0, min(st.session_state["lesson_step"], len(lesson.steps) - 1))
     return lesson
@@ -88,13 +88,14 @@ def _list(found: dict[str, Lesson], problems: list[str]) -> None:
     for lesson in found.values():
         with st.container(border=True):
             text, button = st.columns([7, 1], vertical_alignment="center")
-            text.markdown(f"**{lesson.title}** — {lesson.about}  \n{len(lesson.steps)} steps, {lesson.minutes} minutes")
+            size = f"{len(lesson.steps)} steps, {lesson.minutes} minutes"
+            text.markdown(f"**{escaped(lesson.title)}** — {escaped(lesson.about)}  \n{size}")
             button.button(
                 "Open",
                 key=f"open {lesson.name}",
                 on_click=_open,
                 args=(lesson.name,),
-                help=f"Begins the lesson “{lesson.title}”.",
+                help=f"Begins the lesson “{escaped(lesson.title)}”.",
             )
     with st.expander("A class without a server"):
         st.markdown(
@@ -142,7 +143,7 @@ def _read_upload(file: str, content: bytes) -> None:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        st.error(f"{file} is not text in UTF-8; save it as such.")
+        st.error(f"{escaped(file)} is not text in UTF-8; save it as such.")
     else:
         _offer(file, text, key="lesson_open_upload")
 
@@ -152,10 +153,10 @@ def _offer(file: str, text: str, key: str) -> None:
     try:
         lesson = read_lesson(lesson_name(file), text)
     except InputError as error:
-        st.error(capitalised(str(error)))
+        st.error(refusal(str(error)))
     else:
         st.button(
-            f"Open “{lesson.title}”",
+            f"Open “{escaped(lesson.title)}”",
             key=key,
             on_click=_open_own,
             args=(lesson,),
@@ -208,15 +209,15 @@ def _lesson(lesson: Lesson, following: Lesson | None) -> None:
 
 def _heading(lesson: Lesson, index: int, following: Lesson | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"### {lesson.steps[index].title}")
+        st.markdown(f"### {escaped(lesson.steps[index].title)}")
         st.space("stretch")
-        st.caption(f"{lesson.title} · step {index + 1} of {len(lesson.steps)}", width="content")
+        st.caption(f"{escaped(lesson.title)} · step {index + 1} of {len(lesson.steps)}", width="content")
         step = functools.partial(st.button, on_click=_go)
         step("Back", key="lesson_back", args=(index - 1,), disabled=index == 0, help="The step before.")
         if index < len(lesson.steps) - 1:
             step("Next", key="lesson_next", args=(index + 1,), type="primary", help="The next step.")
         elif following is not None:
-            says = f"Begins the lesson “{following.title}”."
+            says = f"Begins the lesson “{escaped(following.title)}”."
             st.button(
                 "Next lesson", key="lesson_after", on_click=_open, args=(following.name,), type="primary", help=says
             )
@@ -278,7 +279,7 @@ def _panel(step: Step, settings: Settings, dragged: Collection[str]) -> None:
         try:
             adjacency.show(session.dataset(settings), settings.config(), settings)
         except InputError as error:
-            st.error(capitalised(str(error)))
+            st.error(refusal(str(error)))
     else:
         explorer(settings, dragged)
 

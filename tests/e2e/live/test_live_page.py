@@ -184,7 +184,7 @@ def test_it_runs_in_the_frame_of_a_notebook(offline: Page, tmp_path: Path) -> No
     alpha.fill("5")
     alpha.press("Enter")
     live = "document.querySelector('.latent-canvas').latentCanvas.live"
-    frame.wait_for_function(f"() => {live}?.values.alpha === 5 && {live}.m === {N}")
+    frame.wait_for_function(f"() => {live}?.values.alpha === 5 && {live}.m === {N} && !{live}.gliding")
     expect(frame.locator("#description")).to_contain_text("directions")
     found = np.array(frame.evaluate("() => [...document.querySelector('.latent-canvas').latentCanvas.positions(1)]"))
     data = load("mnist", N)
