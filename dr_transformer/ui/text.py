@@ -121,7 +121,7 @@ def capitalised(sentence: str) -> str:
 
 def escaped(text: str) -> str:
     """Return what people or files say as Markdown that shows it as it is: an image's address would be fetched."""
-    return re.sub(r"([\\`*_$<>\[\]~:#|])", r"\\\1", text)
+    return re.sub(r"([\\`*$<>\[\]~#|]|:(?=\w)|(?<!\w)_|_(?!\w))", r"\\\1", text)
 
 
 def refusal(sentence: str) -> str:

@@ -80,5 +80,5 @@ def test_titles_of_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_escaping_shows_each_letter() -> None:
-    assert escaped("a_b *c* [d](e) <f> $g$ `h` i|j") == r"a\_b \*c\* \[d\](e) \<f\> \$g\$ \`h\` i\|j"
+    assert escaped("n_a _b_ *c* [d](e) <f> $g$ `h` i|j") == r"n_a \_b\_ \*c\* \[d\](e) \<f\> \$g\$ \`h\` i\|j"
     assert refusal("alpha must be a number, but is '[x]'.").endswith(r"but is '\[x\]'.")
