@@ -77,7 +77,8 @@ def expected(strokes: list[np.ndarray]) -> tuple[NewToken, list[np.ndarray], np.
 
 def assert_told(page: Page, found: NewToken, labels: np.ndarray) -> None:
     label, votes = majority(labels[found.neighbours[-1]])
-    expect(page.get_by_text(f"After block 4 it lies nearest to the class {label} ({votes} of 5")).to_be_visible()
+    told = re.compile(rf"After block 4 .* class {label}: {votes} of its 5 ")
+    expect(page.get_by_text(told)).to_be_visible()
 
 
 def test_a_drawing_is_drawn_where_its_latents_are(open_draw: Callable[..., tuple[Board, Canvas]]) -> None:
