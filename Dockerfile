@@ -3,8 +3,8 @@ FROM python:3.11-slim
 
 RUN useradd --create-home reader
 COPY . /source
-RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu torch torchvision \
-    && pip install --no-cache-dir '/source[cluster]' \
+RUN pip install --no-cache-dir uv \
+    && uv pip install --system --no-cache --torch-backend cpu '/source[cluster]' \
     && rm -rf /source
 
 USER reader
