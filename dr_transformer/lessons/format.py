@@ -36,7 +36,7 @@ FIELDS = {
     "reveal": "settings that are loaded when the student asks to see, `{alpha: 30}`",
     "explanation": "said then, in Markdown",
 }
-"""What may stand in a step's block, and what it means."""
+"""The keys of a step's block, and what each means."""
 _STEP_KEYS = set(FIELDS)
 
 

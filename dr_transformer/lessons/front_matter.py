@@ -17,7 +17,7 @@ MAX_DEPTH = 8
 
 
 class _Refused(yaml.MarkedYAMLError):
-    """What YAML allows and a lesson does not."""
+    """Say what YAML allows and a lesson does not."""
 
 
 class _PlainLoader(yaml.SafeLoader):

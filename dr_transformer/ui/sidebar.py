@@ -73,7 +73,7 @@ GROUPS = {
         "pages/3_Performance.py": "Performance",
     },
 }
-"""What the pages are for, and which there are: files, and what they are called."""
+"""The pages by what they are for: files, and what they are called."""
 CHOICES = {  # choices whose names do not speak for themselves
     "axes": "two latent axes (paper)",
     "pca": "PCA of the block on screen",

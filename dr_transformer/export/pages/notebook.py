@@ -17,7 +17,7 @@ from dr_transformer.export.files import whole_file
 from dr_transformer.export.pages.live_page import LIVE_TOKENS, live_page
 
 HEIGHT = 760
-"""Of the frame in a notebook, in CSS pixels: picture, sliders and legend without scrolling."""
+"""The height of the frame in CSS pixels, in which picture, sliders and legend stand without scrolling."""
 
 
 @dataclass(frozen=True)
