@@ -287,10 +287,10 @@ class LatentCanvas extends Actions {
     this.scrubber.render();
     this.side.renderPinned(this.#repaint);
     this.#renderTokens();
+    this.#tell();
     this.#repaint = this.#moreThanDepth = false;
     if (this.clock.depth !== this.#shownDepth) {
       this.#shownDepth = this.clock.depth;
-      this.#tell();
       tellDepth(this.header.key, this.clock.depth);
       this.settleSoon();
     }

@@ -34,10 +34,10 @@ def web(
     A recorded one has Laplacian Eigenmaps, UMAP and PCA beside it if there is a `baseline_config`. `say` is told what
     is being done. Raises `InputError`.
     """
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"cannot write {out.name!r}: the name must end in .html.")
+    from dr_transformer.export.files import check_page, whole_file
+
+    check_page(out)
     from dr_transformer.engine.run import Run
-    from dr_transformer.export.files import whole_file
     from dr_transformer.export.pages.live_page import live_page
     from dr_transformer.export.pages.run_page import run_page
 

@@ -15,12 +15,18 @@ import numpy.typing as npt
 from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.errors import cannot_write
+from dr_transformer.errors import InputError, cannot_write
 from dr_transformer.export.settings import FORMAT, SCHEMA
 from dr_transformer.parameters import Declared
 from dr_transformer.paths import in_place_of
 
 _VERSIONS = ("numpy", "torch", "matplotlib")
+
+
+def check_page(path: Path) -> None:
+    """Raise `InputError` unless the name of a page ends as one of HTML does."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"cannot write {path.name!r}: the name must end in .html.")
 
 
 @contextmanager

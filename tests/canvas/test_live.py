@@ -1,4 +1,4 @@
-"""What Python gives the browser for its own run: a nested balanced sample, and the first latents."""
+"""Python gives the browser for its own run a nested balanced sample, and the first latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people, files and links say is shown as it is: an image's address in it would be fetched by who looks."""
+"""A page shows what people, files and links say as it is: an image's address in it would be fetched by who looks."""
 
 from __future__ import annotations
 

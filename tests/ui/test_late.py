@@ -28,7 +28,7 @@ from late_package.part import Thing, double
 
 @pytest.fixture
 def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
-    """What a module knows that has imported a package in each of the ways there are."""
+    """Return what a module knows that has imported a package in each of the ways there are."""
     for name, text in PACKAGE.items():
         file = tmp_path / "late_package" / f"{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)

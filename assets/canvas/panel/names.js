@@ -61,9 +61,9 @@ class ClassNames {
     const isOn = wanted && few && colours.current === colours.list[0] && !track.blank;
     this.#build(isOn ? names : []);
     if (!isOn) return (this.shown = []);
-    const [before, after] = [mix.k, mix.next].map((k) => this.#middles(track.frames[k], colours, names.length));
-    const [from, to] = [affine(track.frames[mix.k]), affine(track.frames[mix.next])];
     const [f, g] = [track.frames[mix.k], track.frames[mix.next]];
+    const [before, after] = [f, g].map((frame) => this.#middles(frame, colours, names.length));
+    const [from, to] = [affine(f), affine(g)];
     const placed = (spot, frame, { ax, ay, bx, by }) => [
       ((spot.x - frame.offset[0]) / (frame.step[0] || 1)) * ax + bx,
       ((spot.y - frame.offset[1]) / (frame.step[1] || 1)) * ay + by,

@@ -13,7 +13,7 @@ from dr_transformer.config import Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, from_arrays, load, subset
 from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
-from dr_transformer.export.files import whole_file
+from dr_transformer.export.files import check_page, whole_file
 from dr_transformer.export.pages.live_page import LIVE_TOKENS, live_page
 
 HEIGHT = 760
@@ -42,8 +42,7 @@ class Shown:
     def save(self, path: str | Path) -> Path:
         """Write the page to `path`, whose name ends in .html, and return that. Raises `InputError`."""
         path = Path(path)
-        if path.suffix.lower() not in (".html", ".htm"):
-            raise InputError(f"cannot write {path.name!r}: the name must end in .html.")
+        check_page(path)
         with whole_file(path) as target:
             target.write_bytes(self.page)
         return path

@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dr_transformer import load
+from dr_transformer.export.templates import middles
 from tests.e2e.canvas.canvas_page import Canvas
 from tests.e2e.explorer.explorer_page import APP, SMALL
-
-GATHERED, SPREAD = 0.65, 0.8  # as assets/canvas/panel/names.js
-OF_A_CLASS = 300
 
 
 @pytest.fixture
@@ -51,19 +48,6 @@ def test_nothing_moves_for_who_asked_for_reduced_motion(visitor: Page, streamlit
     assert canvas.get("[c.playing, c.depth]") == [False, 8]
 
 
-def named(points: np.ndarray, labels: np.ndarray) -> dict[int, tuple[np.ndarray, float]]:
-    """By class, the median of its first points and how visible its name is, computed another way than in the page."""
-
-    def middle(some: np.ndarray) -> tuple[np.ndarray, float]:
-        at = np.median(some, axis=0)
-        return at, float(np.median(np.linalg.norm(some - at, axis=1)))
-
-    classes = {c: points[labels == c][:OF_A_CLASS] for c in np.unique(labels).tolist()}
-    whole = middle(np.concatenate(list(classes.values())))[1]
-    found = {c: middle(some) for c, some in classes.items()}
-    return {c: (at, float(np.clip((SPREAD - r / whole) / (SPREAD - GATHERED), 0, 1))) for c, (at, r) in found.items()}
-
-
 @pytest.mark.parametrize("depth", [0, 4])
 def test_names_stand_in_the_middle_of_classes_that_have_gathered(
     page: Page, streamlit_server: Callable[[Path], str], depth: int
@@ -71,7 +55,7 @@ def test_names_stand_in_the_middle_of_classes_that_have_gathered(
     canvas = Canvas(page, f"{streamlit_server(APP)}/?{urlencode(SMALL | {'alpha': 60, 'depth': depth})}")
     canvas.wait(f"c.computed === 4 && c.depth === {depth}")
     canvas.next_frame()
-    expected = named(canvas.array("c.screen(1)"), load("mnist", SMALL["n_samples"]).labels)
+    expected = middles(canvas.array("c.screen(1)"), load("mnist", SMALL["n_samples"]).labels)  # the figures' own
     seen = 0
     for shown in canvas.get("c.names[1]"):
         at, opacity = expected[int(shown["name"])]

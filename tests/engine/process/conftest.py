@@ -1,4 +1,4 @@
-"""What the tests of both places share: the runner of an app that computes where the module's `engine` does."""
+"""Fixtures of both places: the runner of an app that computes where the module's `engine` does."""
 
 from __future__ import annotations
 

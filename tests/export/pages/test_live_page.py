@@ -29,7 +29,7 @@ def run_of(dataset: Dataset, config: Config) -> Run:
 
 
 def told(content: bytes) -> dict[str, Any]:
-    """What the page tells its script."""
+    """Return what the page tells its script."""
     found = re.search(rb'<script type="application/json" id="page">(.*?)</script>', content, re.DOTALL)
     assert found is not None
     page: dict[str, Any] = json.loads(found[1])
