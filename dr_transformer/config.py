@@ -31,7 +31,8 @@ class DataConfig(Declared):
     dataset: str = declare(
         "mnist",
         "Data set",
-        f"Whose images become tokens: {', '.join(DATASETS)}, or a .npy, .npz, .csv or .parquet file (paper: mnist).",
+        f"Whose images become tokens: {', '.join(DATASETS)}, a file of your own (.csv, .parquet, .npy, .npz, …), or a "
+        "folder of images (paper: mnist).",
         "data",
     )
     n_samples: int | None = declare(
@@ -42,6 +43,18 @@ class DataConfig(Declared):
         minimum=2,
         widget_range=(500, 10_000),
         step=500,
+    )
+    label: str = declare(
+        "auto",
+        "Labels from",
+        "Of your own file: the column (or array) of the classes; auto looks for one, none takes none.",
+        "data",
+    )
+    drop: str = declare(
+        "",
+        "Leave out",
+        "Of your own file: columns that are no features, by their names, with commas between them.",
+        "data",
     )
 
 

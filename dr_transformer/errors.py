@@ -10,7 +10,12 @@ _LONGEST = 60  # letters of a value that a sentence quotes
 
 
 class InputError(ValueError):
-    """Bad input. The message is one clear sentence, fit to be shown to a person as it is."""
+    """Bad input. The message is one clear sentence, fit to be shown to a person as it is.
+
+    `columns` are those of a table that cannot be used as it is, but perhaps without some of them.
+    """
+
+    columns: tuple[str, ...] = ()
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
@@ -31,3 +36,10 @@ def quoted(value: Any) -> str:
     except ValueError:  # a whole number of more digits than Python writes
         text = "a number of thousands of digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def brief(error: BaseException) -> str:
+    """Return the last line of an exception's message, short enough for a sentence."""
+    lines = [line.strip("<>. ") for line in str(error).splitlines() if line.strip()]
+    text = lines[-1] if lines else type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "…"

@@ -49,14 +49,23 @@ _SEQUENTIAL = (
 SEQUENTIAL = tuple(f"#{_SEQUENTIAL[i : i + 6]}" for i in range(0, len(_SEQUENTIAL), 6))
 
 
-def class_colours(n_classes: int, palette: Sequence[str] = PETROFF10) -> list[str]:
-    """One colour per class; a palette that is too short starts again."""
-    return [palette[i % len(palette)] for i in range(n_classes)]
+UNLABELLED = "unlabelled"
+"""The class of the tokens without a label."""
+OTHER = "other classes"
+"""The class of the tokens of the rarest classes, where there are too many to tell apart."""
+NO_CLASS = (UNLABELLED, OTHER)
+GREY = "#c3c3c3"
+"""Of what has no class of its own; lighter than the palettes' greys."""
 
 
-def shared_colours(n_classes: int, palette: Sequence[str]) -> str:
-    """The sentence that some of `n_classes` have the same colour; "" if each has its own."""
-    n = len(palette)
+def class_colours(class_names: Sequence[str], palette: Sequence[str] = PETROFF10) -> list[str]:
+    """One colour per class; a palette that is too short starts again. Grey is for what has no class of its own."""
+    return [GREY if name in NO_CLASS else palette[i % len(palette)] for i, name in enumerate(class_names)]
+
+
+def shared_colours(class_names: Sequence[str], palette: Sequence[str]) -> str:
+    """The sentence that some classes have the same colour; "" if each has its own."""
+    n, n_classes = len(palette), sum(name not in NO_CLASS for name in class_names)
     if n_classes <= n:
         return ""
     return f"{n_classes} classes, {n} colours: class {n + 1} has the colour of class 1 again, and so on."

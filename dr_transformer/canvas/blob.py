@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, PackedFrame, Panel
-from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
+from dr_transformer.palette import GREY, NO_CLASS, PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.
 PALETTES = {"colour-blind safe": PETROFF10, "paper (tab10)": TAB10}
@@ -96,7 +96,7 @@ def pack_frames(blob: Blob, panel: Panel) -> list[dict[str, Any]]:
 
 def pack_canvas(shown: CanvasSpec) -> bytes:
     """Pack the frames, and all that is known with them; what comes later is `pack_extras`."""
-    n, n_classes = shown.n_samples, max(1, len(shown.class_names))
+    n = shown.n_samples
     blob = Blob()
     header = {
         "key": shown.key,
@@ -109,8 +109,9 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
         "point_size": default_point_size(n) if shown.point_size is None else float(shown.point_size),
         "opacity": default_opacity(n) if shown.opacity is None else float(shown.opacity),
         "class_names": list(shown.class_names),
-        "colours": class_colours(n_classes, shown.palette),
+        "colours": class_colours(shown.class_names or ("",), shown.palette),
         "palettes": {name: list(colours) for name, colours in PALETTES.items()},
+        "without_class": dict.fromkeys(NO_CLASS, GREY),
         "palette": next((name for name, colours in PALETTES.items() if tuple(shown.palette) == colours), None),
         "codes": _place(blob, shown.labels.astype(np.uint8)),
         "visible": None if shown.visible is None else _place(blob, shown.visible.astype(np.uint8)),
@@ -165,7 +166,7 @@ def _pack_colouring(blob: Blob, colouring: Colouring, n: int) -> dict[str, Any]:
     if colouring.class_names is None:
         entry["low"], entry["high"] = colouring.span
     else:
-        colours = None if colouring.palette is None else class_colours(len(colouring.class_names), colouring.palette)
+        colours = None if colouring.palette is None else class_colours(colouring.class_names, colouring.palette)
         entry |= {"class_names": list(colouring.class_names), "colours": colours}
     entry["panels"] = []
     for rows, depths in colouring.panels:

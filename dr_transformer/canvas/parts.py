@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_transformer.data.dataset import Dataset
-from dr_transformer.data.user_files import MAX_CLASSES
+from dr_transformer.data.reading.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10
 
 MAIN_CANVAS = "latent_canvas"

@@ -251,6 +251,8 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
         data_config.n_samples,
         config.random_state,
         folder=options.data_folder,
+        label=data_config.label,
+        drop=data_config.drop,
         say=_say,
     )
 

@@ -100,7 +100,7 @@ def animate(out: Path, given: Given, load: Load, say: Say) -> None:
                 bar.update(done - bar.n)
 
             animation.save(target, out.suffix, film, options, made_with, report=report)
-    if said := shared_colours(len(dataset.class_names), PALETTES[options.palette]):
+    if said := shared_colours(dataset.class_names, PALETTES[options.palette]):
         say(said)
 
 

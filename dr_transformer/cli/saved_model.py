@@ -16,9 +16,10 @@ import numpy.typing as npt
 import torch
 
 from dr_transformer.config import Config
-from dr_transformer.data.arrays import read_array
 from dr_transformer.data.drawing import SIDE
 from dr_transformer.data.mnist import FAMILIES
+from dr_transformer.data.reading.arrays import read_array
+from dr_transformer.data.reading.rows import MAX_BYTES
 from dr_transformer.errors import InputError
 from dr_transformer.export.settings import SavedSettings, from_json
 from dr_transformer.model.landmarks import Landmarks
@@ -93,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
             found = {}
             for member in members:
                 with archive.open(member) as stream:
-                    found[member.removesuffix(".npy")] = read_array(f"{member} in {path.name}", stream)
+                    found[member.removesuffix(".npy")] = read_array(f"{member} in {path.name}", stream, MAX_BYTES)
     except InputError:
         raise
     except FileNotFoundError:

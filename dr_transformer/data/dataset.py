@@ -1,14 +1,15 @@
 """Data sets: flattened images, or any rows of numbers, as tokens.
 
 `load("mnist", n_samples, random_state)` is the way in. Where the images come from is in `mnist.py`; the user's
-own files are read by `user_files.py`.
+own files are read in `reading/`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.config import DATASETS, Config, DataConfig
-from dr_transformer.data import user_files
 from dr_transformer.data.mnist import FAMILIES, Family, Pool, count, find_images
-from dr_transformer.errors import InputError
+from dr_transformer.data.reading.apart import read_apart
+from dr_transformer.data.reading.arrays import from_sparse
+from dr_transformer.data.reading.columns import Columns, as_table
+from dr_transformer.data.reading.files import ENDINGS, ending, read_table
+from dr_transformer.data.reading.pictures import read_folder
+from dr_transformer.data.reading.rows import MAX_BYTES, Choice, Table, factorise, grey, split, tokens
+from dr_transformer.errors import InputError, brief, quoted
 from dr_transformer.types import Say
 
 
@@ -28,7 +34,9 @@ class Dataset:
 
     `Y` (n, d) holds uint8 pixels of images, or float32 or float64 numbers. `labels`, int64 (n,), are positions in
     `class_names`. `index` (n,) is each token's position in the full set. `key` identifies the data for caches: equal
-    keys mean equal `Y` and `labels`. `source` and `messages` are sentences for people.
+    keys mean equal `Y` and `labels`. `source` and `messages` are sentences for people. `pictures`, uint8 (n, height,
+    width), show tokens that are not themselves grey images; of a user's file `columns` are the names one may choose
+    from, `label` is the one that the labels are from, and `choice` what was asked for.
     """
 
     name: str
@@ -40,6 +48,10 @@ class Dataset:
     messages: tuple[str, ...]
     key: str
     index: np.ndarray
+    pictures: np.ndarray | None = None
+    columns: tuple[str, ...] = ()
+    label: str | None = None
+    choice: Choice = field(default_factory=Choice)
 
     @property
     def n_samples(self) -> int:
@@ -49,8 +61,8 @@ class Dataset:
     @property
     def images(self) -> np.ndarray | None:
         """The tokens as pictures, uint8 (n, height, width), or None; float data are stretched over 0…255."""
-        if self.image_shape is None:
-            return None
+        if self.pictures is not None or self.image_shape is None:
+            return self.pictures
         pixels = self.Y
         if pixels.dtype != np.uint8:
             low, high = float(pixels.min()), float(pixels.max())
@@ -66,16 +78,20 @@ def load(
     random_state: int = 42,
     *,
     folder: str | os.PathLike[str] | None = None,
+    label: str = "auto",
+    drop: str | Sequence[str] = (),
     say: Say | None = None,
     download: bool = True,
 ) -> Dataset:
-    """Load one of `config.DATASETS`, or the user's own file by its path.
+    """Load one of `config.DATASETS`, or the user's own file, or a folder of images, by its path.
 
     `n_samples` below the total draws a class-balanced subset, seeded by `random_state`, in the original order. None is
     10 000 for the MNIST family and all for the others. Up to 10 000 images of the MNIST family are drawn from the first
     10 000 training images, more from all 70 000, so the same settings give the same tokens whatever their source.
-    `folder` (or else the environment variable `DR_TRANSFORMER_DATA`) holds a torchvision root or the idx files. `say`
-    receives each step of the chain as a sentence, as it happens. `download=False` stays off the network.
+    `folder` (or else the environment variable `DR_TRANSFORMER_DATA`) holds a torchvision root or the idx files. Of the
+    user's file `label` is the column (or array) of the classes, "none" for none, and `drop` are columns to leave
+    out; by default both are guessed, and a message says what was taken. `say` receives each step of the chain as a
+    sentence, as it happens. `download=False` stays off the network.
 
     Raises `InputError` for bad input or data that cannot be had; its sentence says what to do.
     """
@@ -98,18 +114,46 @@ def load(
         tell("The folder is not used: it is for MNIST, Fashion-MNIST and KMNIST.")
     if known == "digits":
         return _draw("digits", _digits(), n_samples, random_state, "The digits of scikit-learn", messages)
-    path, content = _read_user_file(name)
-    return _from_bytes(path.name, content, n_samples, random_state, messages)
+    choice = Choice(label, split(drop))
+    path = _user_path(name)
+    if path.is_dir():
+        return _draw(
+            path.name,
+            read_folder(path, choice, MAX_BYTES),
+            n_samples,
+            random_state,
+            f"Your folder {path.name}",
+            messages,
+        )
+    content = _read_user_file(path)
+    table = read_table(path.name, content, choice)
+    if table.labels is None and label == "auto":
+        table = _with_metadata(path, table)
+    return _of_file(path.name, content, table, choice, n_samples, random_state, messages)
 
 
-def load_bytes(filename: str, content: bytes, n_samples: int | None = None, random_state: int = 42) -> Dataset:
-    """Load a user's .npy, .npz, .csv or .parquet file from memory (an upload): as `load` does from a path.
+def load_bytes(
+    filename: str,
+    content: bytes,
+    n_samples: int | None = None,
+    random_state: int = 42,
+    *,
+    label: str = "auto",
+    drop: str | Sequence[str] = (),
+    max_bytes: int | None = None,
+) -> Dataset:
+    """Load a user's file from memory (an upload): as `load` does from a path.
 
-    Rows are tokens. A `label` column, or an array label, labels or y, gives the classes. Raises `InputError`.
+    With `max_bytes` a process of its own reads it, in which no array may have more. Raises `InputError`.
     """
     n_samples = DataConfig.parameters()["n_samples"].check(n_samples)
     random_state = Config.parameters()["random_state"].check(random_state)
-    return _from_bytes(filename, content, n_samples, random_state, [])
+    choice = Choice(label, split(drop))
+    if max_bytes is None:
+        table = read_table(filename, content, choice)
+    else:
+        table = read_apart(filename, content, choice, max_bytes)
+    return _of_file(filename, content, table, choice, n_samples, random_state, [])
 
 
 def from_arrays(
@@ -120,16 +164,36 @@ def from_arrays(
     Lists and DataFrames will do. Of more than `n_samples` tokens a subset is drawn, balanced by class. Raises
     `InputError`.
     """
-    rows, image_shape = user_files.tokens("Y", np.asarray(Y))
-    codes: npt.NDArray[np.int64] | None = None
-    class_names: tuple[str, ...] = ()
+    table = _given(Y)
     if labels is not None:
-        values = np.asarray(labels)
-        values = values.astype(str) if values.dtype == object else values
-        codes, class_names = user_files.factorise("labels", values, len(rows))
-    table = user_files.Table(rows, codes, class_names, image_shape)
-    n = None if n_samples is None else min(n_samples, len(rows))
+        codes, class_names = factorise("labels", _values(labels), len(table.Y))
+        table = replace(table, labels=codes, class_names=class_names)
+    n = None if n_samples is None else min(n_samples, len(table.Y))
     return _draw("your tokens", table, n, random_state, "Your tokens", [])
+
+
+def _given(Y: Any) -> Table:
+    """What is in memory as a table: frames by their columns, all else as an array."""
+    if hasattr(Y, "to_pandas"):  # Arrow's and polars' tables
+        Y = Y.to_pandas()
+    if hasattr(Y, "columns") and hasattr(Y, "dtypes"):
+        frame = Y.reset_index(drop=True)
+        return as_table("Y", Columns(frame.set_axis([str(name) for name in frame.columns], axis=1)), Choice())
+    if hasattr(Y, "toarray"):
+        return Table(*_of_array(from_sparse("Y", Y, MAX_BYTES)))
+    return Table(*_of_array(_values(Y)))
+
+
+def _of_array(array: np.ndarray) -> tuple[np.ndarray, None, tuple[str, ...], tuple[int, int] | None, np.ndarray | None]:
+    rows, image_shape = tokens("Y", array)
+    return rows, None, (), image_shape, grey(rows, image_shape)
+
+
+def _values(values: Any) -> np.ndarray:
+    """An array of anything; tensors of a GPU, or with gradients, too."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    return np.asarray(values)
 
 
 def balanced_subset(labels: np.ndarray, n_samples: int, random_state: int) -> np.ndarray:
@@ -165,7 +229,7 @@ def draw(n: int, labels: np.ndarray | None, n_samples: int, seed: int) -> npt.ND
 
 def _draw(
     name: str,
-    table: user_files.Table,
+    table: Table,
     n_samples: int | None,
     seed: int,
     source: str,
@@ -183,7 +247,7 @@ def _draw(
         index = balanced_subset(table.labels, n, seed)
     else:
         index = balanced_subset(np.zeros(total, np.int64), n, seed)
-    Y = np.ascontiguousarray(table.Y[index])
+    Y = np.ascontiguousarray(table.Y if n == total else table.Y[index])
     labels = None if table.labels is None else table.labels[index]
     sha = sha or hashlib.sha256(Y.tobytes() + (b"" if labels is None else labels.tobytes())).hexdigest()
     source = f"{source}: all {count(n)}." if n == total else f"{source}: {count(n)} of {count(total)}, seed {seed}."
@@ -197,48 +261,97 @@ def _draw(
         messages=tuple(messages),
         key=f"{name if name in DATASETS else 'file'}-{n}-{seed}-{sha}",
         index=index,
+        pictures=None if table.pictures is None else table.pictures[index],
+        columns=table.columns,
+        label=table.label,
     )
 
 
-def _read_user_file(name: str | os.PathLike[str]) -> tuple[Path, bytes]:
-    endings = ", ".join(user_files.READERS)
+def _user_path(name: str | os.PathLike[str]) -> Path:
+    """The path of a user's file or folder, or an `InputError` that says what `name` could have been."""
+    endings = ", ".join(ENDINGS)
     if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
-        raise InputError(f"the data set must be {', '.join(DATASETS)}, or a file ({endings}), but is {name!r}.")
+        raise InputError(f"the data set must be {', '.join(DATASETS)}, or a file ({endings}), but is {quoted(name)}.")
     try:
         path = Path(name).expanduser()
-        if path.is_dir():
-            raise InputError(f"{name} is a folder; give a file in it ({endings}), or mnist with this as the folder.")
-        if path.suffix.lower() not in user_files.READERS:
-            raise InputError(f"unknown data set {str(name)!r}; choose {', '.join(DATASETS)}, or a file ({endings}).")
-        if path.stat().st_size > user_files.MAX_BYTES:
-            raise InputError(f"{name} has more than {user_files.MAX_BYTES // 2**30} GiB; give a part of it.")
-        return path, path.read_bytes()
+        if not path.is_dir() and ending(path.name).removesuffix(".gz") not in ENDINGS:
+            raise InputError(
+                f"unknown data set {quoted(str(name))}; choose {', '.join(DATASETS)}, or a file ({endings})."
+            )
+        return path
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} cannot be opened ({brief(error)}); check its path.") from error
+
+
+def _read_user_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path} has more than {MAX_BYTES // 2**30} GiB; give a part of it.")
+        return path.read_bytes()
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~ of an unknown user
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else user_files.brief(error)
-        raise InputError(f"{name} cannot be opened ({reason}); check its path.") from error
+    except (OSError, ValueError) as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else brief(error)
+        raise InputError(f"{path} cannot be opened ({reason}); check its path.") from error
 
 
-def _from_bytes(filename: str, content: bytes, n_samples: int | None, seed: int, messages: list[str]) -> Dataset:
-    table = user_files.read_table(filename, content)
-    # The ending decides how the bytes are read, so it is part of the identity.
-    sha = f"{Path(filename).suffix.lower()[1:]}-{hashlib.sha256(content).hexdigest()}"
-    return _draw(filename, table, n_samples, seed, f"Your file {filename}", messages, sha)
+def _with_metadata(path: Path, table: Table) -> Table:
+    """Take the labels of the Embedding Projector's vectors.tsv from the metadata.tsv beside it."""
+    beside = path.with_name("metadata.tsv")
+    if path.name != "vectors.tsv" or not beside.is_file():
+        return table
+    from dr_transformer.data.reading.text import read_metadata
+
+    name, values = read_metadata(beside.name, _read_user_file(beside), len(table.Y))
+    if values is None:
+        return table
+    labels, class_names = factorise(beside.name, values, len(table.Y))
+    return replace(table, labels=labels, class_names=class_names, label=name)
 
 
-def _digits() -> user_files.Table:
+def _of_file(
+    filename: str,
+    content: bytes,
+    table: Table,
+    choice: Choice,
+    n_samples: int | None,
+    seed: int,
+    messages: list[str],
+) -> Dataset:
+    # The ending decides how the bytes are read, and the choice what of them, so both are part of the identity.
+    sha = f"{ending(filename)[1:]}-{hashlib.sha256(content).hexdigest()}"
+    if choice != Choice():
+        sha += f"-{hashlib.sha256(repr(choice).encode()).hexdigest()[:16]}"
+    source = f"Your file {filename}"
+    return replace(_draw(filename, table, n_samples, seed, source, [*messages, table.taken], sha), choice=choice)
+
+
+def drawn(whole: Dataset, n_samples: int, random_state: int) -> Dataset:
+    """Return what `load_bytes` would of the file that `whole` is all of, and has been read."""
+    table = Table(
+        whole.Y, whole.labels, whole.class_names, whole.image_shape, whole.pictures, whole.columns, whole.label
+    )
+    sha = whole.key.split("-", 3)[3]
+    source = f"Your file {whole.name}"
+    return replace(
+        _draw(whole.name, table, n_samples, random_state, source, list(whole.messages), sha), choice=whole.choice
+    )
+
+
+def _digits() -> Table:
     """The 1797 digits of 8 × 8 pixels that scikit-learn brings along, scaled from 0…16 to [0, 1]."""
     from sklearn.datasets import load_digits
 
     bunch: Any = load_digits()
     Y = (bunch.data / 16).astype(np.float32)  # exact: sixteenths
-    return user_files.Table(Y, bunch.target.astype(np.int64), tuple("0123456789"), (8, 8))
+    return Table(Y, bunch.target.astype(np.int64), tuple("0123456789"), (8, 8))
 
 
-def _as_table(pool: Pool, family: Family) -> user_files.Table:
+def _as_table(pool: Pool, family: Family) -> Table:
     n, height, width = pool.images.shape
-    return user_files.Table(pool.images.reshape(n, -1), pool.labels.astype(np.int64), family.classes, (height, width))
+    return Table(pool.images.reshape(n, -1), pool.labels.astype(np.int64), family.classes, (height, width))
 
 
 # Part of a data set as a data set of its own: what is too slow on all tokens runs on some, as if they were all.
@@ -254,6 +367,7 @@ def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:
     return replace(
         dataset,
         Y=dataset.Y[rows],
+        pictures=None if dataset.pictures is None else dataset.pictures[rows],
         labels=None if dataset.labels is None else dataset.labels[rows],
         source=f"{dataset.source.rstrip('.')}; of these {subset_sentence(dataset, n_samples, random_state)}.",
         key=f"{dataset.key}-{n_samples}-{random_state}",

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from dr_transformer.data.user_files import MAX_BYTES, brief
-from dr_transformer.errors import InputError
+from dr_transformer.data.reading.rows import MAX_BYTES
+from dr_transformer.errors import InputError, brief
 from dr_transformer.paths import asset
 from dr_transformer.types import Say
 

@@ -31,7 +31,8 @@ from dr_transformer.quality.sweep_cache import SweepCache
 from dr_transformer.quality.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
-    *("data/dataset", "data/arrays", "data/user_files", "data/mnist", "data/tables"),  # which tokens
+    *("data/dataset", "data/mnist"),  # which tokens
+    *(f"data/reading/{name}" for name in ("files", "rows", "columns", "text", "columnar", "arrays", "pictures")),
     *("hardware/devices", "hardware/products", "model/magnitude", "model/projection"),  # what is done to them,
     *("model/kernels", "model/cuda", "model/attention", "model/unroll"),  # block by block
     *(

@@ -22,6 +22,7 @@ from dr_transformer.errors import InputError
 from dr_transformer.export.figure import DRAWING
 from dr_transformer.export.figure_config import PALETTES, AnimationConfig
 from dr_transformer.model.planes import in_view
+from dr_transformer.palette import GREY, class_colours
 from dr_transformer.types import Floats
 
 FORMATS = (".gif", ".mp4")
@@ -62,6 +63,7 @@ class Film:
     labels: npt.NDArray[np.integer]
     n_blocks: int
     hold: int  # frames that the first and the last picture stand, beyond their own
+    class_names: tuple[str, ...] = ()
 
     @property
     def n_frames(self) -> int:
@@ -123,7 +125,17 @@ def film(frames: Sequence[Frame], dataset: Dataset, config: Config, view: ViewCo
         extents[:] = extents[-1]
     labels = np.zeros(dataset.n_samples, dtype=int) if dataset.labels is None else dataset.labels
     at = np.linspace(0, config.n_blocks, moving)
-    return Film(points, depths, [frame.name for frame in frames], at, extents, labels, config.n_blocks, hold)
+    return Film(
+        points,
+        depths,
+        [frame.name for frame in frames],
+        at,
+        extents,
+        labels,
+        config.n_blocks,
+        hold,
+        dataset.class_names,
+    )
 
 
 def save(
@@ -178,10 +190,10 @@ def _stage(shown: Film, options: AnimationConfig, smooth: bool) -> tuple[FigureC
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.set_axis_off()
-    palette = np.array(PALETTES[options.palette])
+    palette = np.array(class_colours(shown.class_names or ("",), PALETTES[options.palette]))
     size = point_pixels(options, len(shown.labels)) * 72 / _DPI
     start = np.zeros((len(shown.labels), 2))
-    colours = palette[shown.labels % len(palette)]
+    colours = palette[shown.labels]
     dots = axes.scatter(start[:, 0], start[:, 1], c=colours, s=size**2, linewidths=0, antialiased=smooth)
     if not options.titles:
         return canvas, dots, None, None
@@ -222,7 +234,7 @@ def _save_gif(target: Path, shown: Film, options: AnimationConfig, text: str, re
 def _gif_colours(options: AnimationConfig) -> list[int]:
     """White to black in `_SHADES`, the class colours, and one for what is transparent, which no picture has."""
     greys = [(level,) * 3 for level in np.linspace(255, 0, _SHADES).round().astype(int).tolist()]
-    classes = [tuple(bytes.fromhex(colour[1:])) for colour in PALETTES[options.palette]]
+    classes = [tuple(bytes.fromhex(colour[1:])) for colour in (*PALETTES[options.palette], GREY)]
     return [value for colour in [*greys, *classes, (1, 2, 3)] for value in colour]
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.reading.rows import Choice, in_text
 from dr_transformer.errors import InputError, cannot_write
 from dr_transformer.export.settings import FORMAT, SCHEMA
 from dr_transformer.parameters import Declared
@@ -48,7 +49,9 @@ def settings(
     `run`: in which way, if not the plain one. `parts` are further settings by name: `view`, `baselines`, `figure`, ….
     """
     # Not where the images were found: the key says which they are, and a folder's name is nobody else's business.
-    data = {"name": dataset.name, "n_samples": dataset.n_samples, "key": dataset.key}
+    data: dict[str, Any] = {"name": dataset.name, "n_samples": dataset.n_samples, "key": dataset.key}
+    if dataset.choice != Choice():
+        data |= {"label": dataset.choice.label, "drop": in_text(dataset.choice.drop)}
     return described(config, data, run, **parts)
 
 

@@ -194,7 +194,7 @@ class FilmJob(ExportJob):
             target = Path(folder) / f"film{self.suffix}"
             animation.save(target, self.suffix, film, self.options, made_with, report=report)
             self.note = f"{film.n_frames / self.options.fps:.1f} s at {self.options.fps} frames a second."
-            if said := shared_colours(len(run.dataset.class_names), PALETTES[self.options.palette]):
+            if said := shared_colours(run.dataset.class_names, PALETTES[self.options.palette]):
                 self.note += f" {said}"
             return target.read_bytes()
 

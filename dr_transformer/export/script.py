@@ -5,6 +5,7 @@ from __future__ import annotations
 from dr_transformer import __version__
 from dr_transformer.config import BaselineConfig, Config, ViewConfig
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.reading.rows import Choice
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Declared
 
@@ -45,13 +46,19 @@ def script(
         "",
         *sorted({*imports, "import numpy as np"}, key=lambda line: (line.startswith("from dr"), line)),
         "",
-        f"data = load({dataset.name!r}, n_samples={dataset.n_samples}, random_state={seed})",
+        f"data = load({dataset.name!r}, n_samples={dataset.n_samples}, random_state={seed}{_chosen(dataset.choice)})",
         f"assert data.key == {dataset.key!r}, 'these are other tokens'",
         *body,
         'np.savez("latents.npz", embedding=embedding, **({} if data.labels is None else {"labels": data.labels}))',
         "",
     ]
     return "\n".join(lines)
+
+
+def _chosen(choice: Choice) -> str:
+    """The further arguments of `load`, for a file that was not read as it is by itself."""
+    label = "" if choice.label == "auto" else f", label={choice.label!r}"
+    return label + (f", drop={choice.drop!r}" if choice.drop else "")
 
 
 def _call(settings: Declared) -> str:

@@ -76,7 +76,12 @@ def from_dict(found: Mapping[str, Any], where: str) -> SavedSettings:
         versions = _mapping(found, "versions")
         return SavedSettings(
             _section(found, "config", Config),
-            DataConfig(str(data.get("name", "mnist")), DataConfig.parameters()["n_samples"].check(data["n_samples"]))
+            DataConfig(
+                str(data.get("name", "mnist")),
+                DataConfig.parameters()["n_samples"].check(data["n_samples"]),
+                _text(data.get("label", "auto")),
+                _text(data.get("drop", "")),
+            )
             if data
             else DataConfig(),
             _section(found, "view", ViewConfig),

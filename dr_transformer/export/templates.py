@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dr_transformer.export.figure_config import PALETTES, FigureConfig
-from dr_transformer.palette import shared_colours
+from dr_transformer.palette import class_colours, shared_colours
 from dr_transformer.types import Floats
 
+_LETTERS = 18  # of a class's name in a picture
 _TITLE_INCHES, _LEGEND_INCHES, _GAP_INCHES = 0.24, 0.3, 0.06
 
 # A class has its name where its spread is below the first of these shares of that of all points; it fades until the
@@ -95,16 +96,20 @@ class Maps:
 
     def has_legend(self, palette: str) -> bool:
         """Tell whether a legend can tell the classes apart."""
-        return self.labels is not None and 1 < len(self.class_names) <= len(PALETTES[palette])
+        return (
+            self.labels is not None
+            and len(self.class_names) > 1
+            and not shared_colours(self.class_names, PALETTES[palette])
+        )
 
     def colours_note(self, options: FigureConfig) -> str:
         """The sentence that classes share colours, and that a legend is left out for it; "" if they do not."""
-        said = shared_colours(len(self.class_names), PALETTES[options.palette])
+        said = shared_colours(self.class_names, PALETTES[options.palette])
         return f"{said} There is no legend." if said and options.titled else said
 
     def draw(self, figure: Figure, options: FigureConfig) -> None:
         """Draw the panels, and with titles a legend under them."""
-        palette = np.array(PALETTES[options.palette])
+        palette = np.array(class_colours(self.class_names or ("",), PALETTES[options.palette]))
         if self.as_paper and not options.titled:
             figure.set_layout_engine("tight")
             grid: dict[str, float] = {}
@@ -116,7 +121,7 @@ class Maps:
                 place.set_title(panel.title, fontsize=8, pad=3)
             if panel.points is None:
                 continue
-            colours = palette[np.zeros(len(panel.points), int) if self.labels is None else self.labels % len(palette)]
+            colours = palette[np.zeros(len(panel.points), int) if self.labels is None else self.labels]
             dots = place.scatter(
                 panel.points[:, 0], panel.points[:, 1], c=colours, s=options.point_size**2, linewidths=0
             )
@@ -136,7 +141,9 @@ class Maps:
             return
         for c, ((x, y), share) in middles(points, self.labels).items():
             if share > 0:
-                text = place.text(x, y, self.class_names[c], fontsize=8, weight="bold", ha="center", va="center")
+                text = place.text(
+                    x, y, shortened(self.class_names[c]), fontsize=8, weight="bold", ha="center", va="center"
+                )
                 text.set(parse_math=False, alpha=share, clip_on=True, gid=f"name-{c}")
                 text.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white", alpha=share)])
 
@@ -165,10 +172,10 @@ class Maps:
 
     def _legend(self, figure: Figure, palette: npt.NDArray[np.str_]) -> None:
         dots = [
-            Line2D([], [], marker="o", markersize=4, linestyle="", color=palette[i], label=name)
+            Line2D([], [], marker="o", markersize=4, linestyle="", color=palette[i], label=shortened(name))
             for i, name in enumerate(self.class_names)
         ]
-        figure.legend(
+        legend = figure.legend(
             handles=dots,
             loc="lower center",
             ncols=len(dots),
@@ -178,6 +185,13 @@ class Maps:
             columnspacing=1.0,
             borderpad=0.2,
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a class may be called "$5 to $9"
+
+
+def shortened(name: str) -> str:
+    """Return a class's name short enough for a legend of ten."""
+    return name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…"
 
 
 def middles(points: Floats, labels: Labels) -> dict[int, tuple[Floats, float]]:

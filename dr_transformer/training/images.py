@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from dr_transformer.data.dataset import load
 from dr_transformer.data.mnist import FAMILIES, SAMPLE_SIZE, count
-from dr_transformer.data.user_files import brief
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, brief
 from dr_transformer.training.data import DataInfo, ImageData
 from dr_transformer.types import Say
 

@@ -18,8 +18,7 @@ from typing import Any
 
 import torch
 
-from dr_transformer.data.user_files import brief
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, brief
 from dr_transformer.paths import in_place_of
 from dr_transformer.training.data import TaskData
 from dr_transformer.training.parallel import ALONE, Processes

@@ -19,8 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from dr_transformer.data.user_files import brief
-from dr_transformer.errors import InputError, cannot_write
+from dr_transformer.errors import InputError, brief, cannot_write
 from dr_transformer.training.settings import ATTENTIONS, TASKS, Settings, from_dict, settings_hash
 
 SCHEMA = 1

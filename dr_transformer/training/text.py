@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dr_transformer.data.mnist import DOWNLOAD_TIMEOUT, cache_folder, count
-from dr_transformer.data.user_files import brief
-from dr_transformer.errors import InputError
+from dr_transformer.errors import InputError, brief
 from dr_transformer.paths import in_place_of
 from dr_transformer.training.data import DataInfo, TextData
 from dr_transformer.types import Say

@@ -23,7 +23,7 @@ from dr_transformer.canvas.live import LiveTokens, live_key
 from dr_transformer.canvas.parts import Attended
 from dr_transformer.canvas.picture import Drawing
 from dr_transformer.config import BaselineConfig, Config, ViewConfig
-from dr_transformer.data.dataset import Dataset, load, load_bytes
+from dr_transformer.data.dataset import Dataset, drawn, load, load_bytes
 from dr_transformer.engine.baselines import BaselineRun, Measurement
 from dr_transformer.engine.jobs import J, Job, Runner
 from dr_transformer.engine.process.remote import Engine, Shared
@@ -35,7 +35,7 @@ from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.ui import ENGINE
 from dr_transformer.ui.link import UPLOAD
-from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.sidebar import COLUMNS, MAX_UPLOAD, Settings
 
 T = TypeVar("T")
 
@@ -116,7 +116,12 @@ def tell(job: Job, **fields: Any) -> None:
 
 
 def submit(kind: str, key: Hashable, make: Callable[[], J]) -> J:
-    """Return the session's job of this kind: found by `key`, made, or taken up again. The one before is given up."""
+    """Return the session's job of this kind: found by `key`, made, or taken up again. The one before is given up.
+
+    Sessions share a job, and with it the name of its data: with equal bytes of another name they do not.
+    """
+    if st.session_state.get("settings", {}).get("dataset") == UPLOAD and (upload := st.session_state.get("upload")):
+        key = (key, upload[0])
     return runner().submit(key, make, (session_name(), kind))
 
 
@@ -272,12 +277,16 @@ def dataset(settings: Settings) -> Dataset:
     chosen = settings.data_config()
     if chosen.dataset == UPLOAD:
         if settings.upload is None:
-            raise InputError("choose a file in the sidebar: .npy, .npz, .csv or .parquet, one row for each token.")
+            raise InputError("choose a file in the sidebar: .csv, .parquet, .npy or .npz, one row for each token.")
         name, content = settings.upload
-        whole = _uploaded(name, _Content(content), None, seed)
-        if chosen.n_samples is None or chosen.n_samples >= whole.n_samples:
-            return whole
-        return _uploaded(name, _Content(content), chosen.n_samples, seed)
+        try:
+            whole = _uploaded(name, _Content(content), seed, chosen.label, chosen.drop)
+        except InputError as refusal:
+            _offer_columns(refusal.columns)
+            raise
+        _offer_columns(whole.columns)
+        n = chosen.n_samples
+        return whole if n is None or n >= whole.n_samples else _drawn(whole, n, seed)
     return _named(chosen.dataset, chosen.n_samples, seed, os.environ.get("DR_TRANSFORMER_DATA"))
 
 
@@ -290,6 +299,13 @@ def shows_images(settings: Settings) -> bool:
         return settings.values["dataset"] != UPLOAD or dataset(settings).image_shape is not None
     except InputError:
         return True
+
+
+def _offer_columns(columns: tuple[str, ...]) -> None:
+    """Let the sidebar offer a file's columns, which it was drawn without."""
+    if columns and st.session_state.get(COLUMNS) != columns:
+        st.session_state[COLUMNS] = columns
+        st.rerun()
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the images …")
@@ -306,5 +322,10 @@ class _Content(bytes):
     show_spinner="Reading the file …",
     hash_funcs={_Content: lambda content: hashlib.sha256(content).hexdigest()},
 )
-def _uploaded(name: str, content: _Content, n_samples: int | None, random_state: int) -> Dataset:
-    return load_bytes(name, content, n_samples, random_state)
+def _uploaded(name: str, content: _Content, random_state: int, label: str, drop: str) -> Dataset:
+    return load_bytes(name, content, None, random_state, label=label, drop=drop, max_bytes=MAX_UPLOAD)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda whole: (whole.name, whole.key)})
+def _drawn(whole: Dataset, n_samples: int, random_state: int) -> Dataset:
+    return drawn(whole, n_samples, random_state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ from dr_transformer.config import (
     DataConfig,
     ViewConfig,
 )
+from dr_transformer.data.reading.files import ENDINGS
+from dr_transformer.data.reading.rows import in_text, split
 from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
 from dr_transformer.ui.link import (
@@ -87,6 +89,10 @@ CHOICES = {  # choices whose names do not speak for themselves
     "laplacian": "Laplacian Eigenmaps",
     "umap": "UMAP",
 }
+MAX_UPLOAD = 256 * 2**20
+"""Bytes of a visitor's file, and of any array in it."""
+COLUMNS = "upload_columns"
+"""In the session: the names of the columns (or arrays) of the visitor's file, once it has been read."""
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
 
@@ -208,21 +214,27 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         PARAMETERS["dataset"].label,
         [*DATASETS, UPLOAD],
         key="dataset",
-        help="Whose images, or a table's rows, become tokens. MNIST is the paper's; a file of your own stays on this "
-        "computer.",
+        help="Whose images, or a table's rows, become tokens. MNIST is the paper's; a file of your own goes to the "
+        "server of this app alone, which keeps it while you are here.",
     )
-    upload = None
+    upload, chosen = None, {name: st.session_state["settings"][name] for name in ("label", "drop")}
     if dataset == UPLOAD:
         file = st.file_uploader(
-            "File (.npy, .npz, .csv, .parquet)",
-            type=["npy", "npz", "csv", "parquet"],
+            "File (table, array or embedding)",
+            type=[name[1:] for name in ENDINGS],
+            max_upload_size=MAX_UPLOAD // 2**20,
             help="Rows are tokens; a column or array named label colours them. A link does not hold the file.",
         )
-        if file:  # kept, for the uploader of the next page knows nothing of it
-            st.session_state["upload"] = (file.name, file.getvalue())
+        # kept, for the uploader of the next page knows nothing of it
+        if file and st.session_state.get("upload") != (given := (file.name, file.getvalue())):
+            st.session_state["upload"] = given
+            st.session_state["label"], st.session_state["drop_columns"] = DEFAULTS["label"], []
+            st.session_state.pop(COLUMNS, None)
         upload = st.session_state.get("upload")
         if upload and not file:
             st.caption(f"{escaped(upload[0])} is in use.")
+        if upload:
+            chosen = _column_widgets(st.session_state.get(COLUMNS, ()))
     most = MOST[dataset]
     st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(
@@ -233,7 +245,26 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         key="n_samples",
         help=f"{_help(PARAMETERS['n_samples'])} Up to {most:,}.".replace(",", "\u202f"),
     )
-    return {"dataset": dataset, "n_samples": n_samples}, upload
+    return {"dataset": dataset, "n_samples": n_samples} | chosen, upload
+
+
+def _column_widgets(columns: Sequence[str]) -> dict[str, str]:
+    """Let the visitor say which column of the file holds the classes, and which hold no features."""
+    state = st.session_state
+    label = state.setdefault("label", DEFAULTS["label"])
+    state.setdefault("drop_columns", list(split(state["settings"]["drop"])))
+    offered = list(dict.fromkeys(["auto", "none", *columns, label]))
+    if label not in offered:
+        state["label"] = DEFAULTS["label"]
+    label = st.selectbox(PARAMETERS["label"].label, offered, key="label", help=PARAMETERS["label"].help)
+    dropped = st.multiselect(
+        PARAMETERS["drop"].label,
+        list(dict.fromkeys([*columns, *state["drop_columns"]])),
+        key="drop_columns",
+        placeholder="Nothing more",
+        help="Columns of your file that are no features. What is left out already is named under the picture.",
+    )
+    return {"label": label, "drop": in_text(dropped)}
 
 
 def _view_widgets() -> dict[str, Any]:

@@ -25,7 +25,7 @@ from dr_transformer.canvas.blob import (
 )
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Panel, Pin, classes
 from dr_transformer.data.dataset import load
-from dr_transformer.data.user_files import MAX_CLASSES
+from dr_transformer.data.reading.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
 
 

@@ -15,6 +15,7 @@ class Colours {
   palette = null; // name of the palette
   liveMask = null; // 1 for each point of the live picture, which alone the last panel shows; null: there is none
   byPanel = [new Uint8Array(0)]; // codes of the points at the depth last asked for: for each panel, or one for all
+  withoutClass = {}; // name of a class that is none -> its grey
   #hidden = new Map(); // colouring's name -> set of hidden classes
   #state = "";
   #mixed = []; // one buffer for each panel
@@ -32,6 +33,7 @@ class Colours {
     const others = extras ? extras.header.colourings.map((colouring) => read(colouring, extras.array)) : [];
     this.list = [read(labels, array), ...others];
     if (before !== JSON.stringify(class_names)) this.#hidden.clear();
+    this.withoutClass = header.without_class;
     this.palettes = header.palette ? header.palettes : { given: header.colours, ...header.palettes };
     const given = header.palette ?? "given";
     const givenColours = JSON.stringify([given, this.palettes[given]]);
@@ -108,13 +110,14 @@ class Colours {
   get classColours() {
     const { class_names, colours } = this.current;
     const own = colours ?? this.palettes[this.palette];
-    return class_names.map((_, i) => own[i % own.length]);
+    return class_names.map((name, i) => this.withoutClass[name] ?? own[i % own.length]);
   }
 
   /** The label's colour, whatever the points are coloured by. */
   labelColour(index) {
     const palette = this.palettes[this.palette];
-    return palette[this.labels[index] % palette.length];
+    const label = this.labels[index];
+    return this.withoutClass[this.list[0].class_names[label]] ?? palette[label % palette.length];
   }
 
   /** Colour the points as at this depth; true if any byte may have changed. Classes do not mix: the nearer row's. */

@@ -129,7 +129,7 @@ def _canvas(run: Run, shown: DrawnRun) -> float:
         shown.panels or [],
         labels=np.append(labels, len(names)),
         class_names=[*names, "your drawing"],
-        palette=[*class_colours(len(names), PETROFF10), _COLOUR],
+        palette=[*class_colours(names, PETROFF10), _COLOUR],
         dataset_key=_tokens_key(run),
         n_blocks=n_blocks,
         images=run.dataset.images,

@@ -30,7 +30,7 @@ def lesson_sidebar(
         st.session_state.setdefault("settings", dict(DEFAULTS))
         load(entered)
         values: dict[str, Any] = dict(st.session_state["settings"])
-        ours = [name for name in PARAMETERS if name != "dataset" and name not in elsewhere]
+        ours = [name for name in PARAMETERS if name not in ("dataset", "label", "drop", *elsewhere)]
         shown = [name for name in ours if show is None or name in show]
         with st.sidebar:
             page_links()

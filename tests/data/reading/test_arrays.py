@@ -4,8 +4,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from dr_transformer.data import arrays
 from dr_transformer.data.dataset import load_bytes
+from dr_transformer.data.reading.files import read_table
+from dr_transformer.errors import InputError
 from tests.helpers.user_files import TABLE, npy, npz, refused
 
 
@@ -65,11 +66,81 @@ def test_array_larger_than_memory_is_not_allocated():
     refused("a.npy", header.getvalue())
 
 
-def test_zip_bomb_is_not_unpacked(monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_BYTES", 1_000_000)
+def test_zip_bomb_is_not_unpacked():
     content = npz(X=np.zeros((2000, 784), np.uint8))
     assert len(content) < 10_000
-    assert "too large" in refused("a.npz", content)
+    with pytest.raises(InputError, match="too large"):
+        read_table("a.npz", content, max_bytes=1_000_000)
+
+
+def test_sparse_matrices():
+    from scipy import sparse
+
+    for kind in ("csr", "csc", "coo", "dia", "bsr"):
+        buffer = io.BytesIO()
+        sparse.save_npz(buffer, sparse.csr_array(TABLE).asformat(kind))
+        assert np.array_equal(load_bytes("a.npz", buffer.getvalue()).Y, TABLE), kind
+    buffer = io.BytesIO()
+    sparse.save_npz(buffer, sparse.csr_array((10_000, 100_000)))
+    with pytest.raises(InputError, match="too large as an array"):
+        read_table("a.npz", buffer.getvalue(), max_bytes=10**9)
+
+
+@pytest.mark.parametrize(
+    ("data", "labels", "more"),
+    [
+        ("x_train", "y_train", ("x_test", "y_test")),  # Keras
+        ("train_images", "train_labels", ("val_images", "val_labels", "test_images", "test_labels")),  # MedMNIST
+    ],
+)
+def test_npz_of_known_collections(data, labels, more):
+    images = np.random.RandomState(0).randint(0, 256, (5, 4, 4), np.uint8)
+    arrays = {data: images, labels: np.arange(5)[:, None] % 2}
+    rest = {name: images[:2] if "images" in name or "x_" in name else np.zeros(2, int) for name in more}
+    dataset = load_bytes("a.npz", npz(**arrays, **rest))
+    assert np.array_equal(dataset.images, images)
+    assert dataset.labels.tolist() == [0, 1, 0, 1, 0]
+    assert f"tokens from {data!r}" in dataset.messages[-1]
+    assert all(repr(name) in dataset.messages[-1] for name in more)
+
+
+def test_the_only_other_array_with_a_value_a_token_holds_the_labels():
+    assert load_bytes("a.npz", npz(arr_0=TABLE, arr_1=np.array([1, 0, 0, 1]))).labels.tolist() == [1, 0, 0, 1]
+    assert load_bytes("a.npz", npz(arr_0=TABLE, arr_1=np.array([1, 0, 0]))).labels is None
+
+
+def test_arrays_are_chosen_by_name():
+    content = npz(X=TABLE, y=np.array([0, 0, 1, 1]), other=np.array([1, 0, 1, 0]), Z=TABLE[:, :2])
+    assert load_bytes("a.npz", content, label="other").labels.tolist() == [1, 0, 1, 0]
+    assert load_bytes("a.npz", content, label="none").labels is None
+    assert load_bytes("a.npz", content, drop="X").Y.shape == (4, 2)
+    with pytest.raises(InputError, match=r"no column 'z'; it has 'X', 'y', 'other', 'Z'"):
+        load_bytes("a.npz", content, label="z")
+
+
+def test_mat_and_safetensors():
+    from safetensors.numpy import save
+    from scipy.io import savemat
+
+    buffer = io.BytesIO()
+    savemat(buffer, {"X": TABLE, "y": np.array([3, 1, 1, 3])})
+    dataset = load_bytes("a.mat", buffer.getvalue())
+    assert np.array_equal(dataset.Y, TABLE)
+    assert (dataset.labels.tolist(), dataset.class_names) == ([1, 0, 0, 1], ("1", "3"))
+    dataset = load_bytes("a.safetensors", save({"features": TABLE.astype(np.float32), "labels": np.arange(4) % 2}))
+    assert np.array_equal(dataset.Y, TABLE)
+    assert dataset.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_colours_are_features_and_brightness_is_the_picture():
+    images = np.random.RandomState(0).randint(0, 256, (4, 5, 6, 3), np.uint8)
+    for array in (images, np.moveaxis(images, 3, 1)):
+        dataset = load_bytes("a.npy", npy(np.ascontiguousarray(array)))
+        assert np.array_equal(dataset.Y, images.reshape(4, 90))
+        assert dataset.image_shape == (5, 6)
+        assert np.abs(dataset.images - images @ [0.299, 0.587, 0.114]).max() <= 0.5001
+    one = load_bytes("a.npy", npy(images[..., :1]))
+    assert np.array_equal(one.images, images[..., 0])
 
 
 def zip_of(**members):
