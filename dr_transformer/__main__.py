@@ -2,6 +2,6 @@
 
 import sys
 
-from dr_transformer.cli.commands import main
+from dr_transformer.cli import main
 
 sys.exit(main())

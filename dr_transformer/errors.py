@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import reprlib
 from pathlib import Path
 from typing import Any
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What an `OSError` says when a file cannot be written on: a full disk, a quota, a limit, a broken device."""
 _LONGEST = 60  # letters of a value that a sentence quotes
 
 

@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+_DAY = 24 * 3600
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -40,22 +43,33 @@ def module_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def in_place_of(path: Path, *, shared: bool = False) -> Iterator[Path]:
+def in_place_of(path: Path) -> Iterator[Path]:
     """Yield a neighbour of `path`, empty, that takes its place only if the block ends well.
 
-    With `shared`, others may write `path` at the same time: each has a neighbour of its own. Without, there is one
-    name for it, so that what a kill has left is not there for ever.
+    Others may write `path` at the same time: each has a neighbour of its own. What a kill has left goes after a day. A
+    device or a pipe is written as it is, for a file in its place would be another thing.
     """
-    partial = path.with_name(f".{secrets.token_hex(8) if shared else path.name}.part")
+    if path.exists() and not path.is_file() and not path.is_dir():
+        yield path
+        return
+    partial = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.part")
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         partial.touch()
+        _remove_old(path)
         yield partial
         partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _remove_old(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name[:40])}.{'[0-9a-f]' * 16}.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _DAY:
+                left.unlink()
 
 
 def launched() -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dr_transformer.cli import train as training
 from dr_transformer.cli.embed import Asked, EmbedConfig, baseline_parameters, describe_cost, embed
+from dr_transformer.cli.terminal import guarded
 from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
@@ -40,20 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
+    def work() -> int:
+        options = _parser().parse_args(arguments)
         if launched() and options.run not in (_embed, training.train):
             raise InputError("only embed and train can be run by several processes; start this one without torchrun.")
         with warnings.catch_warnings():
             warnings.showwarning = _say_warning
             status: int = options.run(options)
-    except InputError as error:
-        print(f"dr-transformer: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        print("dr-transformer: cancelled; nothing was written.", file=sys.stderr)  # noqa: T201
-        return 130
-    return status
+        return status
+
+    return guarded(work)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     app = _command(commands, "app", _app, "open the explorer in the browser")
-    app.add_argument("--port", type=int, default=8501, help="port of the local server (default: %(default)s)")
+    app.add_argument("--port", type=_port, default=8501, help="port of the local server (default: %(default)s)")
     app.add_argument(
         "--address",
         default="127.0.0.1",

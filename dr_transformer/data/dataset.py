@@ -125,11 +125,11 @@ def load(
             f"Your folder {path.name}",
             messages,
         )
-    content = _read_user_file(path)
-    table = read_table(path.name, content, choice)
+    sha = _user_file(path)
+    table = read_table(path.name, path, choice)
     if table.labels is None and label == "auto":
         table = _with_metadata(path, table)
-    return _of_file(path.name, content, table, choice, n_samples, random_state, messages)
+    return _of_file(path.name, sha, table, choice, n_samples, random_state, messages)
 
 
 def load_bytes(
@@ -153,7 +153,7 @@ def load_bytes(
         table = read_table(filename, content, choice)
     else:
         table = read_apart(filename, content, choice, max_bytes)
-    return _of_file(filename, content, table, choice, n_samples, random_state, [])
+    return _of_file(filename, hashlib.sha256(content).hexdigest(), table, choice, n_samples, random_state, [])
 
 
 def from_arrays(
@@ -285,11 +285,13 @@ def _user_path(name: str | os.PathLike[str]) -> Path:
         raise InputError(f"{name} cannot be opened ({brief(error)}); check its path.") from error
 
 
-def _read_user_file(path: Path) -> bytes:
+def _user_file(path: Path) -> str:
+    """The hash of what is in a user's file; `InputError` if it cannot be opened."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} has more than {MAX_BYTES // 2**30} GiB; give a part of it.")
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -304,7 +306,7 @@ def _with_metadata(path: Path, table: Table) -> Table:
         return table
     from dr_transformer.data.reading.text import read_metadata
 
-    name, values = read_metadata(beside.name, _read_user_file(beside), len(table.Y))
+    name, values = read_metadata(beside.name, beside.read_bytes(), len(table.Y))
     if values is None:
         return table
     labels, class_names = factorise(beside.name, values, len(table.Y))
@@ -313,7 +315,7 @@ def _with_metadata(path: Path, table: Table) -> Table:
 
 def _of_file(
     filename: str,
-    content: bytes,
+    sha: str,
     table: Table,
     choice: Choice,
     n_samples: int | None,
@@ -321,7 +323,7 @@ def _of_file(
     messages: list[str],
 ) -> Dataset:
     # The ending decides how the bytes are read, and the choice what of them, so both are part of the identity.
-    sha = f"{ending(filename)[1:]}-{hashlib.sha256(content).hexdigest()}"
+    sha = f"{ending(filename)[1:]}-{sha}"
     if choice != Choice():
         sha += f"-{hashlib.sha256(repr(choice).encode()).hexdigest()[:16]}"
     source = f"Your file {filename}"

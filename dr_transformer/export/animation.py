@@ -256,10 +256,18 @@ def _save_mp4(target: Path, shown: Film, options: AnimationConfig, text: str, re
             "-fflags", "+bitexact", "-flags:v", "+bitexact", "-metadata", f"comment={text}",
         ],
     )  # fmt: skip
-    total = len(shown.at)
-    with closing(cast("Any", made)) as encoder:
-        encoder.send(None)
-        for number, picture in enumerate(pictures(shown, options, smooth=True), start=1):
-            for _ in range(1 + shown.hold * (number in (1, total))):
-                encoder.send(np.ascontiguousarray(picture))
-            report(number, total)
+    total, sent = len(shown.at), 0
+    not_whole = "the film cannot be written: the disk may be full; make room for it, or write elsewhere."
+    try:
+        with closing(cast("Any", made)) as encoder:
+            encoder.send(None)
+            for number, picture in enumerate(pictures(shown, options, smooth=True), start=1):
+                for _ in range(1 + shown.hold * (number in (1, total))):
+                    encoder.send(np.ascontiguousarray(picture))
+                    sent += 1
+                report(number, total)
+        written, _ = imageio_ffmpeg.count_frames_and_secs(str(target))
+    except (OSError, RuntimeError):
+        raise InputError(not_whole) from None
+    if written != sent:  # the library does not look at the status of ffmpeg
+        raise InputError(not_whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dr_transformer import __version__
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.data.reading.rows import Choice, in_text
-from dr_transformer.errors import InputError, cannot_write
+from dr_transformer.errors import NO_ROOM, InputError, cannot_write
 from dr_transformer.export.settings import FORMAT, SCHEMA
 from dr_transformer.parameters import Declared
 from dr_transformer.paths import in_place_of
@@ -32,13 +32,19 @@ def check_page(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield what `in_place_of` does; an unwritable path is an `InputError` before the work rather than after it."""
-    with ExitStack() as stack:
-        try:
-            partial = stack.enter_context(in_place_of(path))
-        except OSError as error:
-            raise cannot_write(path, error) from None
-        yield partial
+    """Yield what `in_place_of` does; an unwritable path is an `InputError` before the work rather than after it.
+
+    So is a disk that is full before the end.
+    """
+    entered = False
+    try:
+        with in_place_of(path) as partial:
+            entered = True
+            yield partial
+    except OSError as error:
+        if entered and error.errno not in NO_ROOM:
+            raise
+        raise cannot_write(path, error) from None
 
 
 def settings(

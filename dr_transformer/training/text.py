@@ -120,7 +120,7 @@ def _shakespeare(say: Say) -> tuple[bytes, str, str]:
     if cached is not None:
         try:
             cached.parent.mkdir(parents=True, exist_ok=True)
-            with in_place_of(cached, shared=True) as partial:
+            with in_place_of(cached) as partial:
                 partial.write_bytes(content)
         except OSError as error:
             say(f"It could not be kept for the next time ({_reason(error)}).")

@@ -195,7 +195,7 @@ def test_many_points_are_smaller_and_fainter() -> None:
 
 
 def test_a_short_palette_starts_anew() -> None:
-    assert class_colours(12)[10:] == list(PETROFF10[:2])
+    assert class_colours([str(i) for i in range(12)])[10:] == list(PETROFF10[:2])
     assert len(set(PETROFF10)) == len(set(TAB10)) == 10
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,23 +12,25 @@ from dr_transformer.data.reading.pictures import decode
 from dr_transformer.errors import InputError, quoted
 
 
-def read_parquet(filename: str, content: bytes, max_bytes: int) -> Columns:
-    """The columns of a .parquet, without the index that pandas stores among them.
+def read_parquet(filename: str, content: bytes | Path, max_bytes: int) -> Columns:
+    """The columns of a .parquet (its bytes, or where it is), without the index that pandas stores among them.
 
     Raises `InputError` for a declared size over `max_bytes`, and what Arrow raises for damage.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
-    metadata = parquet.read_metadata(pa.BufferReader(content))
+    def source() -> Any:
+        return content if isinstance(content, Path) else pa.BufferReader(content)
+
+    metadata = parquet.read_metadata(source())
     declared = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     if max(declared, metadata.num_rows * metadata.num_columns) > max_bytes:
         raise InputError(f"{filename} declares more than {max_bytes // 2**20} MB; give a part of it.")
     leaves = [metadata.schema.column(i) for i in range(metadata.num_columns)]
     # Text stays as the dictionary that it is stored as: one long label of a million rows is a small file
     text = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and "." not in leaf.path]
-    source = parquet.ParquetFile(pa.BufferReader(content), read_dictionary=text)
-    return from_arrow(filename, source.read(), max_bytes)
+    return from_arrow(filename, parquet.read_table(source(), read_dictionary=text, pre_buffer=False), max_bytes)
 
 
 def read_arrow(filename: str, content: bytes, max_bytes: int) -> Columns:

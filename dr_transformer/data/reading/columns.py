@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ _NUMBERS_OF_ROWS = re.compile(
 )
 _IDENTIFIER = re.compile(r"(?i:id|uuid|guid|.*[._ -]id|id[._ -].*)|.*[a-z]I[dD]", re.S)
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
+_TALL = 10_000  # rows
 _FEW = 64  # values that tell what a column of text holds
 
 
@@ -36,8 +37,8 @@ class Columns:
     """Hold what a reader found: `frame`, the columns with one value a row, under names that are all different.
 
     `vectors` have an array (n, k) for each column of lists, `pictures` uint8 (n, height, width) or with colours. The
-    nameless columns have `frame`'s names too. `as_text` reads a column again as it was written, where that may differ
-    from its numbers ("01"). `headless` says that no column had a name, and `said` how the file was read.
+    nameless columns have `frame`'s names too. `as_text` has what may be classes as it was written, for as numbers 01
+    and 1 are the same. `headless` says that no column had a name, and `said` how the file was read.
     """
 
     frame: pd.DataFrame
@@ -45,7 +46,7 @@ class Columns:
     pictures: np.ndarray | None = None
     nameless: frozenset[str] = frozenset()
     headless: bool = False
-    as_text: Callable[[str], pd.Series] | None = None
+    as_text: Mapping[str, pd.Series] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
 
@@ -176,24 +177,23 @@ def _has_few(column: pd.Series) -> bool:
 
 
 def _classes(columns: Columns, label: str) -> np.ndarray:
-    column = columns.frame[label]
-    if columns.as_text is not None and column.dtype.kind in "iuf":
-        column = columns.as_text(label)
+    column = columns.as_text.get(label, columns.frame[label])
     return column.to_numpy() if column.dtype.kind in "biuf" else column.astype(object).to_numpy()
 
 
 def _features(filename: str, columns: Columns, label: str | None, dropped: dict[str, str]) -> list[str]:
     """The columns of numbers; what else there is goes to `dropped`. Numbers with other text among them are refused."""
     features = []
+    gaps = columns.frame.columns[columns.frame.iloc[0].isna().to_numpy()]  # an empty column has one in its first row
+    empty = {name for name in gaps if columns.frame[name].isna().all()}
     for name, dtype in columns.frame.dtypes.items():
         name = str(name)
         if name == label or name in dropped:
             continue
-        if dtype.kind in "biuf":
-            if not columns.frame[name].isna().all():
-                features.append(name)
-            else:
-                dropped[name] = "empty"
+        if name in empty:
+            dropped[name] = "empty"
+        elif dtype.kind in "biuf":
+            features.append(name)
         elif dtype.kind in "Mm":
             dropped[name] = "dates"
         elif (kind := _kind_of_text(columns.frame[name])) == "decimals":
@@ -255,15 +255,20 @@ def _is_number(text: str) -> bool:
 
 def _numbers(frame: pd.DataFrame, features: list[str]) -> np.ndarray:
     """The columns of numbers side by side, (n, d), with the type that holds them all."""
-    chosen = frame if len(features) == frame.shape[1] else frame[features]
-    kinds = {dtype.kind for dtype in chosen.dtypes}
-    if "O" in kinds or "b" in kinds or any(not isinstance(dtype, np.dtype) for dtype in chosen.dtypes):
-        parts = [_number(chosen[name]) for name in features]
-        array = np.empty((len(frame), len(parts)), np.result_type(*(part.dtype for part in parts)), order="F")
-        for i, part in enumerate(parts):
-            array[:, i] = part
-        return array
-    return chosen.to_numpy()
+    plain = all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes[features])
+    if plain and len(frame) < _TALL:
+        return frame[features].to_numpy()
+    # Column by column, without a second copy of them all
+    array: np.ndarray | None = None
+    for i, name in enumerate(features):
+        column = _number(frame[name])
+        if array is None:
+            array = np.empty((len(frame), len(features)), column.dtype)
+        elif (kind := np.result_type(array.dtype, column.dtype)) != array.dtype:
+            array = array.astype(kind)
+        array[:, i] = column
+    assert array is not None
+    return array
 
 
 def _number(column: pd.Series) -> np.ndarray:

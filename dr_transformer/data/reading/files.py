@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from dr_transformer.data.reading import arrays, columnar, text
 from dr_transformer.data.reading.columns import Columns, as_table
@@ -14,10 +14,7 @@ from dr_transformer.errors import InputError, brief
 
 _Arrays = Callable[[str, bytes, Choice, int], Table]
 _Columns = Callable[[str, bytes, int], Columns]
-
-
-def _read_text(filename: str, content: bytes, max_bytes: int) -> Columns:  # noqa: ARG001  as all readers
-    return text.read_text(filename, content)
+_TEXT = (".csv", ".tsv", ".txt")
 
 
 ARRAYS: dict[str, _Arrays] = {
@@ -28,9 +25,6 @@ ARRAYS: dict[str, _Arrays] = {
     ".h5ad": arrays.read_h5ad,
 }
 TABLES: dict[str, _Columns] = {
-    ".csv": _read_text,
-    ".tsv": _read_text,
-    ".txt": _read_text,
     ".parquet": columnar.read_parquet,
     ".feather": columnar.read_arrow,
     ".arrow": columnar.read_arrow,
@@ -48,8 +42,8 @@ def ending(filename: str) -> str:
     return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
 
 
-def read_table(filename: str, content: bytes, choice: Choice | None = None, max_bytes: int = MAX_BYTES) -> Table:
-    """Read a user's file from its bytes; the ending of `filename` says how.
+def read_table(filename: str, content: bytes | Path, choice: Choice | None = None, max_bytes: int = MAX_BYTES) -> Table:
+    """Read a user's file from its bytes, or from where it is; the ending of `filename` says how.
 
     No array of it may have more than `max_bytes`. Raises `InputError` for whatever is not two or more rows of finite
     numbers.
@@ -58,16 +52,21 @@ def read_table(filename: str, content: bytes, choice: Choice | None = None, max_
     suffix = ending(filename)
     packed = suffix.endswith(".gz")
     suffix = suffix.removesuffix(".gz")
-    if suffix not in ARRAYS and suffix not in TABLES:
+    if suffix not in (*ARRAYS, *TABLES, *_TEXT):
         raise InputError(f"{filename} has no ending that says how to read it; give one of {', '.join(ENDINGS)}.")
-    if not content:
-        raise InputError(f"{filename} is empty; save it again with at least two rows.")
     try:
+        if isinstance(content, Path) and suffix == ".parquet":
+            return as_table(filename, columnar.read_parquet(filename, content, max_bytes), choice)
+        content = content.read_bytes() if isinstance(content, Path) else content
+        if not content:
+            raise InputError(f"{filename} is empty; save it again with at least two rows.")
         content = _unpacked(filename, content, max_bytes) if packed else content
         if len(content) > max_bytes:
             raise InputError(f"{filename} has more than {max_bytes // 2**20} MB; give a part of it.")
         if suffix in ARRAYS:
             return ARRAYS[suffix](filename, content, choice, max_bytes)
+        if suffix in _TEXT:
+            return as_table(filename, text.read_text(filename, content, choice.label), choice)
         return as_table(filename, TABLES[suffix](filename, content, max_bytes), choice)
     except InputError:
         raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dr_transformer.data.reading.columns import Columns, unique_names
+from dr_transformer.data.reading.columns import LABEL_COLUMNS, Columns, unique_names
 from dr_transformer.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ class Dialect:
     has_header: bool
 
 
-def read_text(filename: str, content: bytes) -> Columns:
-    """Read the columns of a table of text. Raises `InputError`, and what pandas raises for damage."""
+def read_text(filename: str, content: bytes, label: str = "") -> Columns:
+    """Read the columns of a table of text; `label` may be the one of the classes.
+
+    Raises `InputError`, and what pandas raises for damage.
+    """
     content, said = _as_utf8(filename, content)
     content, comment = _without_comments(content)
     rows_of_text = _sample(content)
@@ -51,12 +54,14 @@ def read_text(filename: str, content: bytes) -> Columns:
         raise InputError(f"{filename} has no rows of data; at least two tokens (rows) are needed.")
     dialect = _dialect(filename, rows_of_text, comment)
     names, nameless = unique_names(filename, dialect.names)
-    frame = _read(content, dialect, names)
+    # A column of classes is text first: as numbers 01 and 1 are the same
+    classes = [name for name in names if name == label or name.lower() in LABEL_COLUMNS]
+    frame = _read(content, dialect, names, dtype=dict.fromkeys(classes, str))
+    as_text = {name: frame[name] for name in classes}
+    for name in classes:
+        frame[name] = _as_numbers(frame[name], dialect)
     if nameless and frame[names[-1]].isna().all() and names[-1] in nameless:  # a separator at the end of every row
         frame = frame.iloc[:, :-1]
-
-    def as_text(name: str) -> pd.Series:
-        return _read(content, dialect, names, usecols=[name], dtype=str)[name]
 
     said = (
         *said,
@@ -111,6 +116,17 @@ def _read(content: bytes, dialect: Dialect, names: list[str], **options: Any) ->
         low_memory=False,
         **options,
     )
+
+
+def _as_numbers(written: pd.Series, dialect: Dialect) -> pd.Series:
+    """A column of text as numbers, if that is what it writes."""
+    import pandas as pd
+
+    plain = written.str.replace(dialect.thousands, "", regex=False) if dialect.thousands else written
+    try:
+        return pd.to_numeric(plain.str.replace(dialect.decimal, ".", regex=False))
+    except ValueError:
+        return written
 
 
 def _as_utf8(filename: str, content: bytes) -> tuple[bytes, tuple[str, ...]]:

@@ -47,7 +47,7 @@ class Request:
         try:
             place = cache_folder() / "training" / "texts" / hashlib.sha256(content).hexdigest()[:16] / Path(name).name
             place.parent.mkdir(parents=True, exist_ok=True)
-            with in_place_of(place, shared=True) as partial:
+            with in_place_of(place) as partial:
                 partial.write_bytes(content)
         except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
             raise InputError(f"the text cannot be kept for the training ({error}); make room on the disk.") from error

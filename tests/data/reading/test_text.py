@@ -92,8 +92,8 @@ def test_damaged_files(filename, content):
 
 def test_sentences_name_the_place():
     assert refused("a.csv", b"x,y\n1,2\n3,red\n") == (
-        "column 'y' of a.csv holds numbers, but 'red' in row 2 of the data; mend or remove the row, or leave the column "
-        "out."
+        "column 'y' of a.csv holds numbers, but 'red' in row 2 of the data; mend or remove the row, or leave the "
+        "column out."
     )
     assert "a.csv has no number in row 2, column 'y'" in refused("a.csv", b"x,y\n1,2\n3,\n")
     assert "two columns named 'x'" in refused("a.csv", b"x,x\n1,2\n3,4\n")
