@@ -58,14 +58,25 @@ GREY = "#c3c3c3"
 """Of what has no class of its own; lighter than the palettes' greys."""
 
 
+_GREYS = ("#94a4a2", "#717581", "#7f7f7f")  # in the palettes
+
+
+def apart(class_names: Sequence[str], palette: Sequence[str]) -> Sequence[str]:
+    """Return the palette, without its own greys where grey is for what has no class."""
+    if not any(name in NO_CLASS for name in class_names):
+        return palette
+    return [colour for colour in palette if colour not in _GREYS]
+
+
 def class_colours(class_names: Sequence[str], palette: Sequence[str] = PETROFF10) -> list[str]:
     """One colour per class; a palette that is too short starts again. Grey is for what has no class of its own."""
+    palette = apart(class_names, palette)
     return [GREY if name in NO_CLASS else palette[i % len(palette)] for i, name in enumerate(class_names)]
 
 
 def shared_colours(class_names: Sequence[str], palette: Sequence[str]) -> str:
     """The sentence that some classes have the same colour; "" if each has its own."""
-    n, n_classes = len(palette), sum(name not in NO_CLASS for name in class_names)
+    n, n_classes = len(apart(class_names, palette)), sum(name not in NO_CLASS for name in class_names)
     if n_classes <= n:
         return ""
     return f"{n_classes} classes, {n} colours: class {n + 1} has the colour of class 1 again, and so on."

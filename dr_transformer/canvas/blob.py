@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, PackedFrame, Panel
-from dr_transformer.palette import GREY, NO_CLASS, PETROFF10, SEQUENTIAL, TAB10, class_colours
+from dr_transformer.palette import GREY, NO_CLASS, PETROFF10, SEQUENTIAL, TAB10, apart, class_colours
 
 # What the user may choose between. A palette that Python passes and that is not among them becomes one more choice.
 PALETTES = {"colour-blind safe": PETROFF10, "paper (tab10)": TAB10}
@@ -110,7 +110,7 @@ def pack_canvas(shown: CanvasSpec) -> bytes:
         "opacity": default_opacity(n) if shown.opacity is None else float(shown.opacity),
         "class_names": list(shown.class_names),
         "colours": class_colours(shown.class_names or ("",), shown.palette),
-        "palettes": {name: list(colours) for name, colours in PALETTES.items()},
+        "palettes": {name: list(apart(shown.class_names, colours)) for name, colours in PALETTES.items()},
         "without_class": dict.fromkeys(NO_CLASS, GREY),
         "palette": next((name for name, colours in PALETTES.items() if tuple(shown.palette) == colours), None),
         "codes": _place(blob, shown.labels.astype(np.uint8)),

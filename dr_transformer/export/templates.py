@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dr_transformer.export.figure_config import PALETTES, FigureConfig
-from dr_transformer.palette import class_colours, shared_colours
+from dr_transformer.palette import NO_CLASS, class_colours, shared_colours
 from dr_transformer.types import Floats
 
 _LETTERS = 18  # of a class's name in a picture
@@ -140,7 +140,7 @@ class Maps:
         if self.labels is None or not 1 < len(self.class_names) <= _NAMED_CLASSES:
             return
         for c, ((x, y), share) in middles(points, self.labels).items():
-            if share > 0:
+            if share > 0 and self.class_names[c] not in NO_CLASS:
                 text = place.text(
                     x, y, shortened(self.class_names[c]), fontsize=8, weight="bold", ha="center", va="center"
                 )

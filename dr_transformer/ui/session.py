@@ -282,9 +282,9 @@ def dataset(settings: Settings) -> Dataset:
         try:
             whole = _uploaded(name, _Content(content), seed, chosen.label, chosen.drop)
         except InputError as refusal:
-            _offer_columns(refusal.columns)
+            _offer(refusal.columns, "")
             raise
-        _offer_columns(whole.columns)
+        _offer(whole.columns, whole.messages[-1])
         n = chosen.n_samples
         return whole if n is None or n >= whole.n_samples else _drawn(whole, n, seed)
     return _named(chosen.dataset, chosen.n_samples, seed, os.environ.get("DR_TRANSFORMER_DATA"))
@@ -301,10 +301,10 @@ def shows_images(settings: Settings) -> bool:
         return True
 
 
-def _offer_columns(columns: tuple[str, ...]) -> None:
-    """Let the sidebar offer a file's columns, which it was drawn without."""
-    if columns and st.session_state.get(COLUMNS) != columns:
-        st.session_state[COLUMNS] = columns
+def _offer(columns: tuple[str, ...], taken: str) -> None:
+    """Let the sidebar offer a file's columns and say what was taken; it was drawn before the file was read."""
+    if (columns or taken) and st.session_state.get(COLUMNS) != (columns, taken):
+        st.session_state[COLUMNS] = (columns, taken)
         st.rerun()
 
 

@@ -92,7 +92,7 @@ CHOICES = {  # choices whose names do not speak for themselves
 MAX_UPLOAD = 256 * 2**20
 """Bytes of a visitor's file, and of any array in it."""
 COLUMNS = "upload_columns"
-"""In the session: the names of the columns (or arrays) of the visitor's file, once it has been read."""
+"""In the session, once the visitor's file has been read: the names of its columns (or arrays), and what was taken."""
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
 
@@ -234,7 +234,9 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         if upload and not file:
             st.caption(f"{escaped(upload[0])} is in use.")
         if upload:
-            chosen = _column_widgets(st.session_state.get(COLUMNS, ()))
+            columns, taken = st.session_state.get(COLUMNS, ((), ""))
+            chosen = _column_widgets(columns)
+            st.caption(escaped(taken))
     most = MOST[dataset]
     st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(
@@ -262,7 +264,7 @@ def _column_widgets(columns: Sequence[str]) -> dict[str, str]:
         list(dict.fromkeys([*columns, *state["drop_columns"]])),
         key="drop_columns",
         placeholder="Nothing more",
-        help="Columns of your file that are no features. What is left out already is named under the picture.",
+        help="Columns of your file that are no features. What is left out already is named below.",
     )
     return {"label": label, "drop": in_text(dropped)}
 

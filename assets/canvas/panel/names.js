@@ -68,12 +68,15 @@ class ClassNames {
       ((spot.x - frame.offset[0]) / (frame.step[0] || 1)) * ax + bx,
       ((spot.y - frame.offset[1]) / (frame.step[1] || 1)) * ay + by,
     ];
+    this.widths ??= [...this.root.children].map((child) => child.offsetWidth || NAME_HEIGHT);
     this.shown = names.map((name, c) => {
-      if (!before[c] || !after[c] || colours.hidden.has(c)) return { name, x: 0, y: 0, opacity: 0 };
+      if (!before[c] || !after[c] || colours.hidden.has(c) || name in colours.withoutClass) return { name, x: 0, y: 0, opacity: 0 };
       const [p, q] = [placed(before[c], f, from), placed(after[c], g, to)];
       const [x, y] = p.map((value, i) => value + (q[i] - value) * mix.t);
       const opacity = before[c].share + (after[c].share - before[c].share) * mix.t;
-      return { name, x, y, opacity: x >= 0 && y >= 0 && x <= view.width && y <= view.height ? opacity : 0 };
+      const isInside = x >= 0 && y >= 0 && x <= view.width && y <= view.height;
+      const half = Math.min(this.widths[c], view.width) / 2; // whole, also at the rim
+      return { name, x: Math.max(half, Math.min(view.width - half, x)), y, opacity: isInside ? opacity : 0 };
     });
     this.#uncover();
     this.shown.forEach(({ x, y, opacity }, c) => {
@@ -103,7 +106,6 @@ class ClassNames {
 
   /** Of names that would cover each other, the one of the class that is gathered more stays. */
   #uncover() {
-    this.widths ??= [...this.root.children].map((child) => child.offsetWidth || NAME_HEIGHT);
     const order = this.shown.map((_, c) => c).sort((a, b) => this.shown[b].opacity - this.shown[a].opacity || a - b);
     const kept = [];
     for (const c of order) {

@@ -38,7 +38,8 @@ class Columns:
 
     `vectors` have an array (n, k) for each column of lists, `pictures` uint8 (n, height, width) or with colours. The
     nameless columns have `frame`'s names too. `as_text` has what may be classes as it was written, for as numbers 01
-    and 1 are the same. `headless` says that no column had a name, and `said` how the file was read.
+    and 1 are the same. `headless` says that no column had a name, `signs` are what it writes decimals with and groups
+    thousands by, and `said` how it was read.
     """
 
     frame: pd.DataFrame
@@ -46,6 +47,7 @@ class Columns:
     pictures: np.ndarray | None = None
     nameless: frozenset[str] = frozenset()
     headless: bool = False
+    signs: tuple[str, str | None] = (".", None)
     as_text: Mapping[str, pd.Series] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
@@ -159,21 +161,22 @@ def _label(columns: Columns, choice: Choice, names: list[str]) -> str | None:
         name = named.get(known)
         if name is None or (known == "y" and "x" in named):
             continue
-        if known in _SURE or _has_few(columns.frame[name]):
+        if known in _SURE or _has_few(columns, name):
             return name
-    text = [name for name in names if columns.frame[name].dtype.kind not in "biufMm" and _has_few(columns.frame[name])]
+    text = [name for name in names if columns.frame[name].dtype.kind not in "biufMm" and _has_few(columns, name)]
     return text[-1] if text and (text[-1] == names[-1] or len(text) == 1) else None
 
 
-def _has_few(column: pd.Series) -> bool:
+def _has_few(columns: Columns, name: str) -> bool:
     """Tell whether values repeat as classes do; numbers must be whole."""
+    column = columns.frame[name]
     known = column.dropna()
     if column.dtype.kind == "f" and not (known == np.rint(known)).all():
         return False
-    if column.dtype.kind in "Mm" or _kind_of_text(column) == "numbers":
+    if column.dtype.kind in "Mm" or _kind_of_text(column, columns.signs) == "numbers":
         return False
     few = known.nunique()
-    return 0 < few <= min(MAX_CLASSES, len(column) // 2)
+    return 1 < few <= min(MAX_CLASSES, len(column) // 2)
 
 
 def _classes(columns: Columns, label: str) -> np.ndarray:
@@ -196,10 +199,10 @@ def _features(filename: str, columns: Columns, label: str | None, dropped: dict[
             features.append(name)
         elif dtype.kind in "Mm":
             dropped[name] = "dates"
-        elif (kind := _kind_of_text(columns.frame[name])) == "decimals":
+        elif (kind := _kind_of_text(columns.frame[name], columns.signs)) == "decimals":
             features.append(name)
         elif kind == "numbers":
-            found = _first_text(columns.frame[name])
+            found = _first_text(columns.frame[name], columns.signs)
             if found is None:  # whole numbers that no type holds
                 features.append(name)
                 continue
@@ -219,7 +222,7 @@ def _features(filename: str, columns: Columns, label: str | None, dropped: dict[
     return features
 
 
-def _kind_of_text(column: pd.Series) -> str:
+def _kind_of_text(column: pd.Series, signs: tuple[str, str | None]) -> str:
     """What a column of other than numbers holds: "decimals" (exact ones), "numbers" with other things among them,
     "dates", "identifiers" or "text".
     """
@@ -234,20 +237,21 @@ def _kind_of_text(column: pd.Series) -> str:
     if isinstance(some.iloc[0], decimal.Decimal):
         return "decimals"
     written = [str(value).strip() for value in some]
-    if sum(map(_is_number, written)) * 2 >= len(written):
+    if sum(_is_number(value, signs) for value in written) * 2 >= len(written):
         return "numbers"
     if all(_DATE.fullmatch(value) for value in written):
         return "dates"
     return "text"
 
 
-def _first_text(column: pd.Series) -> tuple[int, str] | None:
-    return next(((row, str(value)) for row, value in enumerate(column, 1) if not _is_number(str(value))), None)
+def _first_text(column: pd.Series, signs: tuple[str, str | None]) -> tuple[int, str] | None:
+    return next(((row, str(value)) for row, value in enumerate(column, 1) if not _is_number(str(value), signs)), None)
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: str, signs: tuple[str, str | None]) -> bool:
+    decimal, thousands = signs
     try:
-        float(text)
+        float((text.replace(thousands, "") if thousands else text).replace(decimal, "."))
     except ValueError:
         return False
     return True

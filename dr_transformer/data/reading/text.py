@@ -70,7 +70,14 @@ def read_text(filename: str, content: bytes, label: str = "") -> Columns:
         *([f"{quoted_sign(dialect.thousands)} groups thousands"] if dialect.thousands else []),
         *([] if dialect.has_header else ["no header"]),
     )
-    return Columns(frame, nameless=nameless, headless=not dialect.has_header, as_text=as_text, said=said)
+    return Columns(
+        frame,
+        nameless=nameless,
+        headless=not dialect.has_header,
+        signs=(dialect.decimal, dialect.thousands),
+        as_text=as_text,
+        said=said,
+    )
 
 
 def read_metadata(filename: str, content: bytes, n: int) -> tuple[str, np.ndarray | None]:

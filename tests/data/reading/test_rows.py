@@ -82,7 +82,10 @@ def test_the_rarest_of_too_many_classes_are_one():
 def test_grey_is_for_what_has_no_class():
     colours = class_colours(["a", UNLABELLED, "b", OTHER])
     assert colours == [PETROFF10[0], GREY, PETROFF10[2], GREY]
-    assert not shared_colours([*"abcdefghij", UNLABELLED, OTHER], PETROFF10)
+    colours = class_colours([*"abcdefgh", UNLABELLED, OTHER])  # of ten, two are greys themselves
+    assert len(set(colours)) == 9
+    assert not shared_colours([*"abcdefgh", UNLABELLED, OTHER], PETROFF10)
+    assert shared_colours([*"abcdefghi", UNLABELLED], PETROFF10).startswith("9 classes, 8 colours")
 
 
 BAD_ARRAYS = {
