@@ -61,8 +61,8 @@ def read_model(path: Path) -> SavedModel:
         index = np.arange(len(images))
     labels = arrays.get("labels")
     _check_shapes(path.name, config, trajectory, images, labels, index)
-    projection = fit_projection(images.reshape(len(images), -1), config)
-    if not _projected(images, projection, trajectory[0], len(index)):
+    projection = fit_projection(images.reshape(len(images), -1), config) if images.any() else None
+    if projection is None or not _projected(images, projection, trajectory[0], len(index)):
         raise InputError(
             f"{path.name} was not made by projecting its images, so new ones cannot follow; make it from images "
             "(dr-transformer embed --trajectory)."
@@ -77,10 +77,7 @@ def _projected(images: npt.NDArray[np.uint8], projection: Projection, first: Flo
     looked at.
     """
     rows = np.linspace(0, len(images) - 1, min(_CHECKED, len(images))).astype(int)
-    try:
-        scores = projection(images[rows].reshape(len(rows), -1))
-    except InputError:  # a blank image, which no run accepts
-        return False
+    scores = projection(images[rows].reshape(len(rows), -1))
     expected = layer_norm(moderate(torch.from_numpy(scores)), n_samples).numpy()
     return bool(np.abs(expected - first[rows]).max() < _TOLERANCE * np.abs(expected).max())
 

@@ -104,32 +104,42 @@ def load(
         if say is not None:
             say(sentence)
 
+    found = _find(name, n_samples, random_state, folder, Choice(label, split(drop)), download, messages, tell)
+    for sentence in found.messages[len(messages) :]:  # what was said of the tokens themselves
+        tell(sentence)
+    return found
+
+
+def _find(
+    name: str | os.PathLike[str],
+    n_samples: int | None,
+    seed: int,
+    folder: str | os.PathLike[str] | None,
+    choice: Choice,
+    download: bool,
+    messages: list[str],
+    tell: Say,
+) -> Dataset:
+    """What `load` returns; `messages` are those that `tell` has said."""
     known = os.fspath(name).strip().lower().replace("_", "-") if isinstance(name, str) else None
     if known in FAMILIES:
         family = FAMILIES[known]
         pool = find_images(family, n_samples, folder, tell, download)
         table = _as_table(pool, family)
-        return _draw(known, table, n_samples, random_state, pool.source, messages)
+        return _draw(known, table, n_samples, seed, pool.source, messages)
     if folder:
         tell("The folder is not used: it is for MNIST, Fashion-MNIST and KMNIST.")
     if known == "digits":
-        return _draw("digits", _digits(), n_samples, random_state, "The digits of scikit-learn", messages)
-    choice = Choice(label, split(drop))
+        return _draw("digits", _digits(), n_samples, seed, "The digits of scikit-learn", messages)
     path = _user_path(name)
     if path.is_dir():
-        return _draw(
-            path.name,
-            read_folder(path, choice, MAX_BYTES),
-            n_samples,
-            random_state,
-            f"Your folder {path.name}",
-            messages,
-        )
+        table = read_folder(path, choice, MAX_BYTES)
+        return _draw(path.name, table, n_samples, seed, f"Your folder {path.name}", [*messages, table.taken])
     sha = _user_file(path)
     table = read_table(path.name, path, choice)
-    if table.labels is None and label == "auto":
+    if table.labels is None and choice.label == "auto":
         table = _with_metadata(path, table)
-    return _of_file(path.name, sha, table, choice, n_samples, random_state, messages)
+    return _of_file(path.name, sha, table, choice, n_samples, seed, messages)
 
 
 def load_bytes(
@@ -248,6 +258,9 @@ def _draw(
     else:
         index = balanced_subset(np.zeros(total, np.int64), n, seed)
     Y = np.ascontiguousarray(table.Y if n == total else table.Y[index])
+    if blank := n - int(np.count_nonzero(Y.any(axis=1))):
+        are = "1 token is" if blank == 1 else f"{count(blank)} tokens are"
+        messages = [*messages, f"{are} blank (all 0): attention moves what is blank to the mean of all others."]
     labels = None if table.labels is None else table.labels[index]
     sha = sha or hashlib.sha256(Y.tobytes() + (b"" if labels is None else labels.tobytes())).hexdigest()
     source = f"{source}: all {count(n)}." if n == total else f"{source}: {count(n)} of {count(total)}, seed {seed}."
@@ -338,7 +351,7 @@ def drawn(whole: Dataset, n_samples: int, random_state: int) -> Dataset:
     sha = whole.key.split("-", 3)[3]
     source = f"Your file {whole.name}"
     return replace(
-        _draw(whole.name, table, n_samples, random_state, source, list(whole.messages), sha), choice=whole.choice
+        _draw(whole.name, table, n_samples, random_state, source, list(whole.messages[:1]), sha), choice=whole.choice
     )
 
 

@@ -18,7 +18,7 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.estimators.rows import fitted_rows, new_rows
 from dr_transformer.model.collapse import is_lost, sentence
-from dr_transformer.model.landmarks import Landmarks, choose_landmarks, counted_in
+from dr_transformer.model.landmarks import Landmarks, choose_landmarks
 from dr_transformer.model.projection import RandomState, fit_projection, float64_chunks
 from dr_transformer.model.unroll import resolve_device, unroll
 
@@ -134,8 +134,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self._map = fit_projection(Y, config, generator)
         self.landmarks_ = self._choose_landmarks(Y, generator)
         rows = Y if self.landmarks_ is None else Y[self.landmarks_]
-        with counted_in(Y, self._map):
-            self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(rows, config, self._map) if s.ends_block])
+        self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(rows, config, self._map) if s.ends_block])
         self.projection_ = self._map.W
         self._n_features_out = config.n_components
         self._digests = _row_digests(rows)

@@ -31,7 +31,6 @@ from dr_transformer.config import Config
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import device_for
 from dr_transformer.hardware.process_group import LostRankError, meet, reached, wait
-from dr_transformer.model.landmarks import counted_in
 from dr_transformer.model.magnitude import moderate
 from dr_transformer.model.projection import fit_projection
 from dr_transformer.model.unroll import Step, check_tokens, layer_norm, resolve_device, resolve_dtype, run_block
@@ -153,7 +152,7 @@ def unroll_ranks(ranks: Ranks, Y: npt.NDArray[np.generic], config: Config) -> It
         Y = check_tokens(Y)
         rows = ranks.rows(len(Y))
     projection = ranks.share(lambda: fit_projection(Y, config))
-    with ranks.agreed(), counted_in(Y, projection):
+    with ranks.agreed():
         device = resolve_device(config, Y.dtype, shared=True)
         own = torch.from_numpy(projection(Y[rows])).to(resolve_dtype(config, Y.dtype)).to(device)
         own = layer_norm(moderate(own), len(Y))

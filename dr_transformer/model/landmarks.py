@@ -8,7 +8,6 @@ not attend to itself under `mask_self`; for the others there is nothing to mask.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,8 +57,7 @@ def choose_landmarks(
     if choice == "random":
         return np.sort(sample_without_replacement(n, n_landmarks, random_state=generator))
     pool = np.sort(sample_without_replacement(n, min(n, _POOL * n_landmarks), random_state=generator))
-    with counted_in(Y, projection):
-        X = layer_norm(moderate(torch.from_numpy(projection(Y[pool]))), 1).numpy()
+    X = layer_norm(moderate(torch.from_numpy(projection(Y[pool]))), 1).numpy()
     from sklearn.cluster import kmeans_plusplus
 
     _, chosen = kmeans_plusplus(X, n_landmarks, random_state=generator)
@@ -90,8 +88,7 @@ class Landmarks:
         """Run the exact model on the rows `index` of Y (n, d); the projection is fitted to all of Y, unless given."""
         Y = check_tokens(Y)
         projection = projection or fit_projection(Y, config)
-        with counted_in(Y, projection):
-            latents = tuple(step.X for step in unroll(Y[index], config, projection) if step.ends_block)
+        latents = tuple(step.X for step in unroll(Y[index], config, projection) if step.ends_block)
         return cls(index, latents, projection, config)
 
     def steps(self, Y: npt.NDArray[np.generic], masked: Tensor | None = None) -> Iterator[Step]:
@@ -142,10 +139,9 @@ class Landmarks:
         result = self.latents[0].new_empty(shape, device="cpu").numpy()
         for chunk in _chunks(start, stop):
             place = slice(chunk.start - start, chunk.stop - start)
-            with counted_in(Y, self.projection):
-                for step in self.steps(Y[chunk], None if masked is None else masked[chunk]):
-                    if step.ends_block and step.block >= first:
-                        result[step.block - first, place] = step.X.cpu().numpy()
+            for step in self.steps(Y[chunk], None if masked is None else masked[chunk]):
+                if step.ends_block and step.block >= first:
+                    result[step.block - first, place] = step.X.cpu().numpy()
             if report:
                 report(chunk.stop - chunk.start)
         return result if every_block else result[0]
@@ -163,13 +159,3 @@ class Landmarks:
 
 def _chunks(start: int, stop: int) -> list[slice]:
     return [slice(first, min(first + _CHUNK, stop)) for first in range(start, stop, _CHUNK)]
-
-
-@contextmanager
-def counted_in(Y: npt.NDArray[np.generic], projection: Projection) -> Iterator[None]:
-    """Let an error of projecting some rows of Y name the token by its place in Y."""
-    try:
-        yield
-    except InputError:
-        projection(Y)
-        raise

@@ -51,10 +51,9 @@ def new_token(
     among = None if twin is None else np.flatnonzero(landmarks.index == twin)
     masked = -1 if among is None or not len(among) or not landmarks.config.mask_self else int(among[0])
     at = torch.tensor([masked], device=landmarks.latents[0].device)
-    try:
-        steps = list(landmarks.steps(y[None], at if landmarks.config.mask_self else None))
-    except InputError:
-        raise InputError("the new token is blank: its projection is constant; give one with ink.") from None
+    if not y.any():
+        raise InputError("the new token is blank: it would go to the mean of all others; give one with ink.")
+    steps = list(landmarks.steps(y[None], at if landmarks.config.mask_self else None))
     start = steps[0].X.cpu().numpy()[0]
     ways = [step.X for step in steps if step.ends_block]
     if twin is not None:  # the same up to rounding, and now exactly

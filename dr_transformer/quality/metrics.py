@@ -79,6 +79,8 @@ METRICS: dict[str, Metric] = {
 def effective_rank(X: Floats) -> float:
     """Exp of the entropy of the normalised spectrum of XᵀX, rows of X (n, q) scaled to norm 1: 1 … q."""
     X = _unit_rows(X)
+    if not len(X):
+        return float("nan")
     eigenvalues = np.linalg.eigvalsh(X.T @ X).clip(min=0)
     p = eigenvalues[eigenvalues > 0] / eigenvalues.sum()
     return float(np.exp(-(p * np.log(p)).sum()))
@@ -88,6 +90,8 @@ def mean_cosine(X: Floats) -> float:
     """Mean cosine similarity over all pairs of different rows of X (n, q); 1 is total collapse."""
     X = _unit_rows(X)
     n = len(X)
+    if n < 2:
+        return float("nan")
     return float((np.square(X.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
@@ -159,8 +163,11 @@ def nearest_first(X: Floats, check: Check | None = None) -> Iterator[tuple[slice
 
 
 def _unit_rows(X: Floats) -> npt.NDArray[np.float64]:
+    """The directions of rows; a row at the origin, as a blank token is at first, has none and takes no part."""
     X = X.astype(np.float64)
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    there = lengths[:, 0] > 0
+    return X / lengths if there.all() else X[there] / lengths[there]
 
 
 def _one_openmp_thread() -> AbstractContextManager[object]:

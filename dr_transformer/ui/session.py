@@ -284,7 +284,7 @@ def dataset(settings: Settings) -> Dataset:
         except InputError as refusal:
             _offer(refusal.columns, "")
             raise
-        _offer(whole.columns, whole.messages[-1])
+        _offer(whole.columns, " ".join(whole.messages))
         n = chosen.n_samples
         return whole if n is None or n >= whole.n_samples else _drawn(whole, n, seed)
     return _named(chosen.dataset, chosen.n_samples, seed, os.environ.get("DR_TRANSFORMER_DATA"))

@@ -75,11 +75,10 @@ def test_what_the_browser_is_told_is_the_model() -> None:
 
 def test_tokens_that_cannot_be_run_are_not_sent_and_nothing_breaks() -> None:
     data = load("mnist", 100)
-    blank = np.where(np.arange(100)[:, None] == 3, np.uint8(0), data.Y)  # one whose projection is constant
-    data = replace(data, Y=blank, key="one is blank")
+    data = replace(data, Y=np.zeros_like(data.Y), key="all are blank")
     job = LiveTokens(data, Config(n_components=4), "canvas")
     job.owners.add("test")
     job.work()
     assert job.finished
     assert job.packed == b""
-    assert "is blank" in (job.error or "")
+    assert "are blank" in (job.error or "")

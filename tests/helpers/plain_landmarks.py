@@ -7,7 +7,7 @@ import torch
 
 from dr_transformer.config import Config
 from dr_transformer.model import landmarks as module
-from dr_transformer.model.landmarks import Landmarks, counted_in
+from dr_transformer.model.landmarks import Landmarks
 from dr_transformer.model.unroll import Step
 
 
@@ -17,6 +17,5 @@ def unroll_landmarks(Y: np.ndarray, config: Config, index: np.ndarray) -> Iterat
     masked, size = landmarks.masked(len(Y)), module._CHUNK
     chunks = [slice(first, min(first + size, len(Y))) for first in range(0, len(Y), size)]
     walks = [landmarks.steps(Y[c], None if masked is None else masked[c]) for c in chunks]
-    with counted_in(Y, landmarks.projection):
-        for steps in zip(*walks, strict=True):
-            yield Step(steps[0].block, steps[0].name, torch.cat([step.X for step in steps]))
+    for steps in zip(*walks, strict=True):
+        yield Step(steps[0].block, steps[0].name, torch.cat([step.X for step in steps]))

@@ -57,8 +57,8 @@ def _itemsize(config: Config) -> int:
 def test_embed_by_three_processes(tmp_path: Path) -> None:
     """Good runs and bad ones. Rank 0 alone speaks, and all return the same."""
     Y = tokens(20, d=4)
-    Y[17] = 0  # a row of the last rank
-    np.save(tmp_path / "blank.npy", Y)
+    Y[17] = 1e308  # a row of the last rank
+    np.save(tmp_path / "large.npy", Y)
     exact = ["embed", str(tmp_path / "exact.npz"), "--trajectory", *SMALL]
     landmarks = ["embed", str(tmp_path / "landmarks.npz"), "--trajectory", *SMALL, "--landmarks", "40"]
     bad = ["embed", str(tmp_path / "bad.npz"), "--n-samples"]
@@ -67,7 +67,7 @@ def test_embed_by_three_processes(tmp_path: Path) -> None:
         exact,
         landmarks,
         [*bad, "300", "--eta", "0.5"],
-        [*bad, "20", "--dataset", str(tmp_path / "blank.npy")],
+        [*bad, "20", "--dataset", str(tmp_path / "large.npy")],
         [*bad, "30{rank}"],
         ["embed", str(tmp_path / "bad.txt")],
         ["embed", str(tmp_path / "no" / "folder.npz")],
@@ -83,7 +83,7 @@ def test_embed_by_three_processes(tmp_path: Path) -> None:
         [*first[2:7], first[8]],
         [
             "eta must not be exactly 0.5",
-            "rank 2 of 3 says: token 17 is blank",
+            "rank 2 of 3 says: the data hold values too large to project",
             "the data set of rank 1 of 3 is not that of rank 0; give all the same.",
             "the name must end in .npz",
             "its folder does not exist",
@@ -95,7 +95,7 @@ def test_embed_by_three_processes(tmp_path: Path) -> None:
         assert said.splitlines()[-1].startswith("dr-transformer: ")
         assert sentence in said.splitlines()[-1]
         assert said.count("dr-transformer: ") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["blank.npy", "exact.npz", "landmarks.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exact.npz", "landmarks.npz", "large.npy"]
     for command in (exact, landmarks):
         assert main(["embed", str(tmp_path / "alone.npz"), *command[2:]]) == 0
         with np.load(command[1]) as together, np.load(tmp_path / "alone.npz") as alone:

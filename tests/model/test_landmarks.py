@@ -10,6 +10,7 @@ from dr_transformer.methods.graph import knn_graph
 from dr_transformer.model import landmarks as module
 from dr_transformer.model.landmarks import CHOICES, Landmarks, choose_landmarks
 from dr_transformer.model.projection import Projection, fit_projection
+from dr_transformer.model.unroll import layer_norm
 from dr_transformer.quality.metrics import knn_accuracy
 from tests.helpers.oracle import relative_error
 from tests.helpers.plain_landmarks import unroll_landmarks
@@ -185,15 +186,13 @@ def test_bad_choices(m: int, choice: str, sentence: str) -> None:
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_a_blank_token_is_named_by_its_place_in_the_data() -> None:
-    Y, config = tokens(200), Config(n_components=4, n_blocks=1)
-    projection = fit_projection(Y, config)
+def test_a_blank_token_follows_landmarks_to_their_mean() -> None:
+    Y, config = tokens(200), Config(n_components=4, n_blocks=1, precision="float64")
     Y[140] = 0
-    for work in (
-        lambda: choose_landmarks(Y, 150, projection),
-        lambda: Landmarks.of(Y, np.array([3, 140, 150]), config),
-        lambda: Landmarks.of(Y, np.array([3, 150]), config).embed(Y),
-        lambda: list(unroll_landmarks(Y, config, np.array([3, 150]))),
-    ):
-        with pytest.raises(InputError, match="token 140 is blank"):
-            work()
+    index = np.array([3, 77, 150])
+    found = Landmarks.of(Y, index, config)
+    X = found.embed(Y)
+    assert np.isfinite(X).all()
+    mean = torch.from_numpy(np.asarray(found.latents[0])).mean(dim=0)[None]
+    np.testing.assert_allclose(X[140], layer_norm(mean, 3).numpy()[0], rtol=1e-6)
+    assert len(choose_landmarks(Y, 150, fit_projection(Y, config))) == 150
