@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from dr_transformer.config import DATASETS, Config, DataConfig
 from dr_transformer.data.mnist import FAMILIES, Family, Pool, count, find_images
-from dr_transformer.data.reading.apart import read_apart
+from dr_transformer.data.reading.apart import BREAKING, read_apart
 from dr_transformer.data.reading.arrays import from_sparse
 from dr_transformer.data.reading.columns import Columns, as_table
 from dr_transformer.data.reading.files import ENDINGS, ending, read_table
@@ -136,7 +136,10 @@ def _find(
         table = read_folder(path, choice, MAX_BYTES)
         return _draw(path.name, table, n_samples, seed, f"Your folder {path.name}", [*messages, table.taken])
     sha = _user_file(path)
-    table = read_table(path.name, path, choice)
+    if ending(path.name) in BREAKING:
+        table = read_apart(path.name, path.read_bytes(), choice, MAX_BYTES)
+    else:
+        table = read_table(path.name, path, choice)
     if table.labels is None and choice.label == "auto":
         table = _with_metadata(path, table)
     return _of_file(path.name, sha, table, choice, n_samples, seed, messages)
@@ -159,10 +162,10 @@ def load_bytes(
     n_samples = DataConfig.parameters()["n_samples"].check(n_samples)
     random_state = Config.parameters()["random_state"].check(random_state)
     choice = Choice(label, split(drop))
-    if max_bytes is None:
+    if max_bytes is None and ending(filename) not in BREAKING:
         table = read_table(filename, content, choice)
     else:
-        table = read_apart(filename, content, choice, max_bytes)
+        table = read_apart(filename, content, choice, max_bytes or MAX_BYTES)
     return _of_file(filename, hashlib.sha256(content).hexdigest(), table, choice, n_samples, random_state, [])
 
 

@@ -100,14 +100,22 @@ def read_png(content: bytes, name: str = "the picture") -> Pixels:
     if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
         raise InputError(f"{name} is no PNG picture; save the digit as PNG and give that.")
     width, height = struct.unpack(">II", content[16:24])  # before Pillow makes room for the pixels
+    _check_size(width, height, name)
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            _check_size(picture.width, picture.height, name)  # that of a second header, if there is one
+            return _grey(picture)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow and zlib raise a dozen kinds for a damaged file
+        raise InputError(f"{name} cannot be read, so it may be damaged; save it as PNG again.") from error
+
+
+def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{name} has {width} × {height} pixels, more than {MAX_PIXELS // 10**6} million; cut it to the digit."
         )
-    try:
-        return _grey(Image.open(io.BytesIO(content), formats=["PNG"]))
-    except Exception as error:  # Pillow and zlib raise a dozen kinds for a damaged file
-        raise InputError(f"{name} cannot be read, so it may be damaged; save it as PNG again.") from error
 
 
 def centre_of_mass(image: npt.NDArray[np.generic]) -> tuple[float, float]:

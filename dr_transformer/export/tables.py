@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from dr_transformer.data.dataset import Dataset
+from dr_transformer.data.reading.text import FORMULA, is_number
 from dr_transformer.errors import InputError
 from dr_transformer.export.metadata import KEYWORD
 from dr_transformer.types import Floats
@@ -68,8 +69,16 @@ def _columns(embedding: Floats, dataset: Dataset) -> dict[str, Any]:
 def _csv(embedding: Floats, dataset: Dataset, settings: str) -> bytes:
     del settings
     target = io.BytesIO()
-    csv.write_csv(pa.table(_columns(embedding, dataset)), target)
+    columns = _columns(embedding, dataset)
+    if "label" in columns and columns["label"].dtype.kind == "U":
+        columns["label"] = [guarded(name) for name in columns["label"].tolist()]
+    csv.write_csv(pa.table(columns), target)
     return target.getvalue()
+
+
+def guarded(text: str) -> str:
+    """Text for a cell of a .csv that no spreadsheet takes for a formula: with an apostrophe, which `load` takes off."""
+    return f"'{text}" if text[:1] in FORMULA and not is_number(text) else text
 
 
 def _parquet(embedding: Floats, dataset: Dataset, settings: str) -> bytes:

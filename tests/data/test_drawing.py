@@ -147,6 +147,12 @@ def header_only(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
+def with_second_header(width: int, height: int) -> bytes:
+    """A PNG whose first header is small; the last one before the pixels is what counts."""
+    small = png(np.zeros((4, 4), np.uint8))
+    return small[:33] + header_only(width, height)[8:] + small[33:]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -155,6 +161,7 @@ def header_only(width: int, height: int) -> bytes:
         (png(np.eye(50, dtype=np.uint8) * 255)[:70], "a.png cannot be read, so it may be damaged"),
         (header_only(50_000, 50_000), "50000 × 50000 pixels, more than 16 million"),
         (header_only(0, 0), "a.png cannot be read"),
+        (with_second_header(9000, 9000), "9000 × 9000 pixels, more than 16 million"),
         (bytes(MAX_BYTES + 1), "more than 8 MB"),
         (png(np.full((50, 50), 255, np.uint8)), "a.png shows no digit"),
         (png(np.full((28, 28), 7, np.uint8)), "a.png shows no digit"),

@@ -33,6 +33,18 @@ def embedding(n: int, k: int, dtype: type) -> np.ndarray:
     return (rng.normal(size=(n, k)) * 10.0 ** rng.integers(-30, 30, (n, k))).astype(dtype)
 
 
+def test_no_label_is_a_formula_to_a_spreadsheet_and_all_come_back() -> None:
+    names = ["=1+1", "@x", "-x", "+x", "plain", "'quoted", "-5,5"]
+    rows = "\n".join(f'{i}.5,{i * i},"{names[i % 7]}"' for i in range(21))
+    data = load_bytes("mine.csv", f"a,b,label\n{rows}".encode())
+    assert sorted(data.class_names) == sorted(names)
+    content = encode(".csv", embedding(21, 2, np.float64), data, SETTINGS)
+    cells = [row[-1] for row in csv.reader(io.StringIO(content.decode()))][1:]
+    assert cells[:7] == ["'=1+1", "'@x", "'-x", "'+x", "plain", "'quoted", "-5,5"]
+    again = load_bytes("latents.csv", content)
+    assert (again.class_names, again.labels.tolist()) == (data.class_names, data.labels.tolist())
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("k", [1, 2, 16])

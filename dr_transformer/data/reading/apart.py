@@ -1,6 +1,6 @@
 """Reading in a process of its own, which has a limit on its memory and on its time.
 
-A file of some hundred bytes can ask a library for gigabytes; what then ends is not the server.
+A file of some hundred bytes can ask a library for gigabytes, or break it; what then ends is not the server.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _SECONDS = 120
 _PER_BYTE = (
     8  # of what may be held at once: the file, its columns as float64, the array, and what makes one of the other
 )
+BREAKING = (".mat",)
+"""Files whose library ends its process at some damage: SciPy 1.17 of MATLAB's."""
 _ARRAYS = ("Y", "labels", "pictures")
 
 
@@ -39,7 +41,10 @@ def read_apart(filename: str, content: bytes, choice: Choice, max_bytes: int) ->
     except subprocess.TimeoutExpired:
         raise InputError(f"{filename} takes more than {_SECONDS} s to read; give a part of it.") from None
     if done.returncode != 0 or not done.stdout:
-        raise InputError(f"{filename} takes more memory than there is for a file; give a part of it.")
+        raise InputError(
+            f"{filename} cannot be read: the process that read it has ended, so it is damaged, or takes more memory "
+            "than there is for a file; save it again, or give a part of it."
+        )
     stream = io.BytesIO(done.stdout)
     answer: dict[str, Any] = json.loads(stream.readline())
     if "refusal" in answer:

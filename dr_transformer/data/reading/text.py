@@ -27,6 +27,9 @@ _BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f"), " ")  # no-break, 
 _NUMBER = re.compile(
     r"[+-]?(\d+([.,]\d+)*|\d{1,3}( \d{3})+([.,]\d+)?|[.,]\d+|\d+[.,])(e[+-]?\d+)?|[+-]?(nan|inf)|", re.I
 )
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a cell for a formula, at its beginning."""
+_GUARDED = re.compile(r"^'(?=[=+\-@\t\r])")
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
 """What stands between the fields, as a sentence names it; of those that fit equally well the first is taken."""
 
@@ -57,7 +60,8 @@ def read_text(filename: str, content: bytes, label: str = "") -> Columns:
     # A column of classes is text first: as numbers 01 and 1 are the same
     classes = [name for name in names if name == label or name.lower() in LABEL_COLUMNS]
     frame = _read(content, dialect, names, dtype=dict.fromkeys(classes, str))
-    as_text = {name: frame[name] for name in classes}
+    # as `export.tables` writes what a spreadsheet would take for a formula
+    as_text = {name: frame[name].str.replace(_GUARDED, "", regex=True) for name in classes}
     for name in classes:
         frame[name] = _as_numbers(frame[name], dialect)
     if nameless and frame[names[-1]].isna().all() and names[-1] in nameless:  # a separator at the end of every row
@@ -123,6 +127,11 @@ def _read(content: bytes, dialect: Dialect, names: list[str], **options: Any) ->
         low_memory=False,
         **options,
     )
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a cell is a number, with decimal point or comma."""
+    return bool(text.strip()) and _NUMBER.fullmatch(text.strip()) is not None
 
 
 def _as_numbers(written: pd.Series, dialect: Dialect) -> pd.Series:

@@ -61,7 +61,7 @@ def _chosen(found: dict[str, Lesson]) -> Lesson | str | None:
     if "lesson" not in st.session_state:
         st.session_state["lesson"] = st.query_params.get("lesson")
         step = st.query_params.get("step", "1")
-        st.session_state["lesson_step"] = int(step) - 1 if step.isdecimal() else 0
+        st.session_state["lesson_step"] = int(step) - 1 if step.isdecimal() and len(step) < 5 else 0
         st.session_state["presenting"] = st.query_params.get("present") == "true"
     name = st.session_state["lesson"]
     if name is None:

@@ -60,7 +60,11 @@ MORE = {
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from([ending for ending in ENDINGS if ending != ".h5ad"]), st.binary(max_size=200), st.data())
+@given(
+    st.sampled_from([ending for ending in ENDINGS if ending not in (".h5ad", ".mat")]),
+    st.binary(max_size=200),
+    st.data(),
+)
 def test_no_bytes_raise_anything_but_input_error(suffix, noise, data):
     good = {".npy": npy(TABLE), ".npz": npz(X=TABLE, y=np.arange(4)), ".csv": b"x,y,label\n1,2,a\n3,4,b\n"}
     content = bytearray(
@@ -145,8 +149,15 @@ def test_a_process_of_its_own_reads_the_same():
     assert refusal.value.columns == ("x", "y")
 
 
+def test_a_file_that_breaks_its_library_is_one_sentence(monkeypatch):
+    """As SciPy's reader of .mat does at some damage."""
+    monkeypatch.setattr(apart.sys, "executable", "/bin/false")
+    with pytest.raises(InputError, match="the process that read it has ended"):
+        load_bytes("a.mat", b"anything")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds what a process may hold")
 def test_a_file_that_takes_too_much_memory_ends_only_its_own_process(monkeypatch):
     monkeypatch.setattr(apart, "_PER_BYTE", 0)
-    with pytest.raises(InputError, match="takes more memory than there is"):
+    with pytest.raises(InputError, match="more memory than there is"):
         apart.read_apart("a.csv", b"x,y\n" + b"1,2\n" * 2_000_000, Choice(), 2**24)

@@ -140,6 +140,13 @@ def test_a_lesson_of_ones_own_has_no_link_for_it_would_open_nothing(folder: Path
     assert app.query_params["lesson"] == "tiny"
 
 
+@pytest.mark.parametrize("step", ["9" * 5000, "-1", "0", "x", "\u0663"])
+def test_a_step_that_there_is_not(folder: Path, step: str) -> None:
+    app = opened(lesson="tiny", step=step)
+    assert not app.exception
+    assert not app.error
+
+
 def test_the_last_step_leads_to_the_next_lesson(folder: Path) -> None:
     first, second = [lesson.name for lesson in shipped_lessons()][1:3]
     app = opened(lesson=first, step="99")
