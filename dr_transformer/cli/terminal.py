@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dr_transformer.errors import NO_ROOM, InputError
+from dr_transformer.paths import launched
 
 _READER_GONE = 128 + signal.SIGPIPE if hasattr(signal, "SIGPIPE") else 1
 
@@ -52,7 +53,7 @@ def _say(sentence: str, status: int) -> int:
 @contextlib.contextmanager
 def _ended_in_order() -> Iterator[None]:
     """Let SIGTERM end the block as an exit does, so that what is half written is removed."""
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or launched():  # torchrun ends its processes itself
         yield
         return
 

@@ -261,7 +261,7 @@ def _draw(
     else:
         index = balanced_subset(np.zeros(total, np.int64), n, seed)
     Y = np.ascontiguousarray(table.Y if n == total else table.Y[index])
-    if blank := n - int(np.count_nonzero(Y.any(axis=1))):
+    if name not in DATASETS and (blank := n - int(np.count_nonzero(Y.any(axis=1)))):
         are = "1 token is" if blank == 1 else f"{count(blank)} tokens are"
         messages = [*messages, f"{are} blank (all 0): attention moves what is blank to the mean of all others."]
     labels = None if table.labels is None else table.labels[index]

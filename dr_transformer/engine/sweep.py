@@ -32,7 +32,10 @@ from dr_transformer.quality.sweep_grid import STRIDES, Cell, Grid
 
 SOURCES = (
     *("data/dataset", "data/mnist"),  # which tokens
-    *(f"data/reading/{name}" for name in ("files", "rows", "columns", "text", "columnar", "arrays", "pictures")),
+    *(
+        f"data/reading/{name}"
+        for name in ("files", "apart", "rows", "columns", "text", "columnar", "arrays", "pictures")
+    ),
     *("hardware/devices", "hardware/products", "model/magnitude", "model/projection"),  # what is done to them,
     *("model/kernels", "model/cuda", "model/attention", "model/unroll"),  # block by block
     *(

@@ -111,30 +111,6 @@ def test_ctrl_c_while_the_program_still_starts() -> None:
     assert (done.returncode, done.stderr) == (130, b"")
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    with in_place_of(path) as one, in_place_of(path) as other:
-        assert one != other
-        one.write_text("one")
-        other.write_text("other")
-    assert path.read_text() == "one"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_what_a_kill_has_left_goes_after_a_day(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    old, young, others = (
-        tmp_path / f".{name}.part" for name in ("a.txt." + "0" * 16, "a.txt." + "1" * 16, "b." + "0" * 16)
-    )
-    for left in (old, young, others):
-        left.touch()
-    os.utime(old, (0, 0))
-    os.utime(others, (0, 0))
-    with in_place_of(path) as partial:
-        partial.write_text("whole")
-    assert set(tmp_path.iterdir()) == {path, young, others}
-
-
 def test_a_pipe_is_written_as_it_is(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -123,3 +123,11 @@ BAD_LABELS = {
 @pytest.mark.parametrize("content", BAD_LABELS.values(), ids=BAD_LABELS)
 def test_bad_labels(content):
     refused("a.npz", content)
+
+
+def test_blank_rows_are_counted():
+    dataset = load_bytes("a.npy", npy(np.vstack([TABLE, np.zeros((2, 3))])))
+    assert dataset.messages[1] == (
+        "2 tokens are blank (all 0): attention moves what is blank to the mean of all others."
+    )
+    assert len(load_bytes("a.npy", npy(TABLE)).messages) == 1
