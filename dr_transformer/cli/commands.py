@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dr_transformer.cli import train as training
 from dr_transformer.cli.embed import Asked, EmbedConfig, baseline_parameters, describe_cost, embed
 from dr_transformer.cli.terminal import guarded
-from dr_transformer.config import BaselineConfig, Config, DataConfig, ViewConfig
+from dr_transformer.config import DATASETS, BaselineConfig, Config, DataConfig, ViewConfig
 from dr_transformer.errors import InputError
 from dr_transformer.export.figure_config import AnimationConfig, FigureConfig
 from dr_transformer.parameters import Declared, Parameter
@@ -210,11 +210,9 @@ def _web(options: argparse.Namespace) -> int:
     view = ViewConfig(**_parsed(options, ViewConfig.parameters()))
     baselines = BaselineConfig(**_parsed(options, BaselineConfig.parameters()))
     recorded = options.recorded or options.baselines
-    if not recorded and data_config.n_samples is None:
-        from dr_transformer.export.pages.live_page import LIVE_TOKENS
-
-        data_config = replace(data_config, n_samples=LIVE_TOKENS)
     load = partial(_load, data_config, config, options)
+    if not recorded and data_config.n_samples is None:
+        load = partial(_load_some, data_config, config, options)
     web(options.out, config, view, baselines if options.baselines else None, load, _say, recorded=recorded)
     return _say_written(options.out)
 
@@ -244,6 +242,17 @@ def _embed(options: argparse.Namespace) -> int:
     for path in embed(asked, load, _say):
         _say_written(path)
     return 0
+
+
+def _load_some(data_config: DataConfig, config: Config, options: argparse.Namespace) -> Dataset:
+    """As many tokens as a live page has by default, or all there are."""
+    from dr_transformer.data.dataset import drawn
+    from dr_transformer.export.pages.live_page import LIVE_TOKENS
+
+    if data_config.dataset in DATASETS:
+        return _load(replace(data_config, n_samples=LIVE_TOKENS), config, options)
+    whole = _load(data_config, config, options)
+    return whole if whole.n_samples <= LIVE_TOKENS else drawn(whole, LIVE_TOKENS, config.random_state)
 
 
 def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) -> Dataset:
