@@ -258,7 +258,7 @@ def _load_some(data_config: DataConfig, config: Config, options: argparse.Namesp
 def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) -> Dataset:
     from dr_transformer.data.dataset import load
 
-    return load(
+    found = load(
         data_config.dataset,
         data_config.n_samples,
         config.random_state,
@@ -267,6 +267,12 @@ def _load(data_config: DataConfig, config: Config, options: argparse.Namespace) 
         drop=data_config.drop,
         say=_say,
     )
+    if found.trajectory is not None:
+        raise InputError(
+            f"{found.name} holds the layers of a network, which the app plays, measures and saves; in the terminal the "
+            "model itself runs, so give it tokens: one of the layers as a .npy file."
+        )
+    return found
 
 
 def _say_warning(

@@ -35,7 +35,8 @@ class Dataset:
     `Y` (n, d) holds uint8 pixels of images, or float32 or float64 numbers. `labels`, int64 (n,), are positions in
     `class_names`. `index` (n,) is each token's position in the full set. `key` identifies the data for caches: equal
     keys mean equal `Y` and `labels`. `source` and `messages` are sentences for people. `pictures`, uint8 (n, height,
-    width), show tokens that are not themselves grey images; of a user's file `columns` are the names one may choose
+    width), show tokens that are not themselves grey images; `trajectory` (layers, n, d) are their hidden states in a
+    network of the user's; of a user's file `columns` are the names one may choose
     from, `label` is the one that the labels are from, and `choice` what was asked for.
     """
 
@@ -49,6 +50,7 @@ class Dataset:
     key: str
     index: np.ndarray
     pictures: np.ndarray | None = None
+    trajectory: np.ndarray | None = None
     columns: tuple[str, ...] = ()
     label: str | None = None
     choice: Choice = field(default_factory=Choice)
@@ -278,6 +280,7 @@ def _draw(
         key=f"{name if name in DATASETS else 'file'}-{n}-{seed}-{sha}",
         index=index,
         pictures=None if table.pictures is None else table.pictures[index],
+        trajectory=None if table.trajectory is None else table.trajectory[:, index],
         columns=table.columns,
         label=table.label,
     )
@@ -349,7 +352,14 @@ def _of_file(
 def drawn(whole: Dataset, n_samples: int, random_state: int) -> Dataset:
     """Return what `load_bytes` would of the file that `whole` is all of, and has been read."""
     table = Table(
-        whole.Y, whole.labels, whole.class_names, whole.image_shape, whole.pictures, whole.columns, whole.label
+        whole.Y,
+        whole.labels,
+        whole.class_names,
+        whole.image_shape,
+        whole.pictures,
+        whole.trajectory,
+        whole.columns,
+        whole.label,
     )
     sha = whole.key.split("-", 3)[3]
     source = f"Your file {whole.name}"
@@ -386,6 +396,7 @@ def subset(dataset: Dataset, n_samples: int, random_state: int) -> Dataset:
         dataset,
         Y=dataset.Y[rows],
         pictures=None if dataset.pictures is None else dataset.pictures[rows],
+        trajectory=None if dataset.trajectory is None else dataset.trajectory[:, rows],
         labels=None if dataset.labels is None else dataset.labels[rows],
         source=f"{dataset.source.rstrip('.')}; of these {subset_sentence(dataset, n_samples, random_state)}.",
         key=f"{dataset.key}-{n_samples}-{random_state}",

@@ -232,10 +232,13 @@ class Run(Background):
                 self.block, self.lost = step.block, self.full.lost
                 self.held = self.full.n_bytes + (self.preview.n_bytes if self.preview else 0)
                 self.begun.set()
-        self.neighbours = self._median_neighbours(step.X)
-        if step.X.dtype != torch.float64:
-            self.deviation = deviation_from_float64(self.dataset, self.config)
+        self._finish(step.X)
         self.done.set()
+
+    def _finish(self, last: torch.Tensor) -> None:
+        self.neighbours = self._median_neighbours(last)
+        if last.dtype != torch.float64:
+            self.deviation = deviation_from_float64(self.dataset, self.config)
 
     def _median_neighbours(self, X: torch.Tensor) -> float:
         rows = torch.from_numpy(subsample(len(X), _SUBSAMPLE, self.config.random_state)).to(X.device)

@@ -33,7 +33,9 @@ def script(
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, but is {method!r}.")
     chosen = baselines or BaselineConfig()
-    if method == "transformer":
+    if method == "transformer" and dataset.trajectory is not None:
+        imports, body = _layers(block, view, len(dataset.trajectory) - 1)
+    elif method == "transformer":
         block = config.n_blocks if block is None else block
         if not 0 <= block <= config.n_blocks:
             raise InputError(f"block = {block} is not there: this run has the blocks 0 to {config.n_blocks}.")
@@ -66,6 +68,21 @@ def _call(settings: Declared) -> str:
     defaults = {name: parameter.default for name, parameter in settings.parameters().items()}
     changed = [f"{name}={value!r}" for name, value in settings.to_dict().items() if value != defaults[name]]
     return f"{type(settings).__name__}({', '.join(changed)})"
+
+
+def _layers(block: int | None, view: ViewConfig | None, last: int) -> tuple[list[str], list[str]]:
+    """A layer of the user's own network, which is in the file."""
+    block = last if block is None else block
+    imports = ["from dr_transformer import load"]
+    if view is None:
+        return imports, [f"embedding = data.trajectory[{block}]"]
+    imports += [
+        "from dr_transformer.config import ViewConfig",
+        "from dr_transformer.model.planes import blocks_in_view",
+    ]
+    drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
+    source = f"blocks_in_view(dict(enumerate(data.trajectory)), {_call(drawn)}, {last})[{block}]"
+    return imports, [f"embedding = {source}"]
 
 
 def _transformer(

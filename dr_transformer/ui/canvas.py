@@ -166,6 +166,11 @@ def run_canvas(
     panels = shown.panels
     if dataset.image_shape is None:
         panels = [replace(panel, title=fitting(panel.title, images=False)) for panel in panels]
+    if dataset.trajectory is not None:
+        start, moving = panels[:2]
+        moving = replace(moving, title=moving.title.replace("Latents after {frame}", "After {frame} of your network"))
+        panels = [replace(start, title="What goes into the first layer"), moving, *panels[2:]]
+        offered = [name for name in offered if name != "neighbours"]  # that is of the model's own attention
     given, times = _given_selection(dataset.key)
     spec = replace(
         CanvasSpec.of(dataset, panels, n_blocks),

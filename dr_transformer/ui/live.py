@@ -41,7 +41,7 @@ def live_tokens(run: Run, view: ViewConfig, key: str = MAIN_CANVAS) -> tuple[dic
     None, and no tokens, where the view or the model is not one of those.
     """
     dataset, config = run.dataset, run.config
-    if not is_live(config, view):
+    if not is_live(config, view) or dataset.trajectory is not None:
         _tokens_component()(data=None, key=f"{key}_live", height="content")
         return None, False
     made = session.live_tokens(dataset, config, key)
@@ -51,6 +51,8 @@ def live_tokens(run: Run, view: ViewConfig, key: str = MAIN_CANVAS) -> tuple[dic
 
 def is_shown_live(dataset: Dataset, config: Config, view: ViewConfig) -> bool:
     """Tell whether the browser has a live picture of this very model on screen, which only the exact one replaces."""
+    if dataset.trajectory is not None:
+        return False
     values = [getattr(config, name) for name in ON_CANVAS]
     return st.session_state.get(_SHOWN) == values and st.session_state.get(_DRAWN) == _but_for(dataset, config, view)
 

@@ -26,6 +26,7 @@ from dr_transformer.config import BaselineConfig, Config, ViewConfig
 from dr_transformer.data.dataset import Dataset, drawn, load, load_bytes
 from dr_transformer.engine.baselines import BaselineRun, Measurement
 from dr_transformer.engine.jobs import J, Job, Runner
+from dr_transformer.engine.layers import LayerFits, LayersRun, layers_config
 from dr_transformer.engine.process.remote import Engine, Shared
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
@@ -146,11 +147,25 @@ def run(dataset: Dataset, config: Config, *, preview: bool = True) -> Run:
     return submit("run", ("run", dataset.key, config), make)
 
 
+def played(dataset: Dataset, config: Config, *, preview: bool = True) -> Run:
+    """Return the session's run of the model, or what a file has instead: the layers of a network."""
+    if dataset.trajectory is None:
+        return run(dataset, config, preview=preview)
+    config = layers_config(dataset, config)
+    return submit("run", ("layers", dataset.key, config), lambda: LayersRun(dataset, config, graphs()))
+
+
+def layer_fits(dataset: Dataset, random_state: int) -> LayerFits:
+    """Return the session's fits of a hand-written block to each layer of a file."""
+    return submit("layer fits", ("layer fits", dataset.key, random_state), lambda: LayerFits(dataset, random_state))
+
+
 def colour_by(run: Run, name: str) -> None:
     """Have one of `quality.curves.COLOURINGS` measured of the run, unless it is already."""
     if name not in run.wanted:
         tell(run, wanted=run.wanted | {name})
-        submit("run", ("run", run.dataset.key, run.config), lambda: run)
+        kind = "run" if run.dataset.trajectory is None else "layers"
+        submit("run", (kind, run.dataset.key, run.config), lambda: run)
 
 
 def begun(run: Run, *, wait: bool = True) -> Run:
@@ -175,7 +190,7 @@ def live_tokens(dataset: Dataset, config: Config, key: str) -> LiveTokens:
 
 def attended(run: Run, token: int | None, count: int = N_ATTENDED) -> Attended | None:
     """Return what a token attends to most at each block computed so far; asked for once."""
-    if token is None or run.block < 0:
+    if token is None or run.block < 0 or run.dataset.trajectory is not None:
         return None
     asked = (run, token, count, run.block)
     kept: tuple[object, Attended | None] | None = st.session_state.get("attended")
@@ -251,6 +266,7 @@ def leave_page() -> None:
         "adjacency",
         "matrix",
         "alpha",
+        "layer fits",
         "spectrum",
     ]
     kinds += ["drawing", "sub-steps", "inside", *(f"variant {slot}" for slot in range(4)), "reparametrisation"]
@@ -306,6 +322,14 @@ def _offer(columns: tuple[str, ...], taken: str) -> None:
     if (columns or taken) and st.session_state.get(COLUMNS) != (columns, taken):
         st.session_state[COLUMNS] = (columns, taken)
         st.rerun()
+
+
+def shows_layers(settings: Settings) -> bool:
+    """Say whether the visitor's file has the layers of a network."""
+    try:
+        return settings.values["dataset"] == UPLOAD and dataset(settings).trajectory is not None
+    except InputError:
+        return False
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the images …")

@@ -25,7 +25,7 @@ _PER_BYTE = (
 )
 BREAKING = (".mat",)
 """Files whose library ends its process at some damage: SciPy 1.17 of MATLAB's."""
-_ARRAYS = ("Y", "labels", "pictures")
+_ARRAYS = ("Y", "labels", "pictures", "trajectory")
 
 
 def read_apart(filename: str, content: bytes, choice: Choice, max_bytes: int) -> Table:
@@ -62,6 +62,7 @@ def read_apart(filename: str, content: bytes, choice: Choice, max_bytes: int) ->
         tuple(answer["class_names"]),
         (shape[0], shape[1]) if shape else None,
         arrays.get("pictures"),
+        arrays.get("trajectory"),
         tuple(answer["columns"]),
         answer["label"],
         dropped,

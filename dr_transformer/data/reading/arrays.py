@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import math
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
@@ -23,6 +24,8 @@ DATA_NAMES = ("Y", "X", "data", "images", "embedding", "embeddings", "features",
 """What the array of tokens may be called, the first choice first; any name will do if no other array fits."""
 LABEL_NAMES = ("label", "labels", "y", "y_train", "train_labels", *LABEL_COLUMNS[2:])
 """What the array of labels may be called, the first choice first."""
+_TRAJECTORIES = ("trajectory", "hidden_states")
+_LAYER = re.compile(r"(?:layers?|blocks?|h|hidden|hidden_states?)[._ -]?(\d{1,4})")
 _PARTS = ("x_test", "X_test", "y_test", "test_images", "test_labels", "val_images", "val_labels")  # beside x_train
 
 
@@ -145,6 +148,8 @@ def _from_named(
     """Tokens and labels from arrays with names."""
     choice.known(filename, list(shapes))
     shapes = {name: shape for name, shape in shapes.items() if name not in choice.drop or name == choice.named}
+    if (layers := _layers(shapes)) and "settings" not in shapes:  # `embed --trajectory` writes the tokens, too
+        return _from_layers(filename, layers, shapes, read, choice)
     data = _data_name(filename, {name: shape for name, shape in shapes.items() if name != choice.named})
     array = read(data)
     Y, image_shape = tokens(filename, array)
@@ -154,7 +159,63 @@ def _from_named(
     dropped += [(name, "not used") for name in shapes if name not in (data, label)]
     said = () if len(shapes) == 1 else (f"tokens from {quoted(data)}",)
     return Table(
-        Y, labels, class_names, image_shape, grey(Y, image_shape), tuple(shapes), label or None, tuple(dropped), said
+        Y,
+        labels,
+        class_names,
+        image_shape,
+        grey(Y, image_shape),
+        columns=tuple(shapes),
+        label=label or None,
+        dropped=tuple(dropped),
+        said=said,
+    )
+
+
+def _layers(shapes: Mapping[str, tuple[int, ...] | InputError]) -> list[str]:
+    """The names of arrays that are the layers of a network, in order: one with all, or one a layer; [] if none are."""
+    for name in _TRAJECTORIES:
+        if isinstance(shape := shapes.get(name), tuple) and len(shape) == 3 and shape[0] > 1:
+            return [name]
+    numbered = [(int(found[1]), name) for name in shapes if (found := _LAYER.fullmatch(name))]
+    names = [name for _, name in sorted(numbered)]
+    sizes = [shapes[name] for name in names]
+    alike = all(isinstance(size, tuple) and len(size) == 2 and size == sizes[0] for size in sizes)
+    return names if alike and len(names) > 1 else []
+
+
+def _from_layers(
+    filename: str,
+    layers: list[str],
+    shapes: Mapping[str, tuple[int, ...] | InputError],
+    read: Callable[[str], np.ndarray],
+    choice: Choice,
+) -> Table:
+    """A network's hidden states: the tokens are what goes into the first layer."""
+    arrays = read(layers[0]) if len(layers) == 1 else [read(name) for name in layers]
+    kept = [tokens(f"layer {i} of {filename}", np.asarray(X))[0] for i, X in enumerate(arrays)]
+    trajectory = np.stack([X.astype(np.float64 if X.dtype == np.float64 else np.float32) for X in kept])
+    n = trajectory.shape[1]
+    label = _label_name(shapes, layers[0], n) if choice.label == "auto" else choice.named
+    labels, class_names = factorise(filename, read(label), n) if label else (None, ())
+    image = next((name for name in ("images", "pictures") if name in shapes), None)
+    pictures = None
+    if image is not None:
+        Y, image_shape = tokens(f"{image} in {filename}", read(image))
+        if image_shape is not None and len(Y) == n and Y.dtype == np.uint8:
+            shown = grey(Y, image_shape)
+            pictures = Y.reshape(n, *image_shape) if shown is None else shown
+    used = (*layers, label, image if pictures is not None else None)
+    dropped = tuple((name, "as asked" if name in choice.drop else "not used") for name in shapes if name not in used)
+    return Table(
+        trajectory[0],
+        labels,
+        class_names,
+        None if pictures is None else (pictures.shape[1], pictures.shape[2]),
+        pictures,
+        trajectory,
+        columns=tuple(shapes),
+        label=label or None,
+        dropped=dropped,
     )
 
 

@@ -102,7 +102,15 @@ def _as_table(filename: str, columns: Columns, choice: Choice) -> Table:
     if label is not None:
         labels, class_names = factorise(filename, _classes(columns, label), n)
     return Table(
-        Y, labels, class_names, shape, pictures, (*names, *columns.vectors), label, tuple(dropped.items()), said
+        Y,
+        labels,
+        class_names,
+        shape,
+        pictures,
+        columns=(*names, *columns.vectors),
+        label=label,
+        dropped=tuple(dropped.items()),
+        said=said,
     )
 
 

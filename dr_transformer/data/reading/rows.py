@@ -68,7 +68,8 @@ class Table:
     """Hold what is in a user's file.
 
     `Y` (n, d) are finite numbers, `labels` int64 (n,) positions in `class_names`, or None. `pictures`, uint8
-    (n, height, width), show the tokens where `Y` itself does not. `columns` are the names one may choose from, `label`
+    (n, height, width), show the tokens where `Y` itself does not. `trajectory` (layers, n, d) are the hidden states of
+    a network, layer by layer, of which `Y` is the first. `columns` are the names one may choose from, `label`
     the one of the labels, and `dropped` those left out, each with its reason; `said` are further clauses on how it was
     read.
     """
@@ -78,6 +79,7 @@ class Table:
     class_names: tuple[str, ...]
     image_shape: tuple[int, int] | None
     pictures: np.ndarray | None = None
+    trajectory: np.ndarray | None = None
     columns: tuple[str, ...] = ()
     label: str | None = None
     dropped: tuple[tuple[str, str], ...] = ()
@@ -92,6 +94,8 @@ class Table:
             clauses.append(f"labels from {quoted(self.label)}")
         elif self.labels is None:
             clauses.append("no labels")
+        if self.trajectory is not None:
+            clauses.append(f"{len(self.trajectory) - 1} layers of a network, and what goes into the first")
         if self.dropped:
             some = [f"{quoted(name)} ({reason})" for name, reason in self.dropped[:8]]
             more = len(self.dropped) - len(some)

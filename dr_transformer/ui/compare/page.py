@@ -38,12 +38,13 @@ def compare(settings: Settings) -> None:
     runs = last_good("last_comparison", lambda: _runs(settings))
     if runs is not None:
         _picture(*runs, settings.view(), settings.baselines())
-        reality_section(runs[0].dataset, runs[0].config, replace(settings.baselines(), align="none"))
+        if runs[0].dataset.trajectory is None:
+            reality_section(runs[0].dataset, runs[0].config, replace(settings.baselines(), align="none"))
 
 
 def _runs(settings: Settings) -> tuple[Run, BaselineRun, Measurement]:
     dataset, config = session.dataset(settings), settings.config()
-    run = session.run(dataset, config)
+    run = session.played(dataset, config)
     baselines = session.baseline_run(dataset, config, settings.baselines())
     measured = session.measurement(run, baselines)
     return session.begun(run), baselines, measured

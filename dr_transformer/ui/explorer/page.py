@@ -18,6 +18,7 @@ from dr_transformer.quality.curves import CURVES
 from dr_transformer.ui import session
 from dr_transformer.ui.canvas import last_depth, pinned_token, run_canvas, same_again
 from dr_transformer.ui.charts import draw_chart, show_depth_curves, tables_behind
+from dr_transformer.ui.explorer.layers import layers_section
 from dr_transformer.ui.live import ON_CANVAS, drawn_now, is_shown_live, live_sliders, live_tokens
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
@@ -35,14 +36,17 @@ def explorer(settings: Settings, sliders: Collection[str] = ON_CANVAS, *, opens:
     live_sliders(settings.values)
     run = last_good("last_run", lambda: _run(settings))
     if run is not None:
-        _picture(run, settings.view(), tuple(sliders), opens=opens)
+        own = run.dataset.trajectory is not None
+        _picture(run, settings.view(), () if own else tuple(sliders), opens=opens)
+        if own:
+            layers_section(run.dataset, run.config.random_state)
 
 
 def _run(settings: Settings) -> Run:
     dataset, config, view = session.dataset(settings), settings.config(), settings.view()
     live = is_shown_live(dataset, config, view)
     at_once = live or shipped(dataset, config, view) is not None
-    return session.begun(session.run(dataset, config, preview=not live), wait=not at_once)
+    return session.begun(session.played(dataset, config, preview=not live), wait=not at_once)
 
 
 @st.fragment

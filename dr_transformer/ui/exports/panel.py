@@ -185,7 +185,8 @@ WEB_PAGE_HELP = (
 @st.fragment
 def _web_page(run: Run, view: ViewConfig, baselines: BaselineRun | None) -> None:
     st.caption("One HTML file that needs no server and no network: lay it on any web space, or send it.")
-    if baselines is None and choice("It", WEB_PAGES, "web_page_kind", WEB_PAGE_HELP, width=330) == "live":
+    is_model = baselines is None and run.dataset.trajectory is None
+    if is_model and choice("It", WEB_PAGES, "web_page_kind", WEB_PAGE_HELP, width=330) == "live":
         if is_live(run.config, view):
             asked: tuple[Any, ...] = (id(run), view, "live")
             file_row("web page", asked, lambda: jobs.live_page(run, view), f"{_stem(run)}-live.html", MIME[".html"])

@@ -186,3 +186,32 @@ def test_damaged_files(filename, content):
 def test_sentences_name_the_place():
     assert "holds the arrays: a, b; name the one to take Y" in refused("a.npz", npz(a=TABLE, b=TABLE))
     assert "(24 of 96 bytes" in refused("a.npy", npy(TABLE)[: -96 + 24])
+
+
+@pytest.mark.parametrize("kind", ["trajectory", "hidden_states", "layer_{}", "h.{}", "block{}"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_layers_of_a_network(kind, apart):
+    states = np.random.RandomState(0).rand(12, 6, 3).astype(np.float32)
+    arrays = {kind.format(i): X for i, X in enumerate(states)} if "{}" in kind else {kind: states}
+    content = npz(labels=np.array(list("ababab")), images=np.ones((6, 4, 4), np.uint8), **arrays)
+    dataset = load_bytes("a.npz", content, max_bytes=2**20 if apart else None)
+    assert np.array_equal(dataset.trajectory, states)
+    assert np.array_equal(dataset.Y, states[0])
+    assert dataset.class_names == ("a", "b")
+    assert dataset.images.shape == (6, 4, 4)
+    assert "11 layers of a network" in dataset.messages[0]
+    some = load_bytes("a.npz", content, 4)
+    assert np.array_equal(some.trajectory, states[:, some.index])
+
+
+def test_what_embed_writes_is_images_still():
+    content = npz(trajectory=np.ones((3, 4, 2)), images=np.ones((4, 2, 2), np.uint8), settings=np.array("{}"))
+    dataset = load_bytes("a.npz", content)
+    assert dataset.trajectory is None
+    assert dataset.images.shape == (4, 2, 2)
+
+
+def test_layers_with_gaps_are_named():
+    states = np.ones((3, 4, 2))
+    states[2, 1, 0] = np.nan
+    assert "layer 2 of a.npz has no number in row 2, column 1" in refused("a.npz", npz(trajectory=states))
