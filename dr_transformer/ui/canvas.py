@@ -20,7 +20,7 @@ from dr_transformer.canvas.blob import (
     selection_bits,
     selection_from_text,
 )
-from dr_transformer.canvas.parts import MAIN_CANVAS, Attended, CanvasSpec, CanvasState, Colouring, Pin
+from dr_transformer.canvas.parts import MAIN_CANVAS, Attended, CanvasSpec, CanvasState, Colouring, Panel, Pin
 from dr_transformer.canvas.picture import CALLED, Picture
 from dr_transformer.canvas.source import (
     CANVAS_JS,
@@ -167,9 +167,7 @@ def run_canvas(
     if dataset.image_shape is None:
         panels = [replace(panel, title=fitting(panel.title, images=False)) for panel in panels]
     if dataset.trajectory is not None:
-        start, moving = panels[:2]
-        moving = replace(moving, title=moving.title.replace("Latents after {frame}", "After {frame} of your network"))
-        panels = [replace(start, title="What goes into the first layer"), moving, *panels[2:]]
+        panels = [_of_layers(panel) for panel in panels]
         offered = [name for name in offered if name != "neighbours"]  # that is of the model's own attention
     given, times = _given_selection(dataset.key)
     spec = replace(
@@ -192,6 +190,15 @@ def run_canvas(
     state = measured_when_wanted(run, spec, offered)
     st.session_state["last_selection"] = (dataset.key, state.selection)
     return min(state.depth, float(n_blocks))
+
+
+def _of_layers(panel: Panel) -> Panel:
+    """A panel of the model's as one of a network's own layers; those of other methods as they are."""
+    if panel.title.startswith(("Random projection of ", "PCA of the ")):
+        return replace(panel, title="What goes into the first layer")
+    if panel.title.startswith("Latents after {frame}"):
+        return replace(panel, title=panel.title.replace("Latents after {frame}", "After {frame} of your network"))
+    return panel
 
 
 def at_shared_depth(shown: CanvasSpec) -> CanvasState:

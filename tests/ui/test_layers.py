@@ -90,3 +90,20 @@ def test_layers_that_are_too_thin_are_refused() -> None:
     dataset = load_bytes("mine.npz", content(STATES[:, :, :1]))
     with pytest.raises(InputError, match="at least two are needed"):
         layers_config(dataset, Config())
+
+
+def test_the_readmes_lines_get_the_layers_out_of_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.partition("Out of PyTorch:\n\n```python\n")[2].partition("```")[0]
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(5, 5) for _ in range(3)]
+    model = torch.nn.Sequential(*layers)
+    x, y = torch.randn(8, 5), np.arange(8) % 2
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {"np": np, "torch": torch, "layers": layers, "model": model, "x": x, "y": y})
+    dataset = load("layers.npz")
+    assert dataset.trajectory is not None
+    np.testing.assert_array_equal(dataset.trajectory[0], x.numpy())
+    np.testing.assert_array_equal(dataset.trajectory[-1], model(x).detach().numpy())

@@ -32,7 +32,8 @@ def panels(drawing: Drawing, baselines: BaselineRun, depth: float, align: str) -
     run, view, shown = drawing.run, drawing.view, picture(drawing, depth)
     if shown is None:
         return None
-    transformer = replace(shown.panels[-1], title="Transformer, " + shown.panels[-1].title.replace("Latents a", "a"))
+    whose = "Transformer" if run.dataset.trajectory is None else "Your network"
+    transformer = replace(shown.panels[-1], title=f"{whose}, {shown.panels[-1].title.replace('Latents a', 'a')}")
     found = {"transformer": replace(transformer, note=_transformer_note(run))}
     for name in BASELINES:
         found[name] = _baseline_panel(baselines.methods[name], _settings(name, baselines), run, view)
@@ -54,6 +55,8 @@ def _title(name: str) -> str:
 
 def _transformer_note(run: Run) -> str:
     c = run.config
+    if run.dataset.trajectory is not None:
+        return f"{c.n_blocks} layers of {c.n_components} numbers"
     time = f"{run.seconds:.1f} s" if run.done.is_set() else "computing …"
     settings = f"q = {c.n_components}, α = {c.alpha:g}, η = {c.eta:g}, seed {c.random_state}"
     return f"{time} · {spoken(run.device)} · {settings}"
