@@ -34,7 +34,7 @@ SOURCES = (
     *("data/dataset", "data/mnist"),  # which tokens
     *(
         f"data/reading/{name}"
-        for name in ("files", "apart", "rows", "columns", "text", "columnar", "arrays", "pictures")
+        for name in ("files", "apart", "rows", "columns", "text", "columnar", "arrays", "cells", "pictures")
     ),
     *("hardware/devices", "hardware/products", "model/magnitude", "model/projection"),  # what is done to them,
     *("model/kernels", "model/cuda", "model/attention", "model/unroll"),  # block by block

@@ -23,8 +23,8 @@ _SECONDS = 120
 _PER_BYTE = (
     8  # of what may be held at once: the file, its columns as float64, the array, and what makes one of the other
 )
-BREAKING = (".mat",)
-"""Files whose library ends its process at some damage: SciPy 1.17 of MATLAB's."""
+BREAKING = (".mat", ".h5ad")
+"""Files whose libraries, in C, end their process at some damage."""
 _ARRAYS = ("Y", "labels", "pictures", "trajectory")
 
 

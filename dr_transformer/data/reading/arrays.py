@@ -1,4 +1,4 @@
-"""Arrays: .npy and .npz, sparse matrices of SciPy, .mat, .safetensors and .h5ad.
+"""Arrays: .npy and .npz, sparse matrices of SciPy, .mat and .safetensors.
 
 Nothing is ever unpickled, and no array is allocated before its declared size has been checked.
 """
@@ -86,24 +86,12 @@ def read_mat(filename: str, content: bytes, choice: Choice, max_bytes: int) -> T
 
 def read_safetensors(filename: str, content: bytes, choice: Choice, max_bytes: int) -> Table:
     """The arrays of a .safetensors, by their names. Raises as `read_npz` does."""
-    load = _extra(filename, "safetensors.numpy").load
+    load = extra(filename, "safetensors.numpy").load
     return _from_mapping(filename, load(content), choice, max_bytes)
 
 
-def read_h5ad(filename: str, content: bytes, choice: Choice, max_bytes: int) -> Table:
-    """The cells of an .h5ad as tokens: its `X`, with the labels from a column of `obs`. Raises as `read_npz` does."""
-    from dr_transformer.data.reading.columns import Columns, as_table
-
-    anndata = _extra(filename, "anndata")
-    data = anndata.io.read_h5ad(io.BytesIO(content))
-    table = _from_sparse(filename, data.X, Choice("none"), max_bytes)
-    observed = Columns(data.obs.reset_index(drop=True).assign(**{"\0": 0.0, "\1": 1.0}))
-    labels = as_table(filename, observed, Choice(choice.label))
-    names = tuple(map(str, data.obs.columns))
-    return Table(table.Y, labels.labels, labels.class_names, None, columns=names, label=labels.label, said=table.said)
-
-
-def _extra(filename: str, module: str) -> Any:
+def extra(filename: str, module: str) -> Any:
+    """Import a package that not everybody has, or raise an `InputError` that says how to get it."""
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from dr_transformer.data.reading import arrays, columnar, text
+from dr_transformer.data.reading import arrays, cells, columnar, text
 from dr_transformer.data.reading.columns import Columns, as_table
 from dr_transformer.data.reading.rows import MAX_BYTES, Choice, Table
 from dr_transformer.errors import InputError, brief
@@ -22,7 +22,7 @@ ARRAYS: dict[str, _Arrays] = {
     ".npz": arrays.read_npz,
     ".mat": arrays.read_mat,
     ".safetensors": arrays.read_safetensors,
-    ".h5ad": arrays.read_h5ad,
+    ".h5ad": cells.read_h5ad,
 }
 TABLES: dict[str, _Columns] = {
     ".parquet": columnar.read_parquet,

@@ -114,7 +114,8 @@ def quoted_sign(sign: str) -> str:
 def _read(content: bytes, dialect: Dialect, names: list[str], **options: Any) -> pd.DataFrame:
     import pandas as pd
 
-    # "" for the index: a row longer than the names is an error, and no column becomes an index by itself
+    if pd.__version__.startswith("2."):  # later ones read every number to its last digit by themselves
+        options["float_precision"] = "round_trip"
     return pd.read_csv(
         io.BytesIO(content),
         sep=r"\s+" if dialect.separator == " " else dialect.separator,
@@ -123,7 +124,6 @@ def _read(content: bytes, dialect: Dialect, names: list[str], **options: Any) ->
         decimal=dialect.decimal,
         thousands=dialect.thousands,
         skipinitialspace=True,
-        float_precision="round_trip",
         low_memory=False,
         **options,
     )

@@ -119,24 +119,6 @@ def test_bytes_and_decimals():
     assert dataset.class_names == ("a", "café")
 
 
-def test_h5ad():
-    import anndata
-    from scipy import sparse
-
-    cells = pd.DataFrame({"cell_type": ["T", "B"] * 2, "batch": ["1", "1", "2", "2"]}, index=list("abcd"))
-    data = anndata.AnnData(sparse.csr_matrix(TABLE.astype(np.float32)), obs=cells)
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "a.h5ad"
-        data.write_h5ad(path)
-        content = path.read_bytes()
-    dataset = load_bytes("a.h5ad", content, label="cell_type")
-    assert np.array_equal(dataset.Y, TABLE)
-    assert (dataset.class_names, dataset.labels.tolist()) == (("B", "T"), [1, 0, 1, 0])
-
-
 def test_what_is_in_memory():
     import torch
     from scipy import sparse
