@@ -122,7 +122,7 @@ def _find(
     messages: list[str],
     tell: Say,
 ) -> Dataset:
-    """What `load` returns; `messages` are those that `tell` has said."""
+    """Return what `load` does; `messages` are those that `tell` has said."""
     known = os.fspath(name).strip().lower().replace("_", "-") if isinstance(name, str) else None
     if known in FAMILIES:
         family = FAMILIES[known]
@@ -188,7 +188,7 @@ def from_arrays(
 
 
 def _given(Y: Any) -> Table:
-    """What is in memory as a table: frames by their columns, all else as an array."""
+    """Read what is in memory: frames by their columns, all else as an array."""
     if hasattr(Y, "to_pandas"):  # Arrow's and polars' tables
         Y = Y.to_pandas()
     if hasattr(Y, "columns") and hasattr(Y, "dtypes"):

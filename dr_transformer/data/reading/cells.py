@@ -56,7 +56,7 @@ def _matrix(filename: str, X: Any, max_bytes: int) -> tuple[np.ndarray, tuple[st
 
 
 def _observed(group: Any, n: int) -> pd.DataFrame:
-    """What is known of the cells, but for their names."""
+    """Read what is known of the cells, but for their names."""
     import pandas as pd
 
     if group is None:

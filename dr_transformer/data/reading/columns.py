@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dr_transformer.data.reading.rows import MAX_CLASSES, Choice, Table, factorise, tokens
+from dr_transformer.data.reading.rows import MAX_CLASSES, Choice, Table, factorise, grey, tokens
 from dr_transformer.errors import InputError, quoted
 
 if TYPE_CHECKING:
@@ -118,8 +118,6 @@ def _arrays(
     filename: str, columns: Columns, vectors: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, tuple[int, int] | None, np.ndarray | None, str]:
     """Tokens from a column of lists, or from the pictures; the shape of a picture, pictures, and where from."""
-    from dr_transformer.data.reading.rows import grey
-
     pictures = columns.pictures
     if not vectors:
         assert pictures is not None
@@ -231,7 +229,7 @@ def _features(filename: str, columns: Columns, label: str | None, dropped: dict[
 
 
 def _kind_of_text(column: pd.Series, signs: tuple[str, str | None]) -> str:
-    """What a column of other than numbers holds: "decimals" (exact ones), "numbers" with other things among them,
+    """Say what a column of other than numbers holds: "decimals" (exact ones), "numbers" with other things among them,
     "dates", "identifiers" or "text".
     """
     import decimal

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dr_transformer.data.reading.columns import LABEL_COLUMNS, Columns, unique_names
+from dr_transformer.data.reading.columns import LABEL_COLUMNS, Columns, label_of, unique_names
 from dr_transformer.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,10 +86,8 @@ def read_text(filename: str, content: bytes, label: str = "") -> Columns:
 
 def read_metadata(filename: str, content: bytes, n: int) -> tuple[str, np.ndarray | None]:
     """The labels (n,) of the Embedding Projector's metadata: its only column, which then has no name, or the one that
-    `columns._label` would take. None if there is none. Raises `InputError` for another number of rows.
+    `label_of` chooses. None if there is none. Raises `InputError` for another number of rows.
     """
-    from dr_transformer.data.reading.columns import label_of
-
     content, _ = _as_utf8(filename, content)
     lines = content.decode("utf-8").splitlines()
     if not any("\t" in line for line in lines[:_LINES]):
