@@ -1,4 +1,4 @@
-"""What can befall a terminal and a process: none of it is a traceback, and none leaves half a file."""
+"""Guards a command against what befalls terminals and processes: no traceback for it, and no half-written file."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ def guarded(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return _say("cancelled; nothing was written.", 130)
     except BrokenPipeError:
-        # Python flushes once more when it ends
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return _READER_GONE
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return _say(f"cannot write the output: {error.strerror}; make room for it, or write elsewhere.", 2)
+
+
+def _write_no_more() -> None:
+    """Lead the standard output nowhere: Python flushes it once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(sentence: str, status: int) -> int:

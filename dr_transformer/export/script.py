@@ -33,13 +33,14 @@ def script(
     if method not in METHODS:
         raise InputError(f"method must be one of {', '.join(METHODS)}, but is {method!r}.")
     chosen = baselines or BaselineConfig()
-    if method == "transformer" and dataset.trajectory is not None:
-        imports, body = _layers(block, view, len(dataset.trajectory) - 1)
-    elif method == "transformer":
+    if method == "transformer":
         block = config.n_blocks if block is None else block
         if not 0 <= block <= config.n_blocks:
             raise InputError(f"block = {block} is not there: this run has the blocks 0 to {config.n_blocks}.")
-        imports, body = _transformer(config, block, view, landmarks, landmark_choice)
+        if dataset.trajectory is None:
+            imports, body = _transformer(config, block, view, landmarks, landmark_choice)
+        else:
+            imports, body = _layers(block, view, config.n_blocks)
     else:
         imports, body = {"laplacian": _laplacian, "pca": _pca, "umap": _umap}[method](config, chosen)
     seed = config.random_state
@@ -70,19 +71,20 @@ def _call(settings: Declared) -> str:
     return f"{type(settings).__name__}({', '.join(changed)})"
 
 
-def _layers(block: int | None, view: ViewConfig | None, last: int) -> tuple[list[str], list[str]]:
+def _layers(block: int, view: ViewConfig | None, last: int) -> tuple[list[str], list[str]]:
     """A layer of the user's own network, which is in the file."""
-    block = last if block is None else block
     imports = ["from dr_transformer import load"]
     if view is None:
         return imports, [f"embedding = data.trajectory[{block}]"]
-    imports += [
-        "from dr_transformer.config import ViewConfig",
-        "from dr_transformer.model.planes import blocks_in_view",
-    ]
+    seen, source = _seen("data.trajectory", view, str(last), block)
+    return [*imports, *seen], [source]
+
+
+def _seen(latents: str, view: ViewConfig, last: str, block: int) -> tuple[list[str], str]:
+    """What to import for a block's plane in the view, and the line that gives it."""
+    imports = ["from dr_transformer.config import ViewConfig", "from dr_transformer.model.planes import blocks_in_view"]
     drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
-    source = f"blocks_in_view(dict(enumerate(data.trajectory)), {_call(drawn)}, {last})[{block}]"
-    return imports, [f"embedding = {source}"]
+    return imports, f"embedding = blocks_in_view(dict(enumerate({latents})), {_call(drawn)}, {last})[{block}]"
 
 
 def _transformer(
@@ -109,15 +111,8 @@ def _transformer(
         body.append("latents = landmarks.embed(data.Y, every_block=True)")
     if view is None:
         return imports, [*body, f"embedding = latents[{block}]"]
-    imports += [
-        "from dr_transformer.config import ViewConfig",
-        "from dr_transformer.model.planes import blocks_in_view",
-    ]
-    drawn = ViewConfig(**{n: v for n, v in view.to_dict().items() if n not in ("scale", "three_d")})
-    return imports, [
-        *body,
-        f"embedding = blocks_in_view(dict(enumerate(latents)), {_call(drawn)}, config.n_blocks)[{block}]",
-    ]
+    seen, source = _seen("latents", view, "config.n_blocks", block)
+    return [*imports, *seen], [*body, source]
 
 
 def _laplacian(config: Config, chosen: BaselineConfig) -> tuple[list[str], list[str]]:

@@ -306,15 +306,17 @@ def dataset(settings: Settings) -> Dataset:
     return _named(chosen.dataset, chosen.n_samples, seed, os.environ.get("DR_TRANSFORMER_DATA"))
 
 
-def shows_images(settings: Settings) -> bool:
-    """Say whether tokens are images; True as well where the data cannot be had, for the paper's are images.
-
-    All data sets that are known by name are; only a file is looked at, so that a title does not wait for a download.
-    """
+def own_file(settings: Settings) -> Dataset | None:
+    """Return the visitor's file, if that is what is asked for and it can be read: a title does not wait for others."""
     try:
-        return settings.values["dataset"] != UPLOAD or dataset(settings).image_shape is not None
+        return dataset(settings) if settings.values["dataset"] == UPLOAD else None
     except InputError:
-        return True
+        return None
+
+
+def shows_images(own: Dataset | None) -> bool:
+    """Say whether tokens are images; where there is no file of the visitor's own they are, as the paper's."""
+    return own is None or own.image_shape is not None
 
 
 def _offer(columns: tuple[str, ...], taken: str) -> None:
@@ -322,14 +324,6 @@ def _offer(columns: tuple[str, ...], taken: str) -> None:
     if (columns or taken) and st.session_state.get(COLUMNS) != (columns, taken):
         st.session_state[COLUMNS] = (columns, taken)
         st.rerun()
-
-
-def shows_layers(settings: Settings) -> bool:
-    """Say whether the visitor's file has the layers of a network."""
-    try:
-        return settings.values["dataset"] == UPLOAD and dataset(settings).trajectory is not None
-    except InputError:
-        return False
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the images …")

@@ -1,4 +1,4 @@
-"""What a user's file must hold, whatever its format: rows of finite numbers and, if it has labels, their classes."""
+"""Checks what any file of a user must hold: rows of finite numbers and, if it has labels, their classes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def split(names: str | Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person wants of a file: `label` names the column or array of classes, `drop` what to leave out.
+    """Hold what a person wants of a file: `label` names the column or array of classes, `drop` what to leave out.
 
     "auto" lets the reader choose the labels, "none" takes none.
     """
