@@ -22,6 +22,7 @@ from dr_transformer.engine.adjacency import AdjacencyRun, MatrixImage
 from dr_transformer.engine.alpha import AlphaTuning
 from dr_transformer.engine.baselines import BASELINES, BaselineRun, Measurement
 from dr_transformer.engine.inside import InsideRun, Reparametrisation, VariantRun
+from dr_transformer.engine.layers import LayerFits, LayersRun, layers_config
 from dr_transformer.engine.reality import RealityCheck
 from dr_transformer.engine.run import Run
 from dr_transformer.engine.spectrum import SpectrumRun
@@ -41,6 +42,7 @@ from dr_transformer.export.pages.live_page import LivePageJob
 from dr_transformer.export.pages.run_page import WebPageJob
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
+from dr_transformer.model.unroll import unroll
 from dr_transformer.quality.sweep_grid import Grid
 from dr_transformer.theory.variants import Variant
 
@@ -71,6 +73,13 @@ class Case:
 def mnist(n: int = 120) -> Dataset:
     """Images, which a drawing can be one of."""
     return load("mnist", n)
+
+
+@cache
+def layers() -> Dataset:
+    """The trajectory of a run as the layers of somebody's network, ending with one that no hand-written block makes."""
+    made = np.stack([step.X.numpy() for step in unroll(mnist().Y, CONFIG) if step.ends_block])
+    return replace(mnist(), Y=made[0], image_shape=None, trajectory=np.append(made, -made[:1], axis=0))
 
 
 @cache
@@ -124,6 +133,17 @@ CASES = [
         lambda job: (job.full.latents, job.full.attention, job.analysis.curves, job.neighbours, job.deviation),
         kept=lambda job: job.full.latents if job.done.is_set() else [],
         bad=lambda _: [(Run(mnist(), replace(CONFIG, projection="pca", n_components=128)), _NO_PCA)],
+    ),
+    Case(
+        LayersRun,
+        lambda _: LayersRun(layers(), layers_config(layers(), CONFIG)),
+        lambda job: (job.full.latents, job.analysis.curves, job.neighbours),
+    ),
+    Case(
+        LayerFits,
+        lambda _: LayerFits(layers(), CONFIG.random_state),
+        lambda job: [(fit.alpha, fit.eta, fit.left) for fit in job.found],
+        kept=lambda job: job.found,
     ),
     Case(
         BaselineRun,
