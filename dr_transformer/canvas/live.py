@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,8 @@ class LiveTokens(Background):
     `packed` is a blob with `index` (m,), the sample's tokens, and `X` (m, q) float32, at norm √q. It stays empty where
     tokens cannot be run: nobody need say so here, for the exact run does.
     """
+
+    AT_ONCE: ClassVar = True
 
     dataset: Dataset
     config: Config

@@ -40,8 +40,7 @@ class ClassAttention(Background):
 
     def _work(self) -> None:
         run, dataset = self.run, self.run.dataset
-        while not run.done.wait(0.1):
-            self._check()
+        self._until(run.done.is_set)
         self.error = run.error
         if self.error is not None:
             return

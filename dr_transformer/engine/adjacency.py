@@ -69,8 +69,7 @@ class AdjacencyRun(Background):
         run = self.run
         if self.graph is None:
             self.graph = self.graphs.get(run.dataset, self.n_neighbors, self._check, run.config.device)
-        while not run.done.wait(0.1):
-            self._check()
+        self._until(run.done.is_set)
         self.error = run.error
         if self.error is not None:
             return
@@ -119,8 +118,7 @@ class MatrixImage(Background):
 
     def _work(self) -> None:
         run = self.run
-        while not run.done.wait(0.1):
-            self._check()
+        self._until(run.done.is_set)
         self.error = run.error
         if self.error is not None:
             return

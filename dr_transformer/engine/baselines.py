@@ -202,9 +202,12 @@ class BaselineRun(Background):
     def _await_umap(self, method: Baseline) -> None:
         run = self.umap_run
         assert run is not None
-        while not run.wait(0.1):
+
+        def ready() -> bool:
             self.follow_umap()
-            self._check()
+            return run.wait(0)
+
+        self._until(ready)
         if run.state != "done":
             raise InputError(run.error or "it was stopped.")
         self.follow_umap()
@@ -264,8 +267,7 @@ class Measurement(Background):
 
     def _work(self) -> None:
         for event in (self.run.done, self.baselines.referenced):
-            while not event.wait(0.1):
-                self._check()
+            self._until(event.is_set)
         self.error = self.run.error or self.baselines.error
         if self.error is not None:
             return

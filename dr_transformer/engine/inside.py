@@ -122,8 +122,7 @@ class InsideRun(Background):
         return done / (1 + 4 * n_blocks + 4 * (n_blocks + 1))
 
     def _work(self) -> None:
-        while not self.run.done.wait(0.1):
-            self._check()
+        self._until(self.run.done.is_set)
         self.error = self.run.error
         if self.error is not None:
             return

@@ -18,6 +18,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar, cast
 
+from dr_transformer.engine.turns import Turns
 from dr_transformer.errors import InputError
 from dr_transformer.hardware.devices import out_of_memory
 
@@ -58,7 +59,7 @@ PATIENCE = 5.0
 RETURN = 150.0
 _LOOK = 1.0  # seconds between two looks at who is there
 _AGAIN = 3.0  # seconds after which what failed by a mistake of ours is tried again, once somebody asks for it
-_PAUSE = 0.05  # seconds between two looks whether something urgent is done
+_PAUSE = 0.03  # seconds between two looks whether what a job waits for is there
 
 
 class Cancelled(Exception):  # noqa: N818 - it is no error
@@ -69,20 +70,22 @@ class Cancelled(Exception):  # noqa: N818 - it is no error
 class Background:
     """What most jobs share: a subclass does its work in `_work`, calls `_check` often, and sets `complete` at the end.
 
-    `error` is a sentence for people. `NOT_SHOWN` fields stay in the process that computes; what is `PATIENT` gets a
-    tenth of the processor there while something else wants it, and none while something `URGENT` is at work.
+    `error` is a sentence for people. `NOT_SHOWN` fields stay in the process that computes. Visitors take `turns` there:
+    what is `URGENT` goes first and what is `PATIENT` last; what is `AT_ONCE` takes none. `ahead` visitors are before.
     """
 
     NOT_SHOWN: ClassVar[frozenset[str]] = frozenset()
     PATIENT: ClassVar[bool] = False
     URGENT: ClassVar[bool] = False
+    AT_ONCE: ClassVar[bool] = False
 
     error: str | None = None
     mistaken_at: float | None = None  # when a mistake of ours ended it, by `time.monotonic`
     complete: bool = False
     owners: set[Hashable] = field(default_factory=set)
     working: bool = False
-    let_pass: Callable[[], bool] | None = None  # tells a `PATIENT` job whether something `URGENT` is at work
+    turns: Turns | None = None
+    ahead: int = 0
 
     @property
     def n_bytes(self) -> int:
@@ -121,11 +124,21 @@ class Background:
         raise NotImplementedError
 
     def _check(self) -> None:
-        """Raise `Cancelled` if nobody waits any more; wait while something urgent is at work, if it is patient."""
-        while self.owners and self.let_pass is not None and self.let_pass():
-            time.sleep(_PAUSE)
+        """Raise `Cancelled` if nobody waits any more; wait while it is somebody else's turn."""
+        if self.turns is not None:
+            self.turns.wait(self)
         if not self.owners:
             raise Cancelled
+
+    def _until(self, ready: Callable[[], object]) -> None:
+        """Wait until `ready`, which may take a moment to answer, is true; others have their turns meanwhile."""
+        while not ready():
+            if self.turns is not None:
+                self.turns.aside(self)
+            if not self.owners:
+                raise Cancelled
+            time.sleep(_PAUSE)
+        self._check()
 
 
 def _deserves_another(job: Job) -> bool:
@@ -151,7 +164,8 @@ class Runner:
 
         `execute` does a job's `work`, as in another process (`remote.Engine.work`); None: it is done here.
         """
-        self._execute = execute or (lambda job: job.work())
+        self._turns = Turns()
+        self._execute = execute or self._work_here
         self._max_bytes = max_bytes
         self._present = present
         self._patience = patience
@@ -236,6 +250,10 @@ class Runner:
                 job.working = False
                 if job.owners:  # somebody came back while it stopped
                     self._start(job)
+
+    def _work_here(self, job: Job) -> None:
+        with self._turns.taking_part(job):
+            job.work()
 
     def _look(self, patience: float) -> None:
         if self._present is None:

@@ -104,8 +104,7 @@ class RealityCheck(Background):
             key = ("reality check", self.dataset.key, kind, random_state, len(Y))
             run = worker.submit(Y, knn_graph(Y, chosen.n_neighbors, check=self._check), settings, key, self)
             try:
-                while not run.wait(0.1):
-                    self._check()
+                self._until(lambda: run.wait(0))
             finally:
                 worker.release(self)
             if run.state != "done":

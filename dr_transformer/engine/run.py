@@ -251,6 +251,8 @@ class Run(Background):
 class Follower(Background):
     """A job that grows with a run, block by block, in `grow`, and is over when that is."""
 
+    AT_ONCE: ClassVar = True
+
     run: Run
 
     def _work(self) -> None:

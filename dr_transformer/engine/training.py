@@ -15,7 +15,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from dr_transformer.data.mnist import cache_folder
 from dr_transformer.engine.jobs import Background
@@ -37,6 +37,8 @@ class TrainingJob(Background):
     way, `iteration` of `n_iterations` its state, `curve` and `train` its curves so far, as in a `Row`. `messages` are
     sentences for people. All are replaced whole, never changed, so that another thread may read them at any time.
     """
+
+    AT_ONCE: ClassVar = True  # a process of its own computes
 
     settings: Settings
     attentions: tuple[str, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,10 +89,7 @@ class ExportJob(Background):
 
     def _wait(self, current: str, ready: Callable[[], bool]) -> None:
         self.current = current
-        self._check()
-        while not ready():
-            time.sleep(0.05)
-            self._check()
+        self._until(ready)
 
     def _run_done(self) -> bool:
         if self.run.error is not None:

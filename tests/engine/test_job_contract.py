@@ -41,17 +41,29 @@ class Looks:
     def __init__(self, job: Any, at: int | None = None, then: Callable[[], None] = lambda: None) -> None:
         self.n = 0
         self.progress: list[float] = []
-        check = job._check
+        check, wait = job._check, job._until
 
-        def counted() -> None:
+        def look() -> None:
             self.n += 1
             if (share := getattr(job, "progress", None)) is not None:
                 self.progress.append(share)
             if self.n == at:
                 then()
+
+        def counted() -> None:
+            look()
             check()
 
-        job._check = counted
+        def counted_while_it_waits(ready: Callable[[], object]) -> None:
+            def looks_again() -> object:
+                found = ready()
+                if not found:
+                    look()
+                return found
+
+            wait(looks_again)
+
+        job._check, job._until = counted, counted_while_it_waits
 
 
 def owned(job: Any) -> Any:

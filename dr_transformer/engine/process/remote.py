@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.process.place import Here, Place
 from dr_transformer.engine.process.wire import OWN, FieldReceiver, dumps, is_job, loads
+from dr_transformer.engine.turns import visitor
 from dr_transformer.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,12 +69,13 @@ class Process:
         here = self._known(job)
         here.stopped.clear()
         here.mistake = None
-        self._say("work", here.number)
-        told = False
+        told = _visitors(job)
+        self._say("work", here.number, told)
         while not here.stopped.wait(_LOOK):
-            if not job.owners and not told:
-                told = True
-                self._say("stop", here.number)
+            wanted = _visitors(job)
+            if told and wanted != told:
+                self._say("visitors" if wanted else "stop", here.number, wanted)
+                told = wanted
         if self.ended:
             raise _Ended
         if here.mistake is not None:
@@ -246,6 +248,11 @@ class Engine:
     def _at(self, *things: Any) -> Process:
         patient = any(getattr(thing, "PATIENT", False) for thing in things) and self._where.n_workers > 1
         return self.start(int(patient))
+
+
+def _visitors(job: Any) -> frozenset[int]:
+    """Return numbers for those who want the job."""
+    return frozenset(hash(visitor(owner)) for owner in tuple(job.owners))
 
 
 def _cluster(address: str) -> Cluster:

@@ -21,7 +21,7 @@ import numpy as np
 from dr_transformer.types import Array
 
 LARGE = 1 << 14  # bytes
-OWN = frozenset({"owners", "working", "let_pass"})  # what each side keeps for itself
+OWN = frozenset({"owners", "working", "turns"})  # what each side keeps for itself
 _VERDICTS = {"error", "complete"}
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 

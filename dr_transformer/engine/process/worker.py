@@ -19,6 +19,7 @@ from typing import Any
 from dr_transformer.data.dataset import Dataset
 from dr_transformer.engine.process.place import KEY, Line
 from dr_transformer.engine.process.wire import Changes, FieldSender, dumps, is_job, loads
+from dr_transformer.engine.turns import Turns
 from dr_transformer.errors import InputError
 
 _LOOK = 0.03  # seconds between two looks at what has changed
@@ -71,6 +72,7 @@ class Worker:
         self._numbers: dict[int, int] = {}  # of jobs, by id
         self._datasets: dict[str, Dataset] = {}
         self._working: dict[int, _At] = {}
+        self._turns = Turns()
         self._gone = False
         self._wake = threading.Event()  # somebody works, so that there may be news
 
@@ -105,6 +107,9 @@ class Worker:
         elif what == "stop":
             if (stopped := self._jobs.get(number)) is not None:
                 stopped.job.owners.clear()
+        elif what == "visitors":
+            if (wanted := self._jobs.get(number)) is not None and wanted.job.owners:
+                wanted.job.owners = set(content)
         elif what == "set":
             for field, value in content.items():
                 setattr(self._jobs[number].job, field, value)
@@ -118,27 +123,24 @@ class Worker:
         job.owners, job.working = {"the app"} if owned else set(), False
         return job
 
-    def _work(self, number: int, _: object) -> None:
+    def _work(self, number: int, visitors: Any) -> None:
         at = self._jobs[number]
         job = at.job
         if getattr(job, "PATIENT", False):
-            job.let_pass = self._something_urgent
             _be_nice()
-        job.owners, job.working = {"the app"}, True
+        job.owners, job.working = set(visitors), True
         self._working[number] = at
         self._wake.set()
         said = None
         try:
-            job.work()
+            with self._turns.taking_part(job):
+                job.work()
         except BaseException:  # a mistake of ours: it goes to the app's log, and the page says a sentence
             said = traceback.format_exc()
         del self._working[number]
         job.working = False
         self._say_changes(number, at)
         self._say("stopped", number, at.mistake or said)
-
-    def _something_urgent(self) -> bool:
-        return any(getattr(at.job, "URGENT", False) for at in list(self._working.values()))
 
     def _answer(self, number: int, content: bytes) -> None:
         try:
