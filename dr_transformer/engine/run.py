@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -16,7 +17,8 @@ import torch
 from dr_transformer.config import Config
 from dr_transformer.data.dataset import Dataset, balanced_subset
 from dr_transformer.engine.jobs import Background
-from dr_transformer.engine.run_cost import Expected, admitted, shows_sub_steps
+from dr_transformer.engine.run_cost import SHARE, Expected, admitted, free_memory, memory_needed, shows_sub_steps
+from dr_transformer.engine.turns import Turns
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.model.attention import attention_rows, effective_neighbours
@@ -174,7 +176,14 @@ class Run(Background):
             except InputError:
                 self.refused = True
                 raise
+        if self.turns is not None and not self.done.is_set():
+            self._until(functools.partial(self._reserve, self.turns))
         self.sub_steps = self.keeps_sub_steps
+
+    def _reserve(self, turns: Turns) -> bool:
+        free = free_memory()
+        needed = memory_needed(self.dataset.n_samples, self.config, self.dataset.Y.dtype)
+        return free is None or turns.reserve(self, needed, int(SHARE * free))
 
     def _missing(self) -> frozenset[str]:
         return (self.wanted | {"curves"}) - self.analysis.measured

@@ -34,11 +34,12 @@ def visitor(owner: Hashable) -> Hashable:
 
 @dataclass(eq=False)
 class _Working:
-    """A job that is worked at: for how many seconds of turns, and whether it wants the processor now."""
+    """A job that is worked at, for how many seconds of turns; `aside`, it wants no processor now."""
 
     job: Any
     had: float = 0.0
     aside: bool = False
+    reserved: int = 0  # bytes that it may come to hold
 
     def visitors(self) -> set[Hashable]:
         return {visitor(owner) for owner in tuple(self.job.owners)}
@@ -116,10 +117,19 @@ class Turns:
                 mine.aside = True
                 self._changed.notify_all()
 
-    def others(self, job: Any) -> list[Any]:
-        """Return the other jobs that are worked at."""
+    def reserve(self, job: Any, n_bytes: int, most: int) -> bool:
+        """Set memory aside for the job; False if it would with the others' be more than `most`, which must end first.
+
+        What the others hold already is not counted: `most` is taken to be without it. The only one gets what it asks.
+        """
         with self._changed:
-            return [each.job for each in self._working.values() if each.job is not job]
+            others = [each for each in self._working.values() if each.job is not job and each.reserved]
+            coming = sum(max(each.reserved - each.job.n_bytes, 0) for each in others)
+            job.ahead = len(others)
+            if others and coming + n_bytes > most:
+                return False
+            self._working[id(job)].reserved = n_bytes
+            return True
 
     def ahead(self, job: Any) -> int | None:
         """Return how many visitors are before those of the job; None if it may go on."""

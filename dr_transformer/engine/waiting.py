@@ -6,6 +6,7 @@ Until the first block is computed that is arithmetic (`run_cost`); from then on 
 from __future__ import annotations
 
 from dr_transformer.data.mnist import count
+from dr_transformer.engine.jobs import Job
 from dr_transformer.engine.run import Run
 
 PATIENCE = 120.0  # seconds: a run that takes longer is announced
@@ -13,10 +14,12 @@ _QUICK_LOOK, SLOW_LOOK = 0.4, 1.0  # seconds
 
 
 def time_note(run: Run) -> str | None:
-    """A sentence for a run that takes longer than `PATIENCE`, while it lasts; None for all others."""
+    """A sentence for a run that others are before, or that takes longer than `PATIENCE`; None for all others."""
     n_blocks, n, done = run.config.n_blocks, run.dataset.n_samples, run.block
     if run.done.is_set():
         return None
+    if run.ahead:
+        return others_first(run)
     tokens = f"{count(n)} tokens"
     if done < 1:
         if run.expected is None:  # it has not begun
@@ -36,6 +39,13 @@ def time_note(run: Run) -> str | None:
     if seconds is None or seconds <= PATIENCE:
         return None
     return f"{said} Change a setting, or close the page, to cancel. Fewer tokens n take less: time grows with n²."
+
+
+def others_first(job: Job) -> str:
+    """Say that others are before the visitor who waits for this; "" if nobody is."""
+    ahead: int = getattr(job, "ahead", 0)
+    others = "another visitor" if ahead == 1 else f"{ahead} other visitors"
+    return f"The server computes for {others} first; this goes on by itself." if ahead else ""
 
 
 def next_look(run: Run) -> float:

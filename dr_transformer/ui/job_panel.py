@@ -13,6 +13,7 @@ from typing import Literal, Protocol, TypeVar
 import streamlit as st
 
 from dr_transformer.engine.jobs import Job
+from dr_transformer.engine.waiting import others_first
 from dr_transformer.ui import session
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.text import capitalised, refusal
@@ -50,6 +51,7 @@ def show_state(
     `running`: somebody on this page waits for it. `doing` stands at the bar of a job that has a `progress`, else alone.
     """
     share: float | None = getattr(job, "progress", None)
+    doing = others_first(job) or doing
     if job.error:
         st.error(error(job.error))
     elif job.finished:
@@ -184,7 +186,7 @@ def measured(
     with st.container(horizontal=True, vertical_alignment="center", key=f"{kind}_line"):
         about = "Measures it." if stopped else "Stops it at the next draw; what is shown stays."
         cancel_or_go_on(kind, asked, pending=pending, stopped=stopped, again="Run", help=about, quiet=True, also=also)
-        said = "Measured." if job.finished else f"Measuring: {job.progress:.0%}"
+        said = "Measured." if job.finished else others_first(job) or f"Measuring: {job.progress:.0%}"
         said = "Stopped. What is shown was measured before." if stopped else "" if job.error else said
         st.caption(said, width="stretch")
     if job.error:

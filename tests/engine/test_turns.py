@@ -29,6 +29,7 @@ class Work:
     done: threading.Event = field(default_factory=threading.Event)
     turns: Turns | None = None
     ahead: int = 0
+    n_bytes: int = 0
     worked: float = 0.0
     ended: float | None = None
 
@@ -146,7 +147,21 @@ def test_who_is_stopped_or_waits_itself_is_in_nobodys_way() -> None:
     stopped.owners.clear()
     machine.turns.wait(stopped)  # returns: it is for the job to end
     machine.end(stopped)
-    assert machine.turns.others(other) == []
+
+
+def test_memory_is_promised_once() -> None:
+    machine = Machine()
+    first, second, third = (Work(9.0, {who}) for who in "abc")
+    for job in (first, second, third):
+        machine.begin(job)
+    assert machine.turns.reserve(first, 10**12, most=10**9)  # alone it is for others to refuse
+    assert not machine.turns.reserve(second, 1, most=10**9)
+    assert second.ahead == 1
+    first.n_bytes = 10**12 - 5 * 10**8  # what it holds is gone from what is free
+    assert machine.turns.reserve(second, 4 * 10**8, most=10**9)
+    assert not machine.turns.reserve(third, 2 * 10**8, most=10**9)
+    machine.end(first)
+    assert machine.turns.reserve(third, 2 * 10**8, most=10**9)
 
 
 @settings(max_examples=60, deadline=None)

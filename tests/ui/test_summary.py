@@ -40,3 +40,11 @@ def test_a_run_of_hours_says_so_first() -> None:
     assert second.startswith("η = 0.6 is above ½")
     run.done.set()
     assert next(notes(run)) == second
+
+
+def test_who_waits_for_others_is_told_so() -> None:
+    run = Run(load("digits", 60), Config(n_components=8, n_blocks=1))
+    run.ahead = 3
+    assert next(notes(run)) == "The server computes for 3 other visitors first; this goes on by itself."
+    run.ahead = 0
+    assert time_note(run) is None
