@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         help="where the server listens: this computer alone (default: %(default)s), 0.0.0.0 for the network",
     )
     app.add_argument("--headless", action="store_true", help="do not open a browser window")
+    app.add_argument(
+        "--public", action="store_true", help="for anybody: strict limits on what one visitor may ask, no training"
+    )
     app.add_argument("--scheduler", metavar="ADDRESS", help="compute on the Dask cluster with this scheduler")
     app.add_argument("--lessons", type=Path, metavar="DIR", help="a folder with lessons of your own (Markdown files)")
     figure = _command(commands, "figure", _figure, "draw a figure for paper, such as figure 1 of the paper")
@@ -178,6 +181,8 @@ def _app(options: argparse.Namespace) -> int:
 
         Cluster(options.scheduler).close()  # refused here, where it can be said, if there is none
         os.environ["DR_TRANSFORMER_SCHEDULER"] = options.scheduler
+    if options.public:
+        os.environ["DR_TRANSFORMER_PUBLIC"] = "1"
     command = [sys.executable, "-m", "streamlit", "run", str(app_root() / "app.py"), "--server.port", str(options.port)]
     command += ["--server.address", options.address]
     if options.headless:

@@ -9,6 +9,7 @@ from dr_transformer.bench.bench import REPEATS, Result, as_json
 from dr_transformer.bench.cases import BenchJob, left_out
 from dr_transformer.hardware.devices import machine
 from dr_transformer.ui import session
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.text import grouped
 
@@ -22,6 +23,9 @@ _EXPLAINED = (
 @st.fragment
 def performance() -> None:
     """Draw controls, progress and table; nothing runs before the button is pressed."""
+    if not caps().measures:
+        st.info("This server is open to all and is not measured from here; run dr-transformer bench on your own.")
+        return
     st.markdown(_EXPLAINED)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_samples = st.select_slider(

@@ -35,8 +35,9 @@ from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.ui import ENGINE
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.link import UPLOAD
-from dr_transformer.ui.sidebar import COLUMNS, MAX_UPLOAD, Settings
+from dr_transformer.ui.sidebar import COLUMNS, Settings
 
 T = TypeVar("T")
 
@@ -237,6 +238,7 @@ def reality_check(
 ) -> RealityCheck:
     """Return the session's check over seeds and null data."""
     worker = umap_worker() if with_umap else None
+    n_seeds = min(n_seeds, caps().seeds)
     make = functools.partial(RealityCheck, dataset, config, baselines, n_seeds, worker)
     key = ("reality check", dataset.key, config, baselines, n_seeds, with_umap)
     return submit("reality check", key, make)
@@ -341,7 +343,7 @@ class _Content(bytes):
     hash_funcs={_Content: lambda content: hashlib.sha256(content).hexdigest()},
 )
 def _uploaded(name: str, content: _Content, random_state: int, label: str, drop: str) -> Dataset:
-    return load_bytes(name, content, None, random_state, label=label, drop=drop, max_bytes=MAX_UPLOAD)
+    return load_bytes(name, content, None, random_state, label=label, drop=drop, max_bytes=caps().upload)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda whole: (whole.name, whole.key)})

@@ -24,6 +24,7 @@ from dr_transformer.data.reading.files import ENDINGS
 from dr_transformer.data.reading.rows import in_text, split
 from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.link import (
     DEFAULTS,
     UPLOAD,
@@ -89,8 +90,6 @@ CHOICES = {  # choices whose names do not speak for themselves
     "laplacian": "Laplacian Eigenmaps",
     "umap": "UMAP",
 }
-MAX_UPLOAD = 256 * 2**20
-"""Bytes of a visitor's file, and of any array in it."""
 COLUMNS = "upload_columns"
 """In the session, once the visitor's file has been read: the names of its columns (or arrays), and what was taken."""
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
@@ -103,8 +102,8 @@ class Settings(NamedTuple):
     upload: tuple[str, bytes] | None
 
     def config(self) -> Config:
-        """Return the validated model parameters; raise `InputError`."""
-        return Config(**{name: self.values[name] for name in Config.parameters()})
+        """Return the validated model parameters; raise `InputError`, also for what this server does not admit."""
+        return caps().admit(Config(**{name: self.values[name] for name in Config.parameters()}))
 
     def view(self) -> ViewConfig:
         """Return which plane is drawn."""
@@ -115,8 +114,8 @@ class Settings(NamedTuple):
         return BaselineConfig(**{name: self.values[name] for name in BaselineConfig.parameters()})
 
     def data_config(self) -> DataConfig:
-        """Return the validated data parameters; raise `InputError`."""
-        return DataConfig(**{name: self.values[name] for name in DataConfig.parameters()})
+        """Return the validated data parameters; raise `InputError`, also for what this server does not admit."""
+        return caps().admit(DataConfig(**{name: self.values[name] for name in DataConfig.parameters()}))
 
 
 def sidebar(entered: bool, *, baselines: bool = False, elsewhere: Collection[str] = ()) -> tuple[Settings, list[str]]:
@@ -222,7 +221,7 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         file = st.file_uploader(
             "File (table, array or embedding)",
             type=[name[1:] for name in ENDINGS],
-            max_upload_size=MAX_UPLOAD // 2**20,
+            max_upload_size=caps().upload // 2**20,
             help="Rows are tokens; a column or array named label colours them. A link does not hold the file.",
         )
         # kept, for the uploader of the next page knows nothing of it
@@ -237,7 +236,7 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
             columns, taken = st.session_state.get(COLUMNS, ((), ""))
             chosen = _column_widgets(columns)
             st.caption(escaped(taken))
-    most = MOST[dataset]
+    most = min(MOST[dataset], caps().n_samples)
     st.session_state["n_samples"] = min(st.session_state["n_samples"], most)
     n_samples = st.number_input(
         PARAMETERS["n_samples"].label,

@@ -12,6 +12,7 @@ from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.replicates import DATA, Row, what_varies
 from dr_transformer.quality.scores import SUBSAMPLE
 from dr_transformer.ui import session
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.compare.comparison import figure_columns
 from dr_transformer.ui.job_panel import followed, started
 from dr_transformer.ui.text import capitalised, fitting, grouped
@@ -32,7 +33,13 @@ def reality_section(dataset: Dataset, config: Config, baselines: BaselineConfig)
     st.markdown(_EXPLAINED.format(of_images=" (of an image, its pixels)" if images else ""))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_seeds = st.number_input(
-            "Seeds k", 1, 50, 3, key="reality_seeds", width=140, help="How many seeds: the more, the surer the s.d."
+            "Seeds k",
+            1,
+            caps().seeds,
+            3,
+            key="reality_seeds",
+            width=140,
+            help="How many seeds: the more, the surer the s.d.",
         )
         with_umap = st.toggle("UMAP too", key="reality_umap", help="Slower: a layout for every seed and data set.")
         asked = (dataset.key, config, baselines, n_seeds, with_umap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dr_transformer.training.outcome import title
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.diffusion.claim import claim, reported_and_own
 from dr_transformer.ui.diffusion.source import Source, analysed, shipped, uploaded
 from dr_transformer.ui.diffusion.training import trained_here
@@ -55,7 +56,7 @@ def results(source: Source, nothing: str) -> None:
 
 def _origin() -> str:
     """Return where the runs come from; kept for a later visit, for the widget alone would forget it."""
-    options = [SHIPPED, FILES, TRAIN]
+    options = [SHIPPED, FILES, TRAIN] if caps().trains else [SHIPPED, FILES]
     st.session_state.setdefault("diffusion_from", st.session_state.get("diffusion_from_kept", SHIPPED))
     chosen = st.segmented_control(
         "Runs",
@@ -63,7 +64,9 @@ def _origin() -> str:
         required=True,
         key="diffusion_from",
         label_visibility="collapsed",
-        help="Runs that come with the program, files of your own, or a small comparison trained now.",
+        help="Runs that come with the program, files of your own, or a small comparison trained now."
+        if caps().trains
+        else "Runs that come with the program, or files of your own; this server, open to all, trains none.",
     )
     st.session_state["diffusion_from_kept"] = chosen
     return str(chosen)

@@ -16,6 +16,7 @@ from dr_transformer.engine.sweep import Sweep
 from dr_transformer.quality.metrics import METRICS
 from dr_transformer.quality.sweep_grid import RESOLUTIONS, Cell, Grid
 from dr_transformer.ui import session
+from dr_transformer.ui.caps import caps
 from dr_transformer.ui.charts import steady_chart
 from dr_transformer.ui.job_panel import show_state
 from dr_transformer.ui.poll import poll
@@ -79,10 +80,11 @@ def _controls(dataset: Dataset, config: Config) -> tuple[Sweep, str]:
         key="phase_column",
         help="What runs across: η, with the sidebar's depth, or the depth, with the sidebar's η.",
     )
-    _keep("phase_resolution", list(RESOLUTIONS), default=13)
+    resolutions = [cells for cells in RESOLUTIONS if cells <= caps().sweep_cells]
+    _keep("phase_resolution", resolutions, default=13)
     resolution = st.selectbox(
         "Cells",
-        RESOLUTIONS,
+        resolutions,
         format_func=lambda cells: f"{cells} × {cells}",
         key="phase_resolution",
         width=120,
@@ -133,8 +135,9 @@ def _keep(key: str, options: list[Any], default: Any = None) -> None:
 
 
 def _sizes(n_total: int) -> list[int]:
-    sizes = [size for size in _TOKENS if size < n_total]
-    return [*sizes, n_total] if n_total <= _TOKENS[-1] else sizes
+    offered = [size for size in _TOKENS if size <= caps().sweep_samples]
+    sizes = [size for size in offered if size < n_total]
+    return [*sizes, n_total] if n_total <= offered[-1] else sizes
 
 
 def _job(wanted: Sweep) -> Sweep:
