@@ -142,6 +142,11 @@ class Run(Background):
         return self.held
 
     @property
+    def shown(self) -> bool:
+        """Tell whether the latents are all there; what is left is measuring."""
+        return self.block >= self.config.n_blocks
+
+    @property
     def finished(self) -> bool:
         """Tell whether nothing is left to do."""
         return self.error is not None or (self.done.is_set() and self._missing() == frozenset())

@@ -49,9 +49,8 @@ class _Working:
             return _PATIENT
         if self.had >= QUANTUM:
             return _HEAVY
-        done = getattr(self.job, "done", None)
-        measures = done is not None and done.is_set()  # the latents of the run are there, and only that is left
-        return _URGENT if getattr(self.job, "URGENT", False) and not measures else _NEW
+        shown = getattr(self.job, "shown", False)  # the picture of a run is there, and what is left is measuring
+        return _URGENT if getattr(self.job, "URGENT", False) and not shown else _NEW
 
 
 @dataclass(eq=False)

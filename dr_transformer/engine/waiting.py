@@ -11,6 +11,8 @@ from dr_transformer.engine.run import Run
 
 PATIENCE = 120.0  # seconds: a run that takes longer is announced
 _QUICK_LOOK, SLOW_LOOK = 0.4, 1.0  # seconds
+# Of forty visitors who wait, each looking once a second, the server would do little else than answer them.
+_EACH_AHEAD, _LONGEST_LOOK = 0.25, 5.0
 
 
 def time_note(run: Run) -> str | None:
@@ -54,6 +56,8 @@ def next_look(run: Run) -> float:
 
     Each look costs the processor that computes the run, in server and browser, about as much as a third of a block.
     """
+    if run.ahead:
+        return min(SLOW_LOOK + _EACH_AHEAD * run.ahead, _LONGEST_LOOK)
     took, done, of = run.seconds, run.block, run.config.n_blocks
     if run.done.is_set():
         took, done, of = run.measuring, len(run.analysis.curves["mean_cosine"]), of + 1

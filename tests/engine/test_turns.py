@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -26,7 +26,7 @@ class Work:
     URGENT: bool = False
     PATIENT: bool = False
     begins: float = 0.0
-    done: threading.Event = field(default_factory=threading.Event)
+    shown: bool = False
     turns: Turns | None = None
     ahead: int = 0
     n_bytes: int = 0
@@ -110,7 +110,7 @@ def test_what_two_visitors_want_goes_on_when_either_has_the_turn() -> None:
 
 def test_a_run_that_is_only_measured_any_more_gives_way() -> None:
     shown, new = Work(4.0, {"one"}, URGENT=True), Work(3.0, {"other"}, URGENT=True, begins=1.0)
-    shown.done.set()
+    shown.shown = True
     Machine().play([shown, new])
     assert new.ended == pytest.approx(4.0, abs=2 * TICK)
     assert shown.ended == pytest.approx(7.0, abs=2 * TICK)
