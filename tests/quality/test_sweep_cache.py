@@ -1,13 +1,18 @@
 """Scores on disk: whole or not at all, bounded, and never in the way."""
 
+import json
 import sqlite3
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dr_transformer.quality import sweep_cache
 from dr_transformer.quality.scores import Quality, Reference, quality
@@ -72,9 +77,9 @@ def test_what_cannot_be_written_is_not_kept(tmp_path: Path) -> None:
     assert cache.get({"n": 1}) == FOUND
 
 
-def test_the_longest_unused_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter(range(100))
-    monkeypatch.setattr(sweep_cache, "time", SimpleNamespace(time=lambda: float(next(now))))
+def test_the_longest_unused_go_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(100, 0, -1))  # set back each time
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
     cache = SweepCache(tmp_path / "sweep.sqlite", max_cells=3)
     for number in range(3):
         cache.put({"number": number}, FOUND)
@@ -117,3 +122,33 @@ def test_threads_and_processes_share_it(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda n: caches[n % 4].put({"n": n}, FOUND), range(100)))
     assert all(caches[0].get({"n": n}) == FOUND for n in range(100))
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_cache_that_ended_half_way_gives_what_was_kept_or_nothing(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sweep.sqlite"
+        cache = SweepCache(path)
+        for number in range(8):
+            cache.put({"n": number}, replace(FOUND, random_state=number))
+        content = bytearray(path.read_bytes())
+        if data.draw(st.booleans(), label="cut"):
+            del content[data.draw(st.integers(0, len(content) - 1)) :]
+        else:  # a part of it is of another time, or of nothing
+            start = data.draw(st.integers(0, len(content) - 64))
+            content[start : start + 64] = data.draw(st.binary(min_size=64, max_size=64))
+        path.write_bytes(content)
+        for number in range(8):
+            assert cache.get({"n": number}) in (None, replace(FOUND, random_state=number))
+        for _ in range(2):  # the first may find that it is damaged
+            cache.put({"n": 9}, FOUND)
+        assert cache.get({"n": 9}) in (None, FOUND)
+
+
+def test_figures_of_other_settings_are_not_taken_for_theirs(tmp_path: Path) -> None:
+    cache = SweepCache(tmp_path / "sweep.sqlite")
+    cache.put({"n": 1}, FOUND)
+    with closing(sqlite3.connect(tmp_path / "sweep.sqlite")) as cells, cells:
+        cells.execute("UPDATE cells SET settings = ?", [json.dumps({"n": 2})])
+    assert cache.get({"n": 2}) is None
