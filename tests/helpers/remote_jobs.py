@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from dr_transformer.engine.jobs import Background
+from dr_transformer.engine.run import Run
 from dr_transformer.errors import InputError
 
 
@@ -105,6 +106,11 @@ def raise_wanted(job: Counting, by: int) -> int:
     """Change a job that may be at work, and return what it is wanted to be."""
     job.wanted += by
     return job.wanted
+
+
+def run_latents(run: Run) -> np.ndarray:
+    """Return the latents of a run, which stay where it is."""
+    return np.stack(run.full.latents)
 
 
 @dataclass(eq=False)

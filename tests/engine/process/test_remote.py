@@ -24,7 +24,17 @@ from dr_transformer.engine.run import Run
 from dr_transformer.engine.sweep import Sweep
 from dr_transformer.errors import InputError
 from dr_transformer.methods.graph_store import GraphStore
-from tests.helpers.remote_jobs import Counting, Failing, Following, Patient, Urgent, raise_wanted, refuse, until
+from tests.helpers.remote_jobs import (
+    Counting,
+    Failing,
+    Following,
+    Patient,
+    Urgent,
+    raise_wanted,
+    refuse,
+    run_latents,
+    until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +181,39 @@ def test_a_process_that_dies_is_started_again_and_the_page_is_told(runner: Runne
     again = runner.submit("count", Counting, "a")
     until(lambda: again.count > 0)
     assert engine.pid != before
+
+
+PHASES = {
+    "as it is asked for": lambda run: run.working,
+    "with block 0 there": lambda run: run.block >= 0,
+    "half way": lambda run: run.block >= run.config.n_blocks // 2,
+    "while it is measured": lambda run: run.shown,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", PHASES)
+def test_a_process_that_is_killed_at_any_time_leaves_a_run_that_can_be_had_again(
+    runner: Runner, engine: Engine, when: str
+) -> None:
+    data, config = load("digits", 1500), Config(n_components=8, n_blocks=12)
+    graphs = cast(GraphStore, Shared("graphs"))
+
+    def asked() -> Run:
+        return runner.submit("run", lambda: Run(data, config, graphs), "a")
+
+    engine.ask(raise_wanted, Counting(owners={"a"}), 0)  # it has started
+    first = asked()
+    until(lambda: PHASES[when](first))
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    until(lambda: asked() is not first or first.finished)
+    until(lambda: asked().finished)
+    assert asked().error is None
+    here = Run(data, config, owners={"me"})
+    here.work()
+    there = engine.ask(run_latents, asked())
+    np.testing.assert_allclose(there, here.full.latents, atol=1e-5 * np.abs(here.full.latents[0]).max())
 
 
 def test_a_run_whose_latents_died_is_not_taken_for_one_that_has_them(runner: Runner, engine: Engine) -> None:
