@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _DRAWN = 60  # an exponent: what is drawn is squared, in float32 too
-_LARGE, _MODERATE = 40, 20  # exponents: at 2²⁰ the 1e-10 of a LayerNorm is nothing even to float64
+# Exponents. At 2²⁰ the 1e-10 of a LayerNorm is nothing even to float64; at 2⁻⁶ it is a millionth of a row's norm, and
+# rows of data in small units, as 1e-6, would be a third of their length and attend to all alike.
+_SMALL, _LARGE, _MODERATE = -6, 40, 20
 
 
 def exponent(largest: float) -> int:
@@ -32,9 +34,10 @@ def to_one(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 
 def drawable(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """X, or where it reaches beyond 2⁶⁰, X divided by a power of two: the same picture."""
-    excess = exponent(float(np.abs(X).max())) - _DRAWN
-    return np.ldexp(X, -excess) if excess > 0 else X
+    """X, or where its largest entry is not within 2⁻⁶⁰ … 2⁶⁰, X times a power of two: the same picture."""
+    found = exponent(float(np.abs(X).max()))
+    power = min(max(found, -_DRAWN), _DRAWN) - found
+    return np.ldexp(X, power) if power else X
 
 
 def times_power(X: Tensor, power: int) -> Tensor:
@@ -44,7 +47,9 @@ def times_power(X: Tensor, power: int) -> Tensor:
 
 
 def moderate(X: Tensor) -> Tensor:
-    """The rows of X (n, q), those beyond 2⁴⁰ by a power of two of their own at about 2²⁰: the same to a LayerNorm.
+    """The rows of X (n, q), those below 2⁻⁶ or beyond 2⁴⁰ by a power of two of their own at 2²⁰: the same to a LayerNorm.
+
+    A blank row stays blank.
 
     Raises `InputError` where X is not finite, which the projection was in float64: its format cannot represent it.
     """
@@ -56,4 +61,7 @@ def moderate(X: Tensor) -> Tensor:
             "the data to about [0, 1], or use precision = 'float64'."
         )
     _, exponents = torch.frexp(largest)
-    return torch.ldexp(X, torch.where(exponents > _LARGE, _MODERATE - exponents, 0))
+    away = (exponents > _LARGE) | ((exponents < _SMALL) & (largest > 0))
+    powers = torch.where(away, _MODERATE - exponents, 0)
+    half = powers // 2  # the power itself may be beyond the format
+    return torch.ldexp(torch.ldexp(X, half), powers - half)

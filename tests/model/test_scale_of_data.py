@@ -31,7 +31,10 @@ def _last(Y: np.ndarray, **changes: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("projection", ["gaussian", "pca"])
-@pytest.mark.parametrize(("dtype", "powers"), [("f4", [30, 60, 90, 125]), ("f8", [30, 100, 515, 700, 1000, 1020])])
+@pytest.mark.parametrize(
+    ("dtype", "powers"),
+    [("f4", [-80, -30, -12, 30, 60, 90, 125]), ("f8", [-900, -515, -100, -30, -12, 30, 100, 515, 700, 1000, 1020])],
+)
 def test_latents_are_free_of_scale(dtype: str, powers: list[int], projection: str) -> None:
     """To the last bit between powers of two; the 1e-10 of LayerNorm is nothing from 2²⁰ on."""
     Y = X.astype(dtype)
@@ -41,7 +44,7 @@ def test_latents_are_free_of_scale(dtype: str, powers: list[int], projection: st
     np.testing.assert_allclose(expected, _last(Y, projection=projection), atol=2e-9 if dtype == "f8" else 1e-6)
 
 
-@pytest.mark.parametrize("scale", [1e20, 3e37])
+@pytest.mark.parametrize("scale", [1e-25, 1e20, 3e37])
 def test_the_way_through_landmarks_and_new_tokens_is_free_of_scale_too(scale: float) -> None:
     for dtype, settings in (("f4", {}), ("f8", {}), ("f4", {"landmarks": 30}), ("f8", {"landmarks": 30})):
         near, far = (TransformerDR(**SETTINGS, **settings).fit(Y.astype(dtype)) for Y in (X, X * scale))
@@ -57,9 +60,10 @@ def test_the_way_through_landmarks_and_new_tokens_is_free_of_scale_too(scale: fl
 
 def test_each_row_has_its_own_power() -> None:
     """A row far from the others is scaled alone: by one power for all, the others would vanish beside it."""
-    rows = torch.tensor([[1.0, 2, 4], [1e30, -3e30, 2e30], [1e-3, 2e-3, 5e-3]])
+    rows = torch.tensor([[1.0, 2, 4], [1e30, -3e30, 2e30], [1e-2, 2e-2, 5e-2], [1e-7, 3e-7, 0], [0, 0, 0]])
     found = moderate(rows)
-    assert torch.equal(found[[0, 2]], rows[[0, 2]])
+    assert torch.equal(found[[0, 2, 4]], rows[[0, 2, 4]])
+    assert torch.equal(times_power(found[3], -41), rows[3])
     assert 2.0**18 < found[1].abs().max() <= 2.0**20
     assert torch.equal(times_power(found[1], 82), rows[1])
     normed = layer_norm(found, 3).double()
@@ -114,18 +118,24 @@ def test_pca_and_laplacian_eigenmaps_are_free_of_scale(power: int) -> None:
 
 def test_a_picture_of_any_size_is_the_same_picture() -> None:
     assert drawable(X) is X
-    found = drawable(X * 1e300)
-    assert 2.0**59 <= np.abs(found).max() <= 2.0**60
-    np.testing.assert_allclose(found / found[0, 0], X / X[0, 0], rtol=1e-12)
+    for scale, power in ((1e300, 60), (1e-300, -60)):
+        found = drawable(X * scale)
+        assert 2.0 ** (power - 1) <= np.abs(found).max() <= 2.0**power
+        np.testing.assert_allclose(found / found[0, 0], X / X[0, 0], rtol=1e-12)
 
 
 @pytest.mark.parametrize("projection", ["gaussian", "pca"])
-@pytest.mark.parametrize("case", ["float32 × 1e20", "float64 × 1e155", "float32's largest", "a far row"])
+@pytest.mark.parametrize(
+    "case",
+    ["float32 × 1e20", "float64 × 1e155", "float32's largest", "float32 × 1e-20", "float64 × 1e-155", "a far row"],
+)
 def test_a_run_of_such_data_is_drawn_and_written(case: str, projection: str, tmp_path: Path) -> None:
     Y = {
         "float32 × 1e20": (X * 1e20).astype("f4"),
         "float64 × 1e155": X * 1e155,
         "float32's largest": (X / np.abs(X).max() * 3.4e38).astype("f4"),
+        "float32 × 1e-20": (X * 1e-20).astype("f4"),
+        "float64 × 1e-155": X * 1e-155,
         "a far row": np.where(np.arange(120)[:, None] == 7, 9.96921e36, X).astype("f4"),
     }[case]
     np.save(tmp_path / "rows.npy", Y)
