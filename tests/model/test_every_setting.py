@@ -92,7 +92,7 @@ def apart(X: torch.Tensor, reference: torch.Tensor) -> float:
     return float((X.double() - reference.double()).abs().max()) / largest if largest else float(X.abs().max())
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=1200, deadline=None)
 @given(Y=data(), config=configs())
 def test_it_is_finite_or_a_sentence(Y: np.ndarray, config: Config) -> None:
     for X in latents(Y, config):
@@ -174,6 +174,6 @@ def parts_in_float32(config: Config) -> bool:
 def tolerance(config: Config) -> float:
     """Relative, in float64, of one block: rounding of the logits, and of a difference that LayerNorm enlarges."""
     logits = 1e-15 * max(config.alpha, 1.0)
-    # What the feed-forward step leaves of a row, at the least: with relu that may be two numbers that are all but equal.
+    # What the feed-forward step leaves of a row, at the least: with relu perhaps two numbers that are all but equal.
     left = abs(1 - 2 * config.eta) if config.activation == "none" else abs(1 - config.eta)
     return 1e-9 + 1e3 * logits / max(left, 1e-16)
