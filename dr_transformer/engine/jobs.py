@@ -131,14 +131,18 @@ class Background:
             raise Cancelled
 
     def _until(self, ready: Callable[[], object]) -> None:
-        """Wait until `ready`, which may take a moment to answer, is true; others have their turns meanwhile."""
+        """Wait until `ready`, which may take a moment to answer, is true; others have their turns meanwhile.
+
+        What comes next need not wait for its own at once, as to say that it was stopped: the next `_check` does.
+        """
         while not ready():
             if self.turns is not None:
                 self.turns.aside(self)
             if not self.owners:
                 raise Cancelled
             time.sleep(_PAUSE)
-        self._check()
+        if not self.owners:
+            raise Cancelled
 
 
 def _deserves_another(job: Job) -> bool:

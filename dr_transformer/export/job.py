@@ -89,6 +89,7 @@ class ExportJob(Background):
 
     def _wait(self, current: str, ready: Callable[[], bool]) -> None:
         self.current = current
+        self._check()
         self._until(ready)
 
     def _run_done(self) -> bool:

@@ -56,10 +56,8 @@ class Looks:
 
         def counted_while_it_waits(ready: Callable[[], object]) -> None:
             def looks_again() -> object:
-                found = ready()
-                if not found:
-                    look()
-                return found
+                look()
+                return ready()
 
             wait(looks_again)
 
