@@ -47,7 +47,7 @@ def times_power(X: Tensor, power: int) -> Tensor:
 
 
 def moderate(X: Tensor) -> Tensor:
-    """The rows of X (n, q), those below 2⁻⁶ or beyond 2⁴⁰ by a power of two of their own at 2²⁰: the same to a LayerNorm.
+    """The rows of X (n, q), those below 2⁻⁶ or beyond 2⁴⁰ times a power of two, at 2²⁰: the same to a LayerNorm.
 
     A blank row stays blank.
 
