@@ -108,6 +108,11 @@ def raise_wanted(job: Counting, by: int) -> int:
     return job.wanted
 
 
+def visitors_of(job: Counting) -> int:
+    """Return how many visitors want it."""
+    return len(job.owners)
+
+
 def run_latents(run: Run) -> np.ndarray:
     """Return the latents of a run, which stay where it is."""
     return np.stack(run.full.latents)

@@ -15,7 +15,7 @@ PACKAGE = Path(sweep.__file__).parents[1]
 # What `sweep` imports, directly or not, and no cell follows from.
 OF_NO_CONSEQUENCE = {
     *("errors", "palette", "paths", "parameters", "config", "types"),  # the settings themselves are in the key
-    *("engine/jobs", "quality/sweep_cache", "quality/sweep_grid"),  # when and where cells are computed
+    *("engine/jobs", "engine/turns", "quality/sweep_cache", "quality/sweep_grid"),  # when and where cells are computed
 }
 
 

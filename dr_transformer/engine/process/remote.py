@@ -72,6 +72,8 @@ class Process:
         told = _visitors(job)
         self._say("work", here.number, told)
         while not here.stopped.wait(_LOOK):
+            if self.ended:  # before it knew of the job, so that nobody else will say so
+                raise _Ended
             wanted = _visitors(job)
             if told and wanted != told:
                 self._say("visitors" if wanted else "stop", here.number, wanted)
@@ -87,7 +89,10 @@ class Process:
         number, answered, answers = next(self._numbers), threading.Event(), list[bytes]()
         self._questions[number] = answered, answers
         with self._sending:
-            self._say("ask", number, dumps((function, args, options), self._name))
+            content = dumps((function, args, options), self._name)
+            for job in filter(is_job, args):  # who wants it may decide what is answered
+                self._say("visitors", self._here[job].number, _visitors(job))
+            self._say("ask", number, content)
         while not answered.wait(1):
             if self.ended:
                 raise _Ended

@@ -34,6 +34,7 @@ from tests.helpers.remote_jobs import (
     refuse,
     run_latents,
     until,
+    visitors_of,
 )
 
 
@@ -163,6 +164,15 @@ def test_a_field_is_set_there_and_a_function_changes_a_job(runner: Runner, engin
     engine.set(job, wanted=5)
     assert engine.ask(raise_wanted, job, 2) == 7
     assert job.wanted == 7
+
+
+def test_who_wants_a_job_is_known_where_it_is_asked_about(runner: Runner, engine: Engine) -> None:
+    job = runner.submit("count", Counting, ("a", "count"))
+    runner.submit("count", Counting, ("b", "count"))
+    assert engine.ask(visitors_of, job) == 2
+    for owner, left in ((("a", "count"), 1), (("b", "count"), 0)):
+        runner.release(owner)
+        assert engine.ask(visitors_of, job) == left
 
 
 @pytest.mark.parametrize("how", ["of itself", "killed"])
