@@ -45,11 +45,12 @@ def corollary_section() -> bool:
         settings = _controls()
     with right:
         job, pending = measured("corollary", settings, lambda: _run(settings))
-        if job is not None and job.over_samples is not None:
+        over_samples = None if job is None else job.over_samples  # kept: taken up again, the job begins with none
+        if job is not None and over_samples is not None:
             with pair("corollary"):
-                show(samples_chart(job.over_samples), "samples_chart")
+                show(samples_chart(over_samples), "samples_chart")
                 show(dimensions_chart(job.over_dimensions), "dimensions_chart")
-            for sentence in sentences(job.over_samples):
+            for sentence in sentences(over_samples):
                 st.markdown(sentence)
             st.caption(_about(job))
     return pending

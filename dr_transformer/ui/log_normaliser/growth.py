@@ -67,21 +67,22 @@ def _controls() -> GrowthSettings:
 
 
 def _results(job: GrowthRun) -> None:
+    found = list(job.found)  # as it is now: taken up again, the job begins with none
     derived = {k: growth_factor(k, job.settings.variance) for k in MODES}
-    show(growth_chart(job.found, derived), "growth_chart")
-    if not job.found:
+    show(growth_chart(found, derived), "growth_chart")
+    if not found:
         return
-    st.markdown(table(job.found))
-    worst = max(job.found, key=lambda each: abs(each.deviation))
-    surprise = max(each.surprise for each in job.found)
+    st.markdown(table(found))
+    worst = max(found, key=lambda each: abs(each.deviation))
+    surprise = max(each.surprise for each in found)
     c = job.settings
     st.markdown(
         f"Measured near η = 0, the rates deviate from the derived ones by up to {abs(worst.deviation):.1%} (k = "
         f"{worst.k}), at most {surprise:.1f} standard errors; by quadrature, without a sample, they agree to "
-        f"{max(abs(each.quadrature / each.derived - 1) for each in job.found):.0e}."
+        f"{max(abs(each.quadrature / each.derived - 1) for each in found):.0e}."
     )
     st.caption(
-        f"± 2 standard errors over {len(job.found[0].bulk)} samples of {grouped(c.n_particles)} particles, σ² = "
+        f"± 2 standard errors over {len(found[0].bulk)} samples of {grouped(c.n_particles)} particles, σ² = "
         f"{c.variance:g}, μ = {c.mean:g}. “Near η = 0”: particles within one standard deviation of it. Those far out "
         "have hardly any keys beyond them, respond less, and weigh most in Heₖ: the mode of all particles grows less."
     )
