@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if launched():
         from dr_transformer.model.distributed import one_of_many
 
-        return one_of_many(lambda: _main(arguments))
+        return one_of_many(lambda: _main(arguments), ends=arguments is None)
     return _main(arguments)
 
 

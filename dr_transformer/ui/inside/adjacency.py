@@ -98,10 +98,6 @@ def _section(run: Run, view: ViewConfig, n_neighbors: int) -> None:
         elif token is None:
             st.caption("No token is chosen: click a point.")
     pending |= not (run.finished and adjacency.finished)  # of which more may be wanted now
-    # Once more after each change: of a run that the next one cuts short the browser was seen to keep some captions.
-    seen = (id(run), token, block)
-    pending |= st.session_state.get("adjacency_seen") != seen
-    st.session_state["adjacency_seen"] = seen
     pending |= matrix_section(run, block, n_neighbors)
     _figures(run, adjacency, block)
     with place:

@@ -61,8 +61,8 @@ def chosen_token(run: Run) -> tuple[int | None, Pin]:
     elif not _canvas_has_spoken() and state["token"] not in (None, state["token_given"].index):
         _give(state["token"])  # back from another page or section, with a new canvas
     given: Pin = state["token_given"]
-    token = pinned_token(dataset.key, CANVAS, given)
-    state["token"] = state["token_number"] = token
+    token = state["token"] = pinned_token(dataset.key, CANVAS, given)
+    number_key = _shows("token_number", token)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input(
             "Token",
@@ -70,21 +70,22 @@ def chosen_token(run: Run) -> tuple[int | None, Pin]:
             max_value=dataset.n_samples - 1,
             step=1,
             value=None,
-            key="token_number",
+            key=number_key,
             on_change=_by_number,
+            args=(number_key,),
             width=150,
             help=f"The number of the image whose neighbours are shown, 0 to {dataset.n_samples - 1}; or click a point.",
         )
         if len(names) > 1:
-            state["token_class"] = None if token is None else names[labels[token]]
+            class_key = _shows("token_class", None if token is None else names[labels[token]])
             st.selectbox(
                 "Its class",
                 names,
-                key="token_class",
+                key=class_key,
                 index=None,
                 placeholder="choose",
                 on_change=_by_class,
-                args=(labels, names),
+                args=(class_key, labels, names),
                 width=150,
                 help="Choosing a class goes to its next token.",
             )
@@ -183,14 +184,31 @@ def _give(token: int) -> None:
     st.session_state["token"] = token
 
 
-def _by_number() -> None:
-    if st.session_state["token_number"] is not None:
-        _give(st.session_state["token_number"])
+def _shows(name: str, value: int | str | None) -> str:
+    """Have a widget show `value`; returns its key: that of a new one if not itself has brought the value about.
+
+    A browser that has not heard of a new value yet goes on sending the old one, with whatever it asks for. Of the same
+    widget that would be a choice; to an old one nobody listens.
+    """
+    state = st.session_state
+    if state.get(_key(name)) != value:
+        state[f"{name}_serial"] = state.get(f"{name}_serial", 0) + 1
+    state[_key(name)] = value
+    return _key(name)
 
 
-def _by_class(labels: npt.NDArray[np.integer], names: Sequence[str]) -> None:
-    if st.session_state["token_class"] is not None:
-        _give(next_of(labels, st.session_state["token"], names.index(st.session_state["token_class"])))
+def _key(name: str) -> str:
+    return f"{name}_{st.session_state.get(f'{name}_serial', 0)}"
+
+
+def _by_number(key: str) -> None:
+    if key == _key("token_number") and st.session_state[key] is not None:
+        _give(st.session_state[key])
+
+
+def _by_class(key: str, labels: npt.NDArray[np.integer], names: Sequence[str]) -> None:
+    if key == _key("token_class") and st.session_state[key] is not None:
+        _give(next_of(labels, st.session_state["token"], names.index(st.session_state[key])))
 
 
 def _next(labels: npt.NDArray[np.integer]) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from dr_transformer import Config, load, unroll
 from dr_transformer.methods.graph import knn_graph
@@ -72,7 +72,7 @@ def assert_shown(canvas: Canvas, token: int, block: int) -> None:
     captions, lines = page.get_by_test_id("stImageCaption"), page.locator(".links line")
     expected = [f"{labels[i]} · {percent(row[i])}" for i in most]
     expect(captions).to_have_count(2 * N_SHOWN)
-    for number, text in enumerate(expected):  # each waited for: a rerun draws them one after the other
+    for number, text in enumerate(expected):
         expect(captions.nth(number)).to_have_text(text)
     expect(lines).to_have_count(N_SHOWN)
     edges = canvas.get("c.attended")
@@ -111,6 +111,48 @@ def test_a_token_is_chosen_by_click_by_number_and_by_class(open_section: Open) -
     page.get_by_role("link", name="Inside a block").click()
     assert_shown(canvas, following, 1)
     assert token_number(page) == str(following)
+    assert canvas.errors == []
+
+
+@pytest.mark.slow
+def test_a_token_clicked_stays_although_what_is_asked_next_names_the_one_before(page: Page, open_section: Open) -> None:
+    """The browser moves the depth before it has heard that the field is to show the clicked token."""
+    held: list[tuple[WebSocketRoute, str | bytes]] = []
+    late = False
+
+    def between(browser: WebSocketRoute) -> None:
+        def pass_on(message: str | bytes) -> None:
+            held.append((browser, message))
+            if not late:
+                deliver()
+
+        browser.connect_to_server().on_message(pass_on)
+
+    def deliver() -> None:
+        while held:
+            to, message = held.pop(0)
+            to.send(message)
+
+    page.route_web_socket(re.compile("_stcore/stream"), between)
+    canvas = open_section()
+    field = page.get_by_role("spinbutton", name="Token", exact=True)
+    field.fill("123")
+    field.press("Enter")
+    assert_shown(canvas, 123, 4)
+    at_rest(page)
+    late = True
+    target = int(canvas.array("c.positions(0)")[:, 0].argmax())
+    page.mouse.click(*canvas.on_page(0, target))
+    canvas.wait("c.pinned !== 123 && c.pinned >= 0")
+    clicked = canvas.get("c.pinned")
+    page.wait_for_timeout(1500)  # the server has drawn the click
+    canvas.get("c.setDepth(1)")
+    page.wait_for_timeout(1500)
+    assert held
+    late = False
+    deliver()
+    assert_shown(canvas, clicked, 1)
+    assert token_number(page) == str(clicked)
     assert canvas.errors == []
 
 

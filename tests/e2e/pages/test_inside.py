@@ -168,7 +168,9 @@ def test_variants_stand_side_by_side_on_one_clock(inside: Canvas) -> None:
     run = unroll_variant(load("mnist", 600).Y, CONFIG, Variant(regulariser="exact"))
     ends = [s.X[:, :2].numpy() for s in run if s.ends_block]
     assert np.abs(drawn - ends[3]).max() < np.ptp(ends[3]) / 60_000
-    page.get_by_role("button", name=re.compile("Remove graph diffusion")).click(timeout=60_000)
+    remove = page.get_by_role("button", name=re.compile("Remove graph diffusion"))
+    expect(remove).to_be_visible(timeout=60_000)  # fails with what the page shows instead
+    remove.click()
     expect(panels).to_have_count(3, timeout=60_000)
     expect(panels.nth(1)).to_have_text(re.compile("^▲ exact gradient"))
 

@@ -46,6 +46,12 @@ def settled(app: AppTest) -> AppTest:
     raise AssertionError(f"the section did not come to rest: {said}")
 
 
+def labelled(widgets: Any, label: str) -> Any:
+    """The one with this label. The key of those that show the token changes when another has chosen it."""
+    (found,) = [widget for widget in widgets if widget.label == label]
+    return found
+
+
 def charts(app: AppTest) -> list[Any]:
     return [plotly.io.from_json(chart.proto.spec) for chart in app.get("plotly_chart")]
 
@@ -83,7 +89,7 @@ def expected_captions(tokens: np.ndarray, row: np.ndarray) -> list[str]:
 
 def test_a_token_by_number_shows_whom_it_attends_to() -> None:
     app = open_page()
-    app.number_input(key="token_number").set_value(17).run()
+    labelled(app.number_input, "Token").set_value(17).run()
     row = dense(2)[17]
     most = np.argsort(-row)[:12]
     assert captions_under(app, 0) == expected_captions(most, row)
@@ -104,11 +110,11 @@ def test_a_class_goes_to_its_next_token_and_the_button_on() -> None:
     labels = load("mnist", 300).labels
     assert labels is not None
     first, second = np.flatnonzero(labels == 7)[:2]
-    app.selectbox(key="token_class").set_value("7").run()
-    assert app.number_input(key="token_number").value == first
+    labelled(app.selectbox, "Its class").set_value("7").run()
+    assert labelled(app.number_input, "Token").value == first
     app.button(key="token_next").click().run()
-    assert app.number_input(key="token_number").value == second
-    assert app.selectbox(key="token_class").value == "7"
+    assert labelled(app.number_input, "Token").value == second
+    assert labelled(app.selectbox, "Its class").value == "7"
     assert [next_of(np.array([1, 0, 1, 1]), token, 1) for token in (0, 2, 3, None)] == [2, 3, 0, 0]
     assert next_of(np.array([0, 0]), 1, 5) == 1
 
