@@ -76,7 +76,7 @@ class LatentCanvas extends Actions {
   get options() {
     const { point_size: diameter, opacity } = this.header;
     const rows = this.selection.count || this.live.fade ? [1, 0] : [0];
-    return { diameter, opacity, names: true, ...this.look, rows };
+    return { diameter, opacity, names: true, images: false, ...this.look, rows };
   }
 
   // --- what Python sends ---
@@ -281,7 +281,7 @@ class LatentCanvas extends Actions {
       this.scrubber.measure();
       this.legend.render(this.colours);
       this.toolbar.render(this.tool, this.mode);
-      this.lookControls.render(this.colours, this.options);
+      this.lookControls.render(this.colours, this.options, digitSprites.has(this.header.dataset_key));
       this.side.renderSelection(this.#repaint);
     }
     this.scrubber.render();
@@ -317,9 +317,12 @@ class LatentCanvas extends Actions {
   #renderTokens() {
     const panel = this.panels.find((candidate) => candidate.pointer);
     this.hovered = { panel, index: panel ? panel.underPointer(HOVER_RADIUS) : this.pointed };
+    const { names, images: wanted } = this.options;
+    const ground = computedColour(this.tooltip.root, "backgroundColor");
     for (const each of this.panels) {
+      each.placeImages({ key: this.header.dataset_key, wanted, first: this.pinned.index }, ground, this.#repaint);
       each.placeRings(this.hovered.index, this.pinned.index);
-      each.placeNames(this.colours, this.options.names);
+      each.placeNames(this.colours, names);
       each.plot.classList.toggle("on-point", this.hovered.panel === each && this.hovered.index >= 0);
       each.plot.classList.toggle("selecting", this.tool !== "pan");
     }

@@ -24,6 +24,7 @@ CANVAS_JS = (
     "drawing/webgl.js",
     "drawing/canvas2d.js",
     "panel/names.js",
+    "panel/images.js",
     "panel/panel.js",
     "input/gestures.js",
     "panel/scrubber.js",

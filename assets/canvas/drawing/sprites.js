@@ -17,6 +17,11 @@ const digitSprites = (window.digitSpriteRegistry ??= {
     for (const listener of this.listeners) listener(key);
   },
 
+  /** Whether the images of this data set are there. */
+  has(key) {
+    return Boolean(this.sets.get(key)?.pixels?.length);
+  },
+
   /** @param {Uint8Array} pixels an image of the set's size, for a token that the set has none for */
   setLater(key, index, pixels) {
     this.later.set(key, { index, pixels });

@@ -120,6 +120,7 @@ function handleKey(app, event) {
     p: () => app.setTool("pan"),
     l: () => app.setTool("lasso"),
     b: () => app.setTool("box"),
+    i: () => app.setLook({ images: !app.options.images }),
     n: () => app.stepPinned(1),
     N: () => app.stepPinned(-1),
     "]": () => app.stepPinned(1),

@@ -87,7 +87,8 @@ const LOOK_HELP = {
   "Point size": "Diameter of a point, in pixels",
   Opacity: "Of one point: many faint ones show where they are dense",
   "Class names": "The name of each class on its cluster; a class that is spread out has none",
-  Look: "Size, opacity, palette and names of the points",
+  Images: "Tokens as images, as many as stand side by side (key I); zoomed in, always",
+  Look: "Size, opacity, palette, names and images of the points",
 };
 // By the name that Python gives a colouring.
 const COLOURING_HELP = {
@@ -98,7 +99,7 @@ const COLOURING_HELP = {
 class Look {
   #for = "";
 
-  /** @param act {colourBy(name), palette(name), look({diameter?, opacity?, names?})} */
+  /** @param act {colourBy(name), palette(name), look({diameter?, opacity?, names?, images?})} */
   constructor(act) {
     const choose = (label, chosen) => {
       const onchange = (event) => chosen(event.target.value);
@@ -108,17 +109,18 @@ class Look {
     this.palette = choose("Palette", act.palette);
     this.size = this.#slider("Point size", 1, 16, 0.25, (diameter) => act.look({ diameter }));
     this.opacity = this.#slider("Opacity", 0.05, 1, 0.05, (opacity) => act.look({ opacity }));
-    this.names = element("input", {
-      type: "checkbox",
-      "aria-label": "Class names",
-      title: LOOK_HELP["Class names"],
-      onchange: (event) => act.look({ names: event.target.checked }),
-    });
+    const check = (label, chosen) => {
+      const onchange = (event) => chosen(event.target.checked);
+      return element("input", { type: "checkbox", "aria-label": label, title: LOOK_HELP[label], onchange });
+    };
+    this.names = check("Class names", (names) => act.look({ names }));
+    this.images = check("Images", (images) => act.look({ images }));
     const rows = [
       ["Point size", this.size],
       ["Opacity", this.opacity],
       ["Palette", this.palette],
       ["Class names", this.names],
+      ["Images", this.images],
     ].map(([text, control]) => element("label", {}, element("span", { "aria-hidden": "true" }, text), control));
     this.by = element("label", { class: "by" }, element("span", { "aria-hidden": "true" }, "Colour"), this.colourBy);
     this.details = element(
@@ -137,8 +139,8 @@ class Look {
     return element("input", { type: "range", "aria-label": label, title: LOOK_HELP[label], min, max, step, oninput });
   }
 
-  /** @param {Colours} colours; @param options {diameter, opacity, names} as drawn */
-  render(colours, { diameter, opacity, names: named }) {
+  /** @param {Colours} colours; @param options {diameter, opacity, names, images} as drawn; @param hasImages of the tokens */
+  render(colours, { diameter, opacity, names: named, images }, hasImages) {
     const { names } = colours;
     const palettes = Object.keys(colours.palettes);
     const state = JSON.stringify([names, palettes]);
@@ -159,6 +161,8 @@ class Look {
     this.opacity.value = opacity;
     this.names.checked = named;
     this.names.disabled = colours.current !== colours.list[0];
+    this.images.checked = images && hasImages;
+    this.images.disabled = !hasImages;
   }
 }
 

@@ -77,6 +77,7 @@ class Panel {
     this.root = element("div", { class: "panel" }, this.title, this.note, yAxis, this.plot, xAxis);
     this.overlay = new Overlay();
     this.names = new ClassNames();
+    this.images = new TokenImages();
     this.#makeRenderer();
     this.plot.append(this.canvas, this.overlay.root, this.names.root, this.pinRing, this.hoverRing);
   }
@@ -190,9 +191,11 @@ class Panel {
     [y0, y1].forEach((value, i) => setText(this.ends[2 + i], formatNumber(value, spanY)));
   }
 
-  /** Index of the visible token under the mouse, or −1. */
+  /** Index of the visible token under the mouse, or −1; images are before points. */
   underPointer(radius) {
     if (!this.pointer || this.track.blank) return -1;
+    const image = this.images.at(...this.pointer);
+    if (image >= 0) return image;
     const mix = this.mix();
     return this.track.nearest(mix, this.affine(mix), ...this.pointer, radius, this.host.isHidden);
   }
@@ -232,6 +235,16 @@ class Panel {
     this.names.place(this.track, mix, this.affine(mix), this.view, colours, wanted);
   }
 
+  /** @param about {key, wanted, first} of `TokenImages.choose`; @param ground the page's colour; @param repaint the theme or the images changed */
+  placeImages(about, ground, repaint) {
+    const mix = this.mix();
+    const { host, images } = this;
+    const all = { ...about, codes: this.#codes, table: this.#table, isHidden: host.isHidden };
+    const mayShow = !this.track.blank && (about.wanted || this.view.zoom >= NEAR);
+    images.choose(mayShow ? this.track.positions(mix, this.affine(mix)) : [], mayShow ? this.view : { zoom: 0 }, all);
+    if (images.draw(this.view, this.ratio, all, ground, repaint)) this.canvas.after(images.root);
+  }
+
   /** CSS-pixel place of a token in this plot. */
   place(index) {
     const mix = this.mix();
@@ -250,6 +263,7 @@ class Panel {
       const [x, y] = this.place(index);
       shown = x >= 0 && y >= 0 && x <= this.view.width && y <= this.view.height;
       if (shown) ring.style.transform = `translate(${x}px, ${y}px)`;
+      ring.classList.toggle("around", this.images.shown.some((token) => token.index === index));
     }
     ring.hidden = !shown;
   }

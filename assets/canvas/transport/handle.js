@@ -26,6 +26,10 @@ function testHandle(app) {
     get names() {
       return app.panels.map((panel) => panel.names.shown);
     },
+    /** {index, x, y} of each token that is an image, in each panel, in CSS pixels of its plot. */
+    get images() {
+      return app.panels.map((panel) => panel.images.shown);
+    },
     get hovered() {
       return app.hovered.index;
     },
@@ -78,7 +82,7 @@ function testHandle(app) {
     setPalette(name) {
       app.setPalette(name);
     },
-    /** {diameter, opacity}: CSS pixels, 0 … 1 */
+    /** {diameter, opacity, names, images}: CSS pixels, 0 … 1, whether */
     setLook(change) {
       app.setLook(change);
     },
