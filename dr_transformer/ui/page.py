@@ -49,7 +49,7 @@ def begin_page(
     one; it is told whether the page was entered in this run.
     """
     mend_streamlit()
-    st.set_page_config(page_title=title, layout="wide")
+    st.set_page_config(page_title=title, page_icon=asset("icon.svg"), layout="wide")
     st.html(asset("app.css"))
     entered = st.session_state.get("page") != title
     st.session_state["page"] = title

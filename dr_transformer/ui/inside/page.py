@@ -7,9 +7,10 @@ import streamlit as st
 from dr_transformer.errors import InputError
 from dr_transformer.ui import session
 from dr_transformer.ui.inside import adjacency, phase, spectrum, substeps
+from dr_transformer.ui.link import put_in_link
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
-from dr_transformer.ui.text import refusal
+from dr_transformer.ui.text import escaped, refusal
 
 SECTIONS = {
     "Sub-steps and objective": substeps,
@@ -18,6 +19,7 @@ SECTIONS = {
     "Phase diagram": phase,
 }
 """Sections by name, and the module whose `show(dataset, config, settings)` draws each."""
+_LINKS = {module.__name__.rpartition(".")[2]: name for name, module in SECTIONS.items()}
 
 
 def inside(settings: Settings) -> None:
@@ -33,8 +35,14 @@ def inside(settings: Settings) -> None:
 
 
 def _section() -> str:
-    """The chosen section; of another page's visitor, too: a widget alone would forget it there."""
-    st.session_state.setdefault("inside_section", st.session_state.get("inside_kept", next(iter(SECTIONS))))
+    """The chosen section: the link's on arrival, else that of the last visit, which a widget alone would forget."""
+    first, asked = next(iter(SECTIONS)), st.query_params.get("section")
+    with st.container():  # always there, so that what follows keeps its place when the sentence goes
+        if "inside_section" not in st.session_state:
+            kept = st.session_state.get("inside_kept", first)
+            st.session_state["inside_section"] = _LINKS.get(asked or "", kept)
+            if asked and asked not in _LINKS:
+                st.warning(f"This link was changed: there is no section “{escaped(asked)}”; choose one here.")
     chosen = st.segmented_control(
         "Section",
         list(SECTIONS),
@@ -44,4 +52,5 @@ def _section() -> str:
         help="Which part of the theory is shown; what other parts compute is kept.",
     )
     st.session_state["inside_kept"] = chosen
+    put_in_link("section", None if chosen == first else next(link for link, name in _LINKS.items() if name == chosen))
     return str(chosen)

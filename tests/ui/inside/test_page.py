@@ -20,6 +20,7 @@ from dr_transformer.engine.inside import Place, depth_of
 from dr_transformer.theory.objective import data_gradients
 from dr_transformer.theory.variants import Variant, unroll_variant
 from dr_transformer.ui.inside import jobs
+from dr_transformer.ui.inside.page import SECTIONS
 from dr_transformer.ui.inside.reparametrisation import WITHOUT_EPSILON
 from tests.helpers.plain_theory import objective
 
@@ -204,6 +205,24 @@ def test_section_and_controls_stay_while_another_page_is_visited() -> None:
     app.segmented_control(key="inside_section").set_value("Sub-steps and objective").run()
     assert app.select_slider(key="inside_beta").value == 1.0
     assert not app.exception
+
+
+@pytest.mark.parametrize("link", ["adjacency", "spectrum", "phase"])
+def test_a_section_is_in_the_link_and_a_link_opens_it(link: str) -> None:
+    app = opened(section=link)
+    chosen = app.segmented_control(key="inside_section").value
+    assert SECTIONS[chosen].__name__.endswith(f".{link}")
+    app.segmented_control(key="inside_section").set_value("Sub-steps and objective").run()
+    assert "section" not in app.query_params
+    app.segmented_control(key="inside_section").set_value(chosen).run()
+    assert app.query_params["section"] == link
+    assert not app.exception
+
+
+def test_a_link_to_no_section_says_so() -> None:
+    app = opened(section="<b>x</b>")
+    assert app.segmented_control(key="inside_section").value == next(iter(SECTIONS))
+    assert any("there is no section" in warning.value for warning in app.warning)
 
 
 def test_the_figures_can_be_stopped_and_go_on() -> None:
