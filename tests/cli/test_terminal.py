@@ -81,12 +81,18 @@ def test_a_port_that_is_none(port: str) -> None:
     assert "must be a whole number from 1 to 65535" in text
 
 
+def hear_ctrl_c() -> None:
+    """In a process that begins: a shell has what it runs in the background, as these tests perhaps, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_what_ends_a_command_early_leaves_no_file(number: signal.Signals, status: int, tmp_path: Path) -> None:
     started = subprocess.Popen(
         [*module_command("dr_transformer"), "animate", str(tmp_path / "a.gif"), *SMALL, "--seconds-per-block", "60"],
         stderr=subprocess.PIPE,
         env=module_environment(),
+        preexec_fn=hear_ctrl_c,
     )
     for _ in range(1200):  # until it writes
         if list(tmp_path.iterdir()) or started.poll() is not None:
@@ -107,7 +113,13 @@ def test_ctrl_c_while_the_program_still_starts() -> None:
     source += (
         "del sys.modules['dr_transformer.cli.commands']; sys.meta_path.insert(0, Late()); sys.exit(cli.main(['bench']))"
     )
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, env=module_environment(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        env=module_environment(),
+        check=False,
+        preexec_fn=hear_ctrl_c,
+    )
     assert (done.returncode, done.stderr) == (130, b"")
 
 
