@@ -40,10 +40,11 @@ def drawable(X: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return np.ldexp(X, power) if power else X
 
 
-def times_power(X: Tensor, power: int) -> Tensor:
+def times_power(X: Tensor, power: int | Tensor) -> Tensor:
     """X · 2^power, whatever the power: in two steps, as 2^power itself may be beyond the format."""
+    power = torch.as_tensor(power, device=X.device)
     half = power // 2
-    return X * 2.0**half * 2.0 ** (power - half)
+    return torch.ldexp(torch.ldexp(X, half), power - half)
 
 
 def moderate(X: Tensor) -> Tensor:
@@ -62,6 +63,4 @@ def moderate(X: Tensor) -> Tensor:
         )
     _, exponents = torch.frexp(largest)
     away = (exponents > _LARGE) | ((exponents < _SMALL) & (largest > 0))
-    powers = torch.where(away, _MODERATE - exponents, 0)
-    half = powers // 2  # the power itself may be beyond the format
-    return torch.ldexp(torch.ldexp(X, half), powers - half)
+    return times_power(X, torch.where(away, _MODERATE - exponents, 0))

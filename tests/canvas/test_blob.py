@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import struct
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -27,22 +25,7 @@ from dr_transformer.canvas.parts import Attended, CanvasSpec, Colouring, Panel, 
 from dr_transformer.data.dataset import load
 from dr_transformer.data.reading.rows import MAX_CLASSES
 from dr_transformer.palette import PETROFF10, SEQUENTIAL, TAB10, class_colours
-
-
-def unpack(blob: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header, and the bytes to which its places refer."""
-    (length,) = struct.unpack("<I", blob[:4])
-    base = -(-(4 + length) // 4) * 4
-    return json.loads(blob[4 : 4 + length]), blob[base:]
-
-
-def read(place: dict[str, int], arrays: bytes, dtype: str) -> np.ndarray:
-    return np.frombuffer(arrays, dtype, count=place["length"], offset=place["start"])
-
-
-def decode(frame: dict[str, Any], arrays: bytes) -> np.ndarray:
-    stored = read(frame["points"], arrays, "<i2").reshape(-1, 2)
-    return stored * np.array(frame["step"]) + np.array(frame["offset"])
+from tests.helpers.blobs import decode, read, unpack
 
 
 def spec(frames: np.ndarray, labels: np.ndarray | None = None, **settings: Any) -> CanvasSpec:

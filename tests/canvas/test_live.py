@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 from dr_transformer import Config, load, unroll
 from dr_transformer.canvas.live import LiveTokens, balanced_order, is_live, live_key, live_spec
 from dr_transformer.config import ViewConfig
+from tests.helpers.blobs import read, unpack
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 100), st.data())
@@ -31,11 +29,6 @@ def test_beginnings_take_of_each_class_by_turns(labels: list[int], seed: int, da
     assert all(most - count <= 1 or count == labels.count(label) for label, count in counts.items())
 
 
-def unpacked(blob: bytes) -> tuple[dict[str, Any], bytes]:
-    (length,) = struct.unpack("<I", blob[:4])
-    return json.loads(blob[4 : 4 + length]), blob[4 + length + (-(4 + length) % 4) :]
-
-
 @pytest.mark.parametrize("projection", ["gaussian", "pca"])
 def test_the_latents_are_those_of_block_0(projection: str) -> None:
     dataset, config = load("mnist", 3000), Config(n_components=12, projection=projection)
@@ -44,9 +37,9 @@ def test_the_latents_are_those_of_block_0(projection: str) -> None:
     job.work()
     assert job.finished
     assert job.n_bytes == len(job.packed) > 0
-    header, arrays = unpacked(job.packed)
-    index = np.frombuffer(arrays, "<u4", header["index"]["length"], header["index"]["start"])
-    X = np.frombuffer(arrays, "<f4", header["X"]["length"], header["X"]["start"]).reshape(len(index), 12)
+    header, arrays = unpack(job.packed)
+    index = read(header["index"], arrays, "<u4")
+    X = read(header["X"], arrays, "<f4").reshape(len(index), 12)
     assert len(index) == 2000
     _, start, *_ = unroll(dataset.Y, config)
     np.testing.assert_allclose(X, start.X.numpy()[index] * 3000**0.5, rtol=0, atol=2e-6)

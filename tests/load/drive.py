@@ -11,13 +11,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import psutil
 
 from dr_transformer import Config, load, unroll
+from tests.helpers.blobs import decode, unpack
 from tests.helpers.servers import free_port, serve
-from tests.load.visitor import Visitor, now, read_blob
+from tests.load.visitor import Visitor
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"n_samples": "10000", "n_components": "256", "n_blocks": "32", "precision": "float64"}
@@ -53,16 +55,14 @@ def whole(visitor: Visitor) -> Shown | None:
     content = visitor.shown("latent_canvas")
     if not content:
         return None
-    header, array = read_blob(content)
+    header, arrays = unpack(content)
     for name, value in re.findall(r"(\w+)=([^,()]+)", header["content_key"]):
         if name in visitor.query and name not in ("precision", "device") and float(visitor.query[name]) != float(value):
             return None
     last = header["panels"][1]["frames"][-1]
     if last["depth"] < int(visitor.query.get("n_blocks", 8)):
         return None
-    stored = array(last["points"], "<i2").reshape(-1, 2)
-    step, offset = np.array(last["step"]), np.array(last["offset"])
-    return Shown(dict(visitor.query), stored * step + offset, float(step.max()))
+    return Shown(dict(visitor.query), decode(last, arrays), max(last["step"]))
 
 
 def as_computed(shown: Shown) -> float:
@@ -80,21 +80,21 @@ async def visit(url: str, until: float, chance: random.Random, n_samples: int, f
     def settings() -> dict[str, str]:
         return {"alpha": f"{chance.uniform(1, 100):.4f}", "eta": f"{chance.uniform(0.05, 0.49):.4f}"}
 
-    while now() < until:
+    while monotonic() < until:
         seed = {"random_state": str(chance.randrange(10**6))}
         visitor = Visitor(url, {"n_samples": str(n_samples), "n_components": "64"} | settings() | seed)
-        began = now()
+        began = monotonic()
         try:
             await visitor.enter()
             found.n_visits += 1
             await visitor.until(lambda v=visitor: v.shown("live_tokens"), _LONGEST)  # type: ignore[misc]
-            found.live.append(now() - began)
+            found.live.append(monotonic() - began)
             await picture(visitor, began, found)
             for _ in range(chance.randrange(3, 9)):
                 await asyncio.sleep(chance.expovariate(1 / 3))
-                if now() >= until:
+                if monotonic() >= until:
                     break
-                began = now()
+                began = monotonic()
                 if chance.random() < 0.7:
                     visitor.query |= settings()
                     values = {name: float(visitor.query[name]) for name in ("alpha", "eta")}
@@ -102,13 +102,13 @@ async def visit(url: str, until: float, chance: random.Random, n_samples: int, f
                     await picture(visitor, began, found)
                 else:
                     await visitor.go_to(chance.choice(_ELSEWHERE))
-                    found.pages.append(now() - began)
+                    found.pages.append(monotonic() - began)
                     await asyncio.sleep(chance.expovariate(1 / 2))
-                    began = now()
+                    began = monotonic()
                     await visitor.go_to("Explorer")
                     await picture(visitor, began, None)
         except Exception as error:
-            header = read_blob(visitor.shown("latent_canvas") or b"\x02\0\0\0{}")[0]
+            header = unpack(visitor.shown("latent_canvas") or b"\x02\0\0\0{}")[0]
             at = f"{visitor.query} at {visitor.address}, shown {header.get('content_key')}"
             found.problems.append(f"{type(error).__name__}: {error} {at}")
         finally:
@@ -121,27 +121,27 @@ async def picture(visitor: Visitor, began: float, found: Found | None) -> None:
     """Wait for the exact picture, and keep it."""
     shown = await visitor.until(lambda: whole(visitor), _LONGEST)
     if found is not None:
-        found.exact.append(now() - began)
+        found.exact.append(monotonic() - began)
         found.shown.append(shown)
 
 
 async def watch(pid: int, found: Found, until: float) -> None:
     """Note every two seconds what the server and its processes hold."""
-    began = now()
-    while now() < until:
+    began = monotonic()
+    while monotonic() < until:
         held = 0
         with contextlib.suppress(psutil.Error):
             server = psutil.Process(pid)
             for process in (server, *server.children(recursive=True)):
                 with contextlib.suppress(psutil.Error):
                     held += process.memory_info().rss
-        found.memory.append((now() - began, held / 2**20))
+        found.memory.append((monotonic() - began, held / 2**20))
         await asyncio.sleep(2)
 
 
 async def drive(url: str, pid: int, visitors: int, seconds: float, n_samples: int, random_state: int = 0) -> Found:
     """Have so many visitors at a time for so many seconds; what they began by then they see to its end."""
-    found, until = Found(), now() + seconds
+    found, until = Found(), monotonic() + seconds
     watching = asyncio.create_task(watch(pid, found, until + _LONGEST))
     chances = [random.Random(f"{random_state} {i}") for i in range(visitors)]
     await asyncio.gather(*(visit(url, until, chance, n_samples, found) for chance in chances))
@@ -165,10 +165,10 @@ async def beside_heavy(url: str, n_heavy: int, query: dict[str, str]) -> tuple[f
 async def one(url: str, query: dict[str, str]) -> float:
     """Return the seconds from a link to its whole picture."""
     visitor = Visitor(url, query)
-    began = now()
+    began = monotonic()
     await visitor.enter()
     await visitor.until(lambda: whole(visitor), _LONGEST)
-    took = now() - began
+    took = monotonic() - began
     await visitor.leave()
     return took
 

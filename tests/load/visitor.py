@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -194,20 +191,3 @@ class Visitor:
             self._polls[component.id] = (fragment, data["milliseconds"] / 1000)
         else:
             self._polls.pop(component.id, None)
-
-
-def read_blob(content: bytes) -> tuple[dict[str, Any], Callable[[dict[str, int], Any], np.ndarray]]:
-    """Return the header of a blob (`canvas/blob.py`), and what reads an array of it by its place and type."""
-    (size,) = struct.unpack_from("<I", content)
-    header = json.loads(content[4 : 4 + size])
-    begin = 4 + size + -(4 + size) % 4
-
-    def array(place: dict[str, int], dtype: Any) -> np.ndarray:
-        return np.frombuffer(content, dtype, place["length"], begin + place["start"])
-
-    return header, array
-
-
-def now() -> float:
-    """Seconds by a clock that nobody sets."""
-    return time.monotonic()

@@ -22,9 +22,9 @@ from dr_transformer.methods.pca import pca
 from dr_transformer.methods.umap_worker import UMAPWorker
 from dr_transformer.quality.curves import COLOURINGS
 from dr_transformer.quality.words import describe
-from tests.canvas.test_blob import decode
 from tests.e2e.canvas.canvas_page import quantisation
 from tests.export.pages.test_web_page import Page
+from tests.helpers.blobs import decode
 from tests.helpers.user_files import npz
 
 

@@ -15,8 +15,8 @@ import pytest
 from dr_transformer.canvas.attended import AttendedTable
 from dr_transformer.canvas.parts import CanvasSpec, Colouring, Panel
 from dr_transformer.export.pages.web_page import web_page
-from tests.canvas.test_blob import decode, read, unpack
 from tests.e2e.canvas.canvas_page import quantisation
+from tests.helpers.blobs import decode, read, unpack
 
 EVIL = ['</script><script>document.title="owned"</script>', '"><img src=x onerror=alert(1)>', "</style>&amp;<!--", "ok"]
 
