@@ -7,6 +7,7 @@ from dr_transformer.ui.exports.panel import export_panel
 from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.page import at_the_door, begin_page, tour_button
 from dr_transformer.ui.session import own_file, shows_images
+from dr_transformer.ui.view_bar import view_bar
 
 opens = at_the_door()
 settings = begin_page("A transformer that was never trained", elsewhere=ON_CANVAS)
@@ -24,6 +25,7 @@ st.markdown(
     else f"Each point is {'an image' if images else 'a row of the table'}, one token. Nothing is learned: the weights "
     "are written down by hand. A random projection, then block after block of attention."
 )
+view_bar(three_d=True)
 explorer(settings, opens=opens)
 if "last_run" in st.session_state:
     export_panel(st.session_state["last_run"], settings)

@@ -5,5 +5,5 @@ import streamlit as st
 from dr_transformer.paths import asset
 from dr_transformer.ui.page import begin_page
 
-begin_page("The model")
+begin_page("The model", controls=False)
 st.markdown(asset("the_model.md").read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dr_transformer.ui.draw.page import draw
 from dr_transformer.ui.page import begin_page
+from dr_transformer.ui.view_bar import view_bar
 
 settings = begin_page("Draw a digit")
 st.title("Draw a digit", anchor=False)
@@ -11,4 +12,5 @@ st.markdown(
     "Nothing here was trained to read digits. **See where yours goes all the same**: block by block it moves towards "
     "the tokens that it attends to."
 )
+view_bar()
 draw(settings)

@@ -38,14 +38,15 @@ def at_the_door() -> bool:
 def begin_page(
     title: str,
     *,
+    controls: bool = True,
     baselines: bool = False,
     elsewhere: Collection[str] = (),
     draw: Callable[[bool], tuple[Settings, list[str]]] | None = None,
 ) -> Settings:
     """Set up a page called `title` and return the sidebar's settings; a link's unusable settings are said.
 
-    `baselines`: with widgets for what the transformer is compared with; without those of the parameters that stand
-    `elsewhere` on the page. `draw` draws another sidebar than the shared
+    Without `controls` the sidebar has links alone. `baselines`: with widgets for what the transformer is compared with;
+    without those of the parameters that stand `elsewhere` on the page. `draw` draws another sidebar than the shared
     one; it is told whether the page was entered in this run.
     """
     mend_streamlit()
@@ -61,7 +62,9 @@ def begin_page(
         session.umap_worker()  # it compiles while people look around
     if draw is None and BEFORE_LESSON in st.session_state:
         st.session_state["settings"] = st.session_state.pop(BEFORE_LESSON)
-    settings, problems = draw(entered) if draw else sidebar(entered, baselines=baselines, elsewhere=elsewhere)
+    settings, problems = (
+        draw(entered) if draw else sidebar(entered, controls=controls, baselines=baselines, elsewhere=elsewhere)
+    )
     with st.container():  # always there, so that what follows keeps its place when a sentence goes
         for problem in problems:
             st.warning(problem)

@@ -78,10 +78,10 @@ GROUPS = {
 }
 """The pages by what they are for: files, and what they are called."""
 CHOICES = {  # choices whose names do not speak for themselves
-    "axes": "two latent axes (paper)",
-    "pca": "PCA of the block on screen",
-    "fixed-pca": "PCA of one block for all",
-    "aligned-pca": "PCA, aligned between blocks",
+    "axes": "Latent axes",
+    "pca": "PCA of this block",
+    "fixed-pca": "PCA of one block",
+    "aligned-pca": "PCA, aligned",
     "frame": "fit to every block",
     "final": "that of the last block",
     "degree": "over √degree (scikit-learn)",
@@ -118,30 +118,35 @@ class Settings(NamedTuple):
         return caps().admit(DataConfig(**{name: self.values[name] for name in DataConfig.parameters()}))
 
 
-def sidebar(entered: bool, *, baselines: bool = False, elsewhere: Collection[str] = ()) -> tuple[Settings, list[str]]:
+def sidebar(
+    entered: bool, *, controls: bool = True, baselines: bool = False, elsewhere: Collection[str] = ()
+) -> tuple[Settings, list[str]]:
     """Draw the sidebar; returns the settings and, on a first visit, what of the link could not be used.
 
     `entered` is true in the first run of a page, be it the visitor's first page or the next. Settings without a widget
-    on this page (the baselines' by default, and those that the page draws `elsewhere`) are those of the page that had
-    one, or of the link.
+    on this page (the baselines' by default, those that the page draws `elsewhere`, all without `controls`) are those of
+    the page that had one, or of the link; the view's are drawn by `view_bar`, if at all.
     """
     problems = _remember(entered)
+    upload = st.session_state.get("upload")
+    values = {name: st.session_state[name] for name in ViewConfig.parameters() if name in st.session_state}
     with st.sidebar:
         links = st.container()
-        _preset_buttons()
-        st.subheader("Data")
-        values, upload = _data_widgets()
-        st.subheader("Model")
-        values |= {
-            name: parameter_widget(p) for name, p in PARAMETERS.items() if p.group == "model" and name not in elsewhere
-        }
-        with st.expander("More"):
-            values |= {name: _more_widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
+        if controls:
+            _preset_buttons()
+            st.subheader("Data")
+            data, upload = _data_widgets()
+            st.subheader("Model")
+            values |= data | {
+                name: parameter_widget(p)
+                for name, p in PARAMETERS.items()
+                if p.group == "model" and name not in elsewhere
+            }
+            with st.expander("More"):
+                values |= {name: _more_widget(p) for name, p in PARAMETERS.items() if p.group == "more"}
         if baselines:
             st.subheader("Baselines")
             values |= _baseline_widgets()
-        st.subheader("View")
-        values |= _view_widgets()
     values = st.session_state["settings"] | values
     st.session_state["settings"] = values
     write_link(values)
@@ -266,18 +271,6 @@ def _column_widgets(columns: Sequence[str]) -> dict[str, str]:
         help="Columns of your file that are no features. What is left out already is named below.",
     )
     return {"label": label, "drop": in_text(dropped)}
-
-
-def _view_widgets() -> dict[str, Any]:
-    """The view's widgets; those that the chosen view does not use are shown but cannot be set."""
-    values = {"view": parameter_widget(PARAMETERS["view"])}
-    idle = {
-        "first_axis": values["view"] != "axes",
-        "second_axis": values["view"] != "axes",
-        "view_block": values["view"] != "fixed-pca",
-    }
-    names = [name for name, parameter in PARAMETERS.items() if parameter.group == "view" and name != "view"]
-    return values | {name: parameter_widget(PARAMETERS[name], disabled=idle.get(name, False)) for name in names}
 
 
 def _more_widget(parameter: Parameter) -> Any:

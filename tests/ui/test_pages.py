@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dr_transformer import Config, DataConfig
-from dr_transformer.config import BaselineConfig, ViewConfig
+from dr_transformer.config import PARAMETERS, BaselineConfig, ViewConfig
 from dr_transformer.ui.link import DEFAULTS
 from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.sidebar import PRESETS
@@ -35,14 +35,28 @@ def finished(app: AppTest) -> AppTest:
     raise AssertionError("the run did not end")
 
 
+WITHOUT_CONTROLS = {"1_The_model", "3_Performance", "5_Log_normaliser", "6_Graph_diffusion"}
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if p.stem != "8_Lessons"], ids=lambda p: p.stem)
 def test_page_runs_twice_and_shows_every_parameter(page: Path) -> None:
     app = run(page).run()
     assert not app.exception
     assert not app.error
     assert app.title or "# " in app.markdown[0].value or any("# " in m.value for m in app.markdown)
-    widgets = {w.key: w for kind in ("slider", "toggle", "selectbox", "number_input") for w in app.sidebar.get(kind)}
-    shown = Config.parameters() | DataConfig.parameters() | ViewConfig.parameters()
+    kinds = ("slider", "toggle", "selectbox", "number_input", "segmented_control", "button_group")
+    beside, on_page = ({w.key: w for kind in kinds for w in part.get(kind)} for part in (app.sidebar, app.main))
+    if page.stem in WITHOUT_CONTROLS:
+        assert not beside
+        assert not on_page.keys() & PARAMETERS.keys() - {"n_neighbors", "random_state"}
+        return
+    for name, parameter in ViewConfig.parameters().items():
+        assert name not in beside
+        if name != "three_d" or page.stem == "app":
+            assert on_page[name].label == parameter.label
+            assert on_page[name].proto.help
+    widgets = beside
+    shown = Config.parameters() | DataConfig.parameters()
     shown |= BaselineConfig.parameters() if page.stem.endswith("Compare") else {}
     for name in ("label", "drop"):  # a file's alone
         assert name not in widgets
@@ -85,7 +99,7 @@ def test_a_preset_is_the_papers_setting_but_for_what_it_shows(name: str) -> None
     everything = PRESETS[name].everything  # otherwise data and view stay the user's
     assert shown.dataset.n_samples == (10_000 if everything else 300)
     assert shown.dataset.name == ("mnist" if everything else "digits")
-    assert app.selectbox(key="view").value == ("axes" if everything else "pca")
+    assert app.segmented_control(key="view").value == ("axes" if everything else "pca")
     shown.owners.clear()  # nobody waits for it: it stops
 
 

@@ -25,7 +25,7 @@ from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.state import last_good
 from dr_transformer.ui.text import curves_line, escaped, notes, picture_in_words, refusal, status_line
 
-_HEIGHT = 340  # so that picture, depth and curves stand on one screen of 1440 × 900
+_HEIGHT = 320  # so that picture, depth and curves stand on one screen of 1440 × 900
 
 
 def explorer(settings: Settings, sliders: Collection[str] = ON_CANVAS, *, opens: bool = False) -> None:

@@ -36,6 +36,7 @@ from dr_transformer.ui.inside.neighbours import (
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.text import HILL, picture_in_words, refusal, status_line
+from dr_transformer.ui.view_bar import view_bar
 
 _HEIGHT = 330
 
@@ -47,6 +48,7 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
         with st.container(width="stretch"):
             _explain(config)
         n_neighbors = choose_neighbors(settings, run.dataset.n_samples)
+    view_bar()
     _section(run, settings.view(), n_neighbors)
     alpha_section(run.dataset, config, n_neighbors)
 

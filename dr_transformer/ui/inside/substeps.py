@@ -28,6 +28,7 @@ from dr_transformer.ui.inside.variants import variants_section
 from dr_transformer.ui.poll import poll
 from dr_transformer.ui.sidebar import Settings
 from dr_transformer.ui.text import PAPER, escaped, grouped, picture_in_words, refusal, status_line
+from dr_transformer.ui.view_bar import view_bar
 
 
 def show(dataset: Dataset, config: Config, settings: Settings) -> None:
@@ -43,6 +44,7 @@ def show(dataset: Dataset, config: Config, settings: Settings) -> None:
     st.markdown(
         "**Click a sub-step**: the panels show the latents before and after it, at the block of the depth axis."
     )
+    view_bar()
     substep_panels(run, settings.view())
     objective_section(run)
     variants_section(dataset, config, settings.view())

@@ -35,16 +35,13 @@ def test_every_view_draws_its_plane(open_app: Callable[..., Canvas]) -> None:
     canvas = open_app(**SMALL)
     page = canvas.page
     expected = {
-        "PCA of the block on screen": plain_views.pca_view(X),
-        "PCA of one block for all": plain_views.fixed_pca_view(X, 16),
-        "PCA, aligned between blocks": plain_views.aligned_pca_view(X),
+        "PCA of this block": plain_views.pca_view(X),
+        "PCA of one block": plain_views.fixed_pca_view(X, 16),
+        "PCA, aligned": plain_views.aligned_pca_view(X),
     }
     for choice, frames in expected.items():
         uploads = canvas.get("c.stats.uploads")
-        page.get_by_role("combobox", name="View").scroll_into_view_if_needed()
-        canvas.next_frame()  # a menu closes when the page scrolls, also by a scroll that has only just ended
-        page.get_by_role("combobox", name="View").click()
-        page.get_by_role("option", name=choice).click()
+        page.get_by_role("radio", name=choice).click()
         canvas.wait(f"c.stats.uploads > {uploads} && c.computed === 4")
         expect(page.locator(".title").nth(1)).to_contain_text("principal")
         assert_drawn(canvas, 1, frames[16], [frames[16]])

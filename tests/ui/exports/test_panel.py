@@ -74,7 +74,7 @@ def made(app: AppTest, kind: str, downloads: dict[str, Any]) -> tuple[str, bytes
 def value(app: AppTest, key: str) -> Any:
     if key in ON_CANVAS:
         return app.session_state["settings"][key]
-    kinds = ("slider", "toggle", "selectbox", "number_input")
+    kinds = ("slider", "toggle", "selectbox", "number_input", "button_group")
     return next(widget.value for kind in kinds for widget in app.get(kind) if widget.key == key)
 
 
@@ -109,7 +109,7 @@ def test_a_figure_is_made_as_set_and_brings_its_settings_back(downloads: dict[st
     assert found.figure == FigureConfig("strip", width=4.5, dpi=60, titles=False)
     assert any("All 450 points are vectors" in caption.value for caption in app.caption)
     set_on_canvas(app, alpha=30.0)
-    app.selectbox(key="view").set_value("axes").run()
+    app.segmented_control(key="view").set_value("axes").run()
     app.selectbox(key="figure_template_0").set_value("metrics").run()
     assert "figure_save" not in {button.key for button in app.get("download_button")}  # it would be of other settings
     app.file_uploader(key="restore_file").upload("mine.pdf", content).run()
@@ -209,7 +209,7 @@ def test_a_web_page(downloads: dict[str, Any]) -> None:
     assert name == "mnist-live.html"
     assert b"worker-src blob:" in live
     assert b"worker-src blob:" not in content
-    app.selectbox(key="view").set_value("pca").run()
+    app.segmented_control(key="view").set_value("pca").run()
     assert any("two latent axes" in each.value for each in app.info)
 
 
