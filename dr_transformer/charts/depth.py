@@ -21,14 +21,20 @@ def depth_curve(
     n_blocks: int,
     height: int = 170,
     levels: Mapping[str, float | None] | None = None,
+    before: Sequence[float | None] = (),
 ) -> go.Figure:
     """One figure a block over depth, on the axis `depth_range(n_blocks)`; the right end of the title is left free.
 
     `values` may be shorter than n_blocks + 1 while they are computed. `levels` is what other methods reach, which have
-    no blocks: horizontal lines, in the order and look of `DASHES`.
+    no blocks: horizontal lines, in the order and look of `DASHES`. `before` is the curve of another run, drawn faint.
     """
-    values = list(values)
+    values, before = list(values), list(before)[: n_blocks + 1]
     curve = series(list(range(len(values))), values, name, "block %{x}: %{y:.3f}", width=1.5, size=4)
+    if before:
+        ghost = series(
+            list(range(len(before))), before, "before", "before: %{y:.3f}", width=1.5, dash="dot", opacity=0.5
+        )
+        return over_blocks(name, [curve, ghost], n_blocks, nticks=4, height=height)
     across = [
         series(list(depth_range(n_blocks)), [level, level], method, f"{method}: %{{y:.3f}}", width=1, dash=dash)
         for dash, (method, level) in zip(DASHES, (levels or {}).items(), strict=False)

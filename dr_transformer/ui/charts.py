@@ -59,13 +59,14 @@ def show_depth_curves(
     *,
     n_blocks: int,
     levels: Mapping[str, Mapping[str, float | None]] | None = None,
+    before: Mapping[str, Sequence[float | None]] | None = None,
     canvas: str = MAIN_CANVAS,
     key: str = "depth_curves",
 ) -> None:
     """Draw `curves` (one figure a block each, by name) over 0 … n_blocks, marked at the depth of the canvas `canvas`.
 
-    As many stand in a row as there is room for. `levels` as in `charts.depth.depth_curve`, for each curve. Drawn from
-    the start, still empty: a chart that came later would move the page under the reader's hand.
+    As many stand in a row as there is room for. `levels` or `before` as in `charts.depth.depth_curve`, for each curve.
+    Drawn from the start, still empty: a chart that came later would move the page under the reader's hand.
     """
     charts: dict[str, go.Figure] = {}
     marked: dict[str, Sequence[float | None] | None] = {}
@@ -73,7 +74,10 @@ def show_depth_curves(
         for number, (name, values) in enumerate(curves.items()):
             marked[f"{key}_{number}"] = values
             across = (levels or {}).get(name)
-            chart = _depth_curve(name, tuple(values), n_blocks, None if across is None else tuple(across.items()))
+            ghost = tuple((before or {}).get(name, ()))
+            chart = _depth_curve(
+                name, tuple(values), n_blocks, None if across is None else tuple(across.items()), ghost
+            )
             charts[name] = chart
             draw_chart(chart, key=f"{key}_{number}")
         mark_depth(marked, n_blocks=n_blocks, canvas=canvas, container=key, names=list(curves))
@@ -85,10 +89,15 @@ def show_depth_curves(
 
 @functools.lru_cache(maxsize=64)
 def _depth_curve(
-    name: str, values: tuple[float | None, ...], n_blocks: int, levels: tuple[tuple[str, float | None], ...] | None
+    name: str,
+    values: tuple[float | None, ...],
+    n_blocks: int,
+    levels: tuple[tuple[str, float | None], ...] | None,
+    before: tuple[float | None, ...],
 ) -> go.Figure:
     """Make each chart once: a page that looks for news draws all of them again, of which most have none."""
-    return depth_curve(name, values, n_blocks=n_blocks, levels=None if levels is None else dict(levels))
+    across = None if levels is None else dict(levels)
+    return depth_curve(name, values, n_blocks=n_blocks, levels=across, before=before)
 
 
 def mark_depth(

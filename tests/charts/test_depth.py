@@ -20,6 +20,14 @@ def test_a_curve_holds_one_figure_a_block() -> None:
     assert [curve_digits(values) for values in ([0.9, None], [17.2, 0.5], [])] == [3, 1, 3]
 
 
+def test_the_curve_of_the_run_before_is_faint_and_has_no_more_blocks() -> None:
+    figure = depth_curve("rank", [17.2], n_blocks=2, before=[16.0, None, 9.0, 8.0])
+    now, before = figure.data
+    assert list(now.y) == [17.2]
+    assert (list(before.x), list(before.y), before.opacity) == ([0, 1, 2], [16.0, None, 9.0], 0.5)
+    assert len(depth_curve("rank", [17.2], n_blocks=2, before=()).data) == 1
+
+
 def test_a_curve_that_is_not_there_yet_keeps_its_place() -> None:
     figure = depth_curve("a", [], n_blocks=2)
     assert figure.layout.height == depth_curve("a", [1.0], n_blocks=2).layout.height

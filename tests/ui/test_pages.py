@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -81,6 +82,34 @@ def test_the_page_shows_what_the_widgets_say() -> None:
     assert "float32 on" in line
     assert "from float64" in line
     assert "MNIST" in line
+
+
+def test_the_curves_of_the_run_before_stay_until_the_new_ones_are_there() -> None:
+    def script() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from dr_transformer.ui.explorer.page import _curves_before
+
+        state = st.session_state
+        state["before"] = _curves_before(
+            SimpleNamespace(config=SimpleNamespace(n_blocks=2), error=state["error"]), state["curves"]
+        )
+
+    app = AppTest.from_function(script)
+
+    def before(*values: float | None, error: str | None = None) -> Any:
+        app.session_state["curves"], app.session_state["error"] = {"rank": list(values)}, error
+        assert not app.run().exception
+        return app.session_state["before"]
+
+    assert before(1.0) is None
+    assert before(1.0, None, 3.0) is None
+    assert before(4.0, 5.0) == {"rank": (1.0, None, 3.0)}
+    assert before(4.0, error="too large") is None  # its own will not come
+    assert before(4.0, 5.0, 6.0) is None
+    assert before() == {"rank": (4.0, 5.0, 6.0)}
 
 
 def test_a_link_sets_every_widget() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import streamlit as st
 
@@ -93,8 +93,9 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
         st.caption(escaped(" ".join(run.dataset.messages)))
     named = ("effective_rank", "mean_cosine") if run.dataset.labels is None else tuple(CURVES)
     curves = {CURVES[name]: run.analysis.curves[name] for name in named}
-    show_depth_curves(curves, n_blocks=run.config.n_blocks)
-    st.caption(curves_line(run))
+    before = _curves_before(run, curves)
+    show_depth_curves(curves, n_blocks=run.config.n_blocks, before=before)
+    st.caption(curves_line(run) + (" Faint: the curves of the run before." if before else ""))
     picture_in_words(run, depth)
     if view.three_d:
         _three_dimensions(run, view, depth)
@@ -102,6 +103,17 @@ def _picture(run: Run, view: ViewConfig, sliders: tuple[str, ...], *, opens: boo
         st.error(refusal(run.error))
     for note in notes(run):
         st.info(note)
+
+
+def _curves_before(
+    run: Run, curves: Mapping[str, Sequence[float | None]]
+) -> Mapping[str, tuple[float | None, ...]] | None:
+    """The curves of the last run of which all were there, until this one's are; by name."""
+    if all(len(values) > run.config.n_blocks for values in curves.values()):
+        st.session_state["last_curves"] = {name: tuple(values) for name, values in curves.items()}
+        return None
+    last: Mapping[str, tuple[float | None, ...]] | None = st.session_state.get("last_curves")
+    return None if run.error else last
 
 
 def _three_dimensions(run: Run, view: ViewConfig, depth: float) -> None:
