@@ -21,7 +21,7 @@ from dr_transformer.data.mnist import FAMILIES, Family, Pool, count, find_images
 from dr_transformer.data.reading.apart import BREAKING, read_apart
 from dr_transformer.data.reading.arrays import from_sparse
 from dr_transformer.data.reading.columns import Columns, as_table
-from dr_transformer.data.reading.files import ENDINGS, ending, read_table
+from dr_transformer.data.reading.files import ENDINGS, ending, read_table, with_metadata
 from dr_transformer.data.reading.pictures import read_folder
 from dr_transformer.data.reading.rows import MAX_BYTES, Choice, Table, factorise, grey, split, tokens
 from dr_transformer.errors import InputError, brief, quoted
@@ -142,8 +142,10 @@ def _find(
         table = read_apart(path.name, path.read_bytes(), choice, MAX_BYTES)
     else:
         table = read_table(path.name, path, choice)
-    if table.labels is None and choice.label == "auto":
-        table = _with_metadata(path, table)
+    beside = path.with_name("metadata.tsv")
+    if path.name == "vectors.tsv" and table.labels is None and choice.label == "auto" and beside.is_file():
+        metadata = beside.read_bytes()
+        sha, table = _sha(sha, metadata), with_metadata(table, beside.name, metadata)
     return _of_file(path.name, sha, table, choice, n_samples, seed, messages)
 
 
@@ -155,20 +157,31 @@ def load_bytes(
     *,
     label: str = "auto",
     drop: str | Sequence[str] = (),
+    metadata: tuple[str, bytes] | None = None,
     max_bytes: int | None = None,
 ) -> Dataset:
     """Load a user's file from memory (an upload): as `load` does from a path.
 
-    With `max_bytes` a process of its own reads it, in which no array may have more. Raises `InputError`.
+    `metadata` is name and content of the Embedding Projector's metadata.tsv, whose labels are taken if `label` is
+    "auto". With `max_bytes` a process of its own reads it, in which no array may have more. Raises `InputError`.
     """
     n_samples = DataConfig.parameters()["n_samples"].check(n_samples)
     random_state = Config.parameters()["random_state"].check(random_state)
     choice = Choice(label, split(drop))
+    metadata = metadata if choice.label == "auto" else None
     if max_bytes is None and ending(filename) not in BREAKING:
         table = read_table(filename, content, choice)
+        table = with_metadata(table, *metadata) if metadata else table
     else:
-        table = read_apart(filename, content, choice, max_bytes or MAX_BYTES)
-    return _of_file(filename, hashlib.sha256(content).hexdigest(), table, choice, n_samples, random_state, [])
+        table = read_apart(filename, content, choice, max_bytes or MAX_BYTES, metadata)
+    sha = hashlib.sha256(content).hexdigest()
+    sha = _sha(sha, metadata[1]) if metadata else sha
+    return _of_file(filename, sha, table, choice, n_samples, random_state, [])
+
+
+def _sha(file: str, metadata: bytes) -> str:
+    """The hash of both: other labels are other data."""
+    return hashlib.sha256(file.encode() + metadata).hexdigest()
 
 
 def from_arrays(
@@ -316,20 +329,6 @@ def _user_file(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else brief(error)
         raise InputError(f"{path} cannot be opened ({reason}); check its path.") from error
-
-
-def _with_metadata(path: Path, table: Table) -> Table:
-    """Take the labels of the Embedding Projector's vectors.tsv from the metadata.tsv beside it."""
-    beside = path.with_name("metadata.tsv")
-    if path.name != "vectors.tsv" or not beside.is_file():
-        return table
-    from dr_transformer.data.reading.text import read_metadata
-
-    name, values = read_metadata(beside.name, beside.read_bytes(), len(table.Y))
-    if values is None:
-        return table
-    labels, class_names = factorise(beside.name, values, len(table.Y))
-    return replace(table, labels=labels, class_names=class_names, label=name)
 
 
 def _of_file(

@@ -298,7 +298,8 @@ def dataset(settings: Settings) -> Dataset:
             raise InputError("choose a file in the sidebar: .csv, .parquet, .npy or .npz, one row for each token.")
         name, content = settings.upload
         try:
-            whole = _uploaded(name, _Content(content), seed, chosen.label, chosen.drop)
+            labels, metadata = settings.metadata or ("", b"")
+            whole = _uploaded(name, _Content(content), seed, chosen.label, chosen.drop, labels, _Content(metadata))
         except InputError as refusal:
             _offer(refusal.columns, "")
             raise
@@ -342,8 +343,13 @@ class _Content(bytes):
     show_spinner="Reading the file …",
     hash_funcs={_Content: lambda content: hashlib.sha256(content).hexdigest()},
 )
-def _uploaded(name: str, content: _Content, random_state: int, label: str, drop: str) -> Dataset:
-    return load_bytes(name, content, None, random_state, label=label, drop=drop, max_bytes=caps().upload)
+def _uploaded(
+    name: str, content: _Content, random_state: int, label: str, drop: str, labels: str, metadata: _Content
+) -> Dataset:
+    beside = (labels, bytes(metadata)) if labels else None
+    return load_bytes(
+        name, content, None, random_state, label=label, drop=drop, metadata=beside, max_bytes=caps().upload
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Dataset: lambda whole: (whole.name, whole.key)})

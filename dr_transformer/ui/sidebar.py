@@ -20,7 +20,7 @@ from dr_transformer.config import (
     DataConfig,
     ViewConfig,
 )
-from dr_transformer.data.reading.files import ENDINGS
+from dr_transformer.data.reading.files import ENDINGS, ending
 from dr_transformer.data.reading.rows import in_text, split
 from dr_transformer.hardware.devices import accelerator, missing
 from dr_transformer.parameters import Parameter
@@ -92,6 +92,7 @@ CHOICES = {  # choices whose names do not speak for themselves
 }
 COLUMNS = "upload_columns"
 """In the session, once the visitor's file has been read: the names of its columns (or arrays), and what was taken."""
+_WITHOUT_LABELS = (".tsv", ".txt", ".npy")  # formats that often come without
 MOST = {"mnist": 70_000, "fashion-mnist": 70_000, "kmnist": 70_000, "digits": 1797, UPLOAD: 1_000_000}
 
 
@@ -100,6 +101,7 @@ class Settings(NamedTuple):
 
     values: dict[str, Any]  # by parameter name
     upload: tuple[str, bytes] | None
+    metadata: tuple[str, bytes] | None = None  # labels of the upload, if they are in a file of their own
 
     def config(self) -> Config:
         """Return the validated model parameters; raise `InputError`, also for what this server does not admit."""
@@ -152,7 +154,7 @@ def sidebar(
     write_link(values)
     with links:
         page_links(link_of(values))
-    return Settings(values, upload), problems
+    return Settings(values, upload, st.session_state.get("metadata") if upload else None), problems
 
 
 def page_links(query: Mapping[str, str] | None = None) -> None:
@@ -232,11 +234,14 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         # kept, for the uploader of the next page knows nothing of it
         if file and st.session_state.get("upload") != (given := (file.name, file.getvalue())):
             st.session_state["upload"] = given
+            st.session_state.pop("metadata", None)
             st.session_state["label"], st.session_state["drop_columns"] = DEFAULTS["label"], []
             st.session_state.pop(COLUMNS, None)
         upload = st.session_state.get("upload")
         if upload and not file:
             st.caption(f"{escaped(upload[0])} is in use.")
+        if upload and ending(upload[0]) in _WITHOUT_LABELS:
+            _metadata_widget()
         if upload:
             columns, taken = st.session_state.get(COLUMNS, ((), ""))
             chosen = _column_widgets(columns)
@@ -252,6 +257,29 @@ def _data_widgets() -> tuple[dict[str, Any], tuple[str, bytes] | None]:
         help=f"{_help(PARAMETERS['n_samples'])} Up to {most:,}.".replace(",", "\u202f"),
     )
     return {"dataset": dataset, "n_samples": n_samples} | chosen, upload
+
+
+def _metadata_widget() -> None:
+    """Ask for labels in a file of their own; kept, as the upload is."""
+    st.file_uploader(
+        "Labels (metadata.tsv)",
+        type=["tsv", "csv", "txt"],
+        key="metadata_file",
+        on_change=_metadata_given,
+        max_upload_size=caps().upload // 2**20,
+        help="For a file without labels: one label a row, or a table with a column label (Embedding Projector).",
+    )
+    if "metadata" in st.session_state:
+        st.caption(f"Labels are from {escaped(st.session_state['metadata'][0])}.")
+
+
+def _metadata_given() -> None:
+    file = st.session_state["metadata_file"]
+    if file is None:
+        st.session_state.pop("metadata", None)
+    else:
+        st.session_state["metadata"] = file.name, file.getvalue()
+    st.session_state.pop(COLUMNS, None)
 
 
 def _column_widgets(columns: Sequence[str]) -> dict[str, str]:

@@ -47,6 +47,21 @@ def test_the_line_says_what_was_taken_and_the_widgets_change_it() -> None:
     assert app.session_state["last_run"].dataset.n_samples == 20
 
 
+def test_labels_come_from_a_second_file_and_go_with_it() -> None:
+    vectors = "\n".join("\t".join(map(str, row)) for row in ROWS).encode()
+    app = opened(vectors, "vectors.tsv")
+    assert "no labels" in taken(app)
+    labels = app.sidebar.file_uploader(key="metadata_file")
+    labels.upload("metadata.tsv", "\n".join("pqr"[i % 3] for i in range(60)).encode()).run()
+    assert not app.exception
+    assert "labels from 'metadata.tsv'" in taken(app)
+    assert app.session_state["last_run"].dataset.class_names == ("p", "q", "r")
+    app.sidebar.file_uploader(key="metadata_file").upload("short.tsv", b"a\nb\n").run()
+    assert "short.tsv has 2 rows for 60 tokens" in app.error[0].value
+    app.switch_page(str(ROOT / "pages" / "2_Compare.py")).run()
+    assert "short.tsv has 2 rows for 60 tokens" in app.error[0].value
+
+
 def test_a_column_that_cannot_be_read_is_left_out_by_hand() -> None:
     app = opened(TABLE.replace(b"c7;", b"7;").replace(b";b;", b";mixed;").replace(b"\nc3;0,", b"\nc3;none of it,"))
     assert len(app.error) == 1

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dr_transformer.data.reading.files import read_table
+from dr_transformer.data.reading.files import read_table, with_metadata
 from dr_transformer.data.reading.rows import Choice, Table
 from dr_transformer.errors import InputError
 
@@ -28,14 +28,19 @@ BREAKING = (".mat", ".h5ad")
 _ARRAYS = ("Y", "labels", "pictures", "trajectory")
 
 
-def read_apart(filename: str, content: bytes, choice: Choice, max_bytes: int) -> Table:
+def read_apart(
+    filename: str, content: bytes, choice: Choice, max_bytes: int, metadata: tuple[str, bytes] | None = None
+) -> Table:
     """Do as `read_table` in a new process, which may take eight times `max_bytes` beside what its libraries do.
 
-    Raises `InputError` also if that is not enough, and after two minutes.
+    And then as `with_metadata`, with name and bytes of `metadata`. Raises `InputError` also if that is not enough, and
+    after two minutes.
     """
+    labels = metadata or ("", b"")
     asked = {"filename": filename, "choice": asdict(choice), "max_bytes": max_bytes}
+    asked |= {"metadata": labels[0], "split": len(content)}
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    sent = json.dumps(asked).encode() + b"\n" + content
+    sent = json.dumps(asked).encode() + b"\n" + content + labels[1]
     try:
         done = subprocess.run(command, input=sent, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -86,7 +91,8 @@ def _limit(most: int) -> None:
 def main() -> None:
     """Read what is asked for on the standard input, and write the table, or the refusal, to the standard output."""
     asked = json.loads(sys.stdin.buffer.readline())
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read(asked["split"])
+    metadata = sys.stdin.buffer.read()
     choice = Choice(asked["choice"]["label"], tuple(asked["choice"]["drop"]))
     import pandas as pd  # noqa: F401  its own memory is not the file's
     import pyarrow as pa
@@ -98,6 +104,8 @@ def main() -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             table = read_table(asked["filename"], content, choice, asked["max_bytes"])
+            if asked["metadata"]:
+                table = with_metadata(table, asked["metadata"], metadata)
     except InputError as refusal:
         out.write(json.dumps({"refusal": str(refusal), "columns": refusal.columns}).encode() + b"\n")
         return

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from dr_transformer.data.reading import arrays, cells, columnar, text
 from dr_transformer.data.reading.columns import Columns, as_table
-from dr_transformer.data.reading.rows import MAX_BYTES, Choice, Table
-from dr_transformer.errors import InputError, brief
+from dr_transformer.data.reading.rows import MAX_BYTES, Choice, Table, factorise
+from dr_transformer.errors import InputError, brief, quoted
 
 _Arrays = Callable[[str, bytes, Choice, int], Table]
 _Columns = Callable[[str, bytes, int], Columns]
@@ -40,6 +41,20 @@ def ending(filename: str) -> str:
     """Return a file's ending in small letters, with what is before a .gz; "" if it has none."""
     suffixes = [suffix.lower() for suffix in PurePath(filename).suffixes]
     return "".join(suffixes[-2:]) if suffixes[-1:] == [".gz"] else "".join(suffixes[-1:])
+
+
+def with_metadata(table: Table, filename: str, content: bytes) -> Table:
+    """Take the labels of `table` from the Embedding Projector's metadata.tsv, a row a token. Raises `InputError`."""
+    try:
+        label, values = text.read_metadata(filename, content, len(table.Y))
+    except InputError:
+        raise
+    except Exception as error:  # as `read_table`
+        raise InputError(f"{filename} cannot be read as labels ({brief(error)}); save it again.") from error
+    if values is None:
+        return replace(table, said=(*table.said, f"{quoted(filename)} has no column of classes"))
+    labels, class_names = factorise(filename, values, len(table.Y))
+    return replace(table, labels=labels, class_names=class_names, label=label)
 
 
 def read_table(filename: str, content: bytes | Path, choice: Choice | None = None, max_bytes: int = MAX_BYTES) -> Table:

@@ -94,6 +94,27 @@ def test_paths(tmp_path):
             load(odd)
 
 
+@pytest.mark.parametrize("max_bytes", [None, 2**20])
+def test_labels_in_a_file_of_their_own(max_bytes: int | None) -> None:
+    content, labels = (
+        npy(np.eye(6)),
+        ("metadata.tsv", b"word\tclass\n" + b"".join(b"%d\t%c\n" % (i, b"uv"[i % 2]) for i in range(6))),
+    )
+    found = load_bytes("a.npy", content, metadata=labels, max_bytes=max_bytes)
+    assert found.class_names == ("u", "v")
+    assert found.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert "labels from 'class'" in found.messages[-1]
+    plain = load_bytes("a.npy", content, max_bytes=max_bytes)
+    other = load_bytes("a.npy", content, metadata=("m.tsv", b"a\nb\n" * 3), max_bytes=max_bytes)
+    assert len({found.key, plain.key, other.key}) == 3
+    assert load_bytes("a.npy", content, label="none", metadata=labels, max_bytes=max_bytes).labels is None
+    none = load_bytes("a.npy", content, metadata=("m.tsv", b"p\tq\n" + b"1\t2\n" * 6), max_bytes=max_bytes)
+    assert "'m.tsv' has no column of classes" in none.messages[-1]
+    for rows, said in ((b"a\nb\n", "m.tsv has 2 rows for 6 tokens"), (b"\xff\xfe\x00", "m.tsv")):
+        with pytest.raises(InputError, match=said):
+            load_bytes("a.npy", content, metadata=("m.tsv", rows), max_bytes=max_bytes)
+
+
 def test_embedding_projectors_metadata(tmp_path):
     (tmp_path / "vectors.tsv").write_text("1\t2.5\n3\t4\n5\t6\n")
     (tmp_path / "metadata.tsv").write_text("b\na\nb\n")
