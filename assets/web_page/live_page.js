@@ -21,6 +21,7 @@ class LivePage {
     this.#giveTokens(first);
     liveSettings.give(page.key, { sliders: page.live.sliders, at: 0, tell: null });
     app.live.onWhole = (values) => this.#settled(values);
+    this.#place(new URLSearchParams(location.hash.slice(1)));
     // What the page was made at is shown already; anything else is run.
     if (IN_LINK.some((name) => this.settings[name] !== page.live.settings[name])) this.#changed();
   }
@@ -35,6 +36,13 @@ class LivePage {
       if (!this.#why({ ...this.page.live.settings, [name]: value })) found[name] = value;
     }
     return this.#why({ ...this.page.live.settings, ...found }) ? {} : found;
+  }
+
+  /** `depth` after the #: where the picture rests; `embed`: another page has this one in a frame, with its own words. */
+  #place(link) {
+    document.body.classList.toggle("embedded", link.has("embed"));
+    const depth = Number(link.get("depth") ?? NaN);
+    if (depth >= 0) this.app.goTo(Math.min(depth, this.settings.n_blocks));
   }
 
   /** Why these settings cannot be had; "" if they can. */

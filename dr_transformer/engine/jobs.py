@@ -135,13 +135,11 @@ class Background:
 
         What comes next need not wait for its own at once, as to say that it was stopped: the next `_check` does.
         """
-        while not ready():
+        while not (done := ready()) and self.owners:
             if self.turns is not None:
                 self.turns.aside(self)
-            if not self.owners:
-                raise Cancelled
             time.sleep(_PAUSE)
-        if not self.owners:
+        if not done or not self.owners:
             raise Cancelled
 
 
