@@ -8,15 +8,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.estimators.rows import fitted_rows, new_rows
+from dr_transformer.estimators.rows import fitted_rows, new_rows, row_digests, twins
 from dr_transformer.hardware.devices import float64_device
 from dr_transformer.methods.approximate import shared_graph
-from dr_transformer.methods.graph import KNNGraph
+from dr_transformer.methods.graph import KNNGraph, in_float32, usual_exponent
 from dr_transformer.methods.pca import fit_pca
 from dr_transformer.methods.umap import UMAPSettings
 from dr_transformer.methods.umap_worker import UMAPRun, UMAPWorker
@@ -177,6 +178,7 @@ class UMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         with ExitStack() as stack:
             own = worker or stack.enter_context(closing(UMAPWorker()))
             run = _result(own, rows, graph, settings)
+        self._settings_used, self._rows, self._digests = settings, rows, row_digests(rows)
         self.graph_ = graph.first(settings.n_neighbors - 1)
         self.embedding_, self.seconds_ = run.frames[-1], run.seconds
         self.messages_ += tuple(run.notes)
@@ -186,6 +188,37 @@ class UMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
     def fit_transform(self, X: npt.ArrayLike, y: object = None, **fit_params: Any) -> npt.NDArray[np.float32]:
         """Fit to X and return `embedding_`, (n_samples, n_components)."""
         return self.fit(X, y, **fit_params).embedding_
+
+    def transform(self, X: npt.ArrayLike, worker: UMAPWorker | None = None) -> npt.NDArray[np.float32]:
+        """Lay out new rows X (m, n_features) beside the fitted ones, which stay: (m, n_components).
+
+        As umap-learn does, by the nearest fitted rows, but these are exact. A row equal to a fitted one has its place.
+        Numbers are in the unit of the fitted data, whatever their dtype. `worker` as for `fit`. What was fitted is not
+        copied: do not change it.
+        """
+        check_is_fitted(self)
+        rows = new_rows(self, X)
+        digests = row_digests(rows)
+        if digests == self._digests:
+            return self.embedding_.copy()
+        found = twins(self._digests, digests)
+        layout, new = self.embedding_[found], found < 0
+        if new.any():
+            nearest = self._nearest(rows[new])
+            owner = object()
+            with ExitStack() as stack:
+                own = worker or stack.enter_context(closing(UMAPWorker()))
+                run = own.place(self._settings_used, self.embedding_, *nearest, owner)
+                layout[new] = _waited(own, run, owner).frames[-1]
+        return layout
+
+    def _nearest(self, rows: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Indices and distances (m, k) of the nearest fitted rows, in the scale in which those were laid out."""
+        size = usual_exponent(self._rows)
+        fitted, new = (in_float32(np.concatenate(list(float64_chunks(part))), -size) for part in (self._rows, rows))
+        search = NearestNeighbors(n_neighbors=min(self._settings_used.n_neighbors, len(fitted)), algorithm="brute")
+        distances, indices = search.fit(fitted).kneighbors(new)
+        return indices.astype(np.int32), distances.astype(np.float32)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -199,7 +232,10 @@ class UMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
 def _result(worker: UMAPWorker, rows: npt.NDArray[Any], graph: KNNGraph, settings: UMAPSettings) -> UMAPRun:
     """The run, once it is done; raises `InputError` if it fails. It stops if this is interrupted."""
     owner = object()  # whose run nobody shares
-    run = worker.submit(rows, graph, settings, owner, owner)
+    return _waited(worker, worker.submit(rows, graph, settings, owner, owner), owner)
+
+
+def _waited(worker: UMAPWorker, run: UMAPRun, owner: object) -> UMAPRun:
     try:
         run.wait()
     finally:

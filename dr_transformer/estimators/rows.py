@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
+
+from dr_transformer.model.projection import float64_chunks
 
 _ACCEPTED = [np.float64, np.float32, np.uint8]  # anything else is converted to float64
 _PIXEL = 255.0  # what a uint8 pixel is divided by
@@ -30,6 +33,21 @@ def new_rows(estimator: BaseEstimator, X: npt.ArrayLike) -> npt.NDArray[Any]:
     if (rows.dtype == np.uint8) == (estimator._unit == _PIXEL):
         return rows
     return rows.astype(np.float64) / estimator._unit
+
+
+def row_digests(rows: npt.NDArray[np.generic]) -> list[bytes]:
+    """A digest of each row (d,) as float64: a float32 copy of a row is the same, and the rows need not be kept."""
+    return [
+        hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 turns −0 into 0
+        for chunk in float64_chunks(rows)
+        for row in chunk
+    ]
+
+
+def twins(fitted: list[bytes], rows: list[bytes]) -> npt.NDArray[np.intp]:
+    """For each digest of `rows` the place of its first equal among the `fitted`, or −1."""
+    first = {digest: i for i, digest in reversed(list(enumerate(fitted)))}
+    return np.array([first.get(digest, -1) for digest in rows], dtype=np.intp)
 
 
 def _checked(estimator: BaseEstimator, X: npt.ArrayLike, **options: Any) -> npt.NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from numbers import Integral
 from typing import Any, Self
@@ -16,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from dr_transformer.config import Config
 from dr_transformer.errors import InputError
-from dr_transformer.estimators.rows import fitted_rows, new_rows
+from dr_transformer.estimators.rows import fitted_rows, new_rows, row_digests, twins
 from dr_transformer.model.collapse import is_lost, sentence
 from dr_transformer.model.landmarks import Landmarks, choose_landmarks
-from dr_transformer.model.projection import RandomState, fit_projection, float64_chunks
+from dr_transformer.model.projection import RandomState, fit_projection
 from dr_transformer.model.unroll import resolve_device, unroll
 
 
@@ -137,7 +136,7 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.trajectory_ = np.stack([s.X.cpu().numpy() for s in unroll(rows, config, self._map) if s.ends_block])
         self.projection_ = self._map.W
         self._n_features_out = config.n_components
-        self._digests = _row_digests(rows)
+        self._digests = row_digests(rows)
         self.embedding_ = self.trajectory_[-1] if self.landmarks_ is None else self._follow(Y)
         found = torch.from_numpy(self.embedding_)
         self.messages_: tuple[str, ...] = (sentence(found, config.n_blocks),) if is_lost(found) else ()
@@ -189,19 +188,9 @@ class TransformerDR(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """Return for each row of Y the index of an equal one among the fitted rows (with `landmarks`, among
         these), or −1.
         """
-        first = {digest: i for i, digest in reversed(list(enumerate(self._digests)))}
-        return torch.tensor([first.get(digest, -1) for digest in _row_digests(Y)], dtype=torch.long)
+        return torch.from_numpy(twins(self._digests, row_digests(Y))).long()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _row_digests(Y: npt.NDArray[np.generic]) -> list[bytes]:
-    # Digests of float64 rows: the fitted data need not be kept, and a float32 copy of a row is the same token.
-    return [
-        hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 turns −0 into 0
-        for chunk in float64_chunks(Y)
-        for row in chunk
-    ]

@@ -194,6 +194,35 @@ def _fit_umap_learn(settings: UMAPSettings, X: Array, indices: Array, distances:
         raise InputError("UMAP found no finite layout of these data; use more neighbours, or remove duplicates.")
 
 
+def place(settings: UMAPSettings, embedding: Array, indices: Array, distances: Array, watch: Watch) -> Array:
+    """Lay out m new tokens beside the fitted ones, which stay at `embedding` (n, q), as umap-learn's `transform` does.
+
+    By their k nearest fitted tokens, `indices` and `distances` (m, k), themselves included where they are fitted ones.
+    `watch` as for `fit`. Returns (m, q), float32. Its own search would be approximate, and needs what its `fit` keeps.
+    """
+    import umap
+    from scipy.sparse import csr_matrix  # whose rows are matrices, as umap-learn wants them
+
+    _show_epochs(watch)
+    m, k = indices.shape
+    model = umap.UMAP(
+        n_components=settings.n_components,
+        n_neighbors=k,
+        min_dist=settings.min_dist,
+        n_epochs=None if settings.n_epochs is None else max(3, settings.n_epochs),  # of which it takes a third
+        random_state=settings.random_state,
+        metric="precomputed",
+    )
+    model._raw_data, model._sparse_data, model._input_hash = embedding, False, None
+    model._a, model._b = umap.umap_.find_ab_params(model.spread, model.min_dist)
+    model._n_neighbors, model._initial_alpha, model._disconnection_distance = k, model.learning_rate, np.inf
+    model.embedding_ = embedding
+    near = csr_matrix((distances.ravel(), indices.ravel(), np.arange(0, m * k + 1, k)), (m, len(embedding)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that distances are what we give
+        return np.asarray(model.transform(near), np.float32)
+
+
 class _Begun(Exception):  # noqa: N818 - it is no error
     """The first layout is there."""
 

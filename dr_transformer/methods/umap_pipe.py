@@ -72,12 +72,15 @@ class Child:
             return False
         return True
 
-    def fit(
-        self, number: int, settings: UMAPSettings, arrays: Sequence[Array]
+    def compute(
+        self, kind: str, number: int, settings: UMAPSettings, arrays: Sequence[Array]
     ) -> Iterator[tuple[dict[str, Any], list[Array]]]:
-        """Have it compute a run; yields its messages as they come. Raises `EOFError` or `OSError` if it dies."""
+        """Have it compute a run, "fit" or "place"; yields its messages as they come.
+
+        Raises `EOFError` or `OSError` if it dies.
+        """
         with self._writing:
-            send(self._commands, {"kind": "fit", "run": number, "settings": settings.to_dict()}, arrays)
+            send(self._commands, {"kind": kind, "run": number, "settings": settings.to_dict()}, arrays)
         kind = "epoch"
         while kind == "epoch":
             message, received = receive(self._messages)

@@ -16,7 +16,7 @@ import time
 from typing import Any, BinaryIO
 
 from dr_transformer.errors import InputError
-from dr_transformer.methods.umap import UMAPSettings, compile_umap, fit, frame_epochs
+from dr_transformer.methods.umap import UMAPSettings, compile_umap, fit, frame_epochs, place
 from dr_transformer.methods.umap_pipe import receive, send
 from dr_transformer.types import Array
 
@@ -44,7 +44,7 @@ class _Process:
         while True:
             message, arrays = self._jobs.get()
             try:
-                answer = self._fit(message["run"], UMAPSettings.from_dict(message["settings"]), *arrays)
+                answer = self._compute(message, UMAPSettings.from_dict(message["settings"]), *arrays)
             except Cancelled:
                 answer = {"kind": "cancelled"}
             except MemoryError:
@@ -54,8 +54,12 @@ class _Process:
             self._current = None
             send(self._messages, answer)
 
-    def _fit(self, run: int, settings: UMAPSettings, Y: Array, indices: Array, distances: Array) -> dict[str, Any]:
-        kept = set(frame_epochs(settings.epochs(len(Y))))
+    def _compute(
+        self, message: dict[str, Any], settings: UMAPSettings, Y: Array, indices: Array, distances: Array
+    ) -> dict[str, Any]:
+        """Lay out Y, or with "place" new tokens beside those whose layout Y is."""
+        run, places = message["run"], message["kind"] == "place"
+        kept = set() if places else set(frame_epochs(settings.epochs(len(Y))))
 
         def watch(epoch: int, layout: Array) -> None:
             self._current = None  # from here on, Cancel waits for the end of the epoch: a message must not be cut
@@ -68,14 +72,19 @@ class _Process:
             raise Cancelled
         began = time.perf_counter()
         notes: list[str] = []
-        device = fit(settings, Y, indices, distances, watch, notes.append)
+        if places:
+            found = place(settings, Y, indices, distances, watch)
+            device = "cpu"
+            send(self._messages, {"kind": "epoch", "epoch": 0}, [found])
+        else:
+            device = fit(settings, Y, indices, distances, watch, notes.append)
         return {"kind": "done", "seconds": time.perf_counter() - began, "device": device, "notes": notes}
 
     def _listen(self) -> None:
         try:
             while True:
                 message, arrays = receive(self._commands)
-                if message["kind"] == "fit":
+                if message["kind"] in ("fit", "place"):
                     self._jobs.put((message, arrays))
                 else:
                     self._cancelled = message["run"]

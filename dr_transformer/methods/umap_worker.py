@@ -85,6 +85,19 @@ class UMAPWorker:
             self._tell()
         return run
 
+    def place(
+        self, settings: UMAPSettings, embedding: Array, indices: Array, distances: Array, owner: Hashable
+    ) -> UMAPRun:
+        """The run that lays out new tokens beside the layout `embedding`, as `umap.place` says; the owner's alone."""
+        inputs = (embedding, indices.astype(np.int32), distances.astype(np.float32))
+        run = UMAPRun(settings, 0, "place", inputs=inputs, owners={owner})
+        with self._changed:
+            self._start()
+            self._runs[run] = run
+            self._queue.append(run)
+            self._tell()
+        return run
+
     def cancel(self, run: UMAPRun, owner: Hashable) -> None:
         """The owner does not wait for this run any more; it stops unless another owner does."""
         with self._changed:
@@ -215,7 +228,7 @@ class UMAPWorker:
         """Have the process compute the run; whether it is fit for another."""
         alive = True
         try:
-            for message, arrays in child.fit(run.number, run.settings, inputs):
+            for message, arrays in child.compute(run.kind, run.number, run.settings, inputs):
                 with self._changed:
                     if not run.done.is_set():  # cancelled
                         run.take(message, arrays)
@@ -263,11 +276,13 @@ class UMAPRun:
     """Read it at any time, from any thread; `UMAPWorker` alone changes it.
 
     `frames[i]` (n, n_components) float32 is the layout after `epochs[i]` epochs: first the initial one, last, once
-    `state` is "done", the result. `error` is a sentence for people; `notes` are sentences on what was unusual.
+    `state` is "done", the result; that of new tokens beside a layout ("place") is the only one. `error` is a sentence
+    for people; `notes` are sentences on what was unusual.
     """
 
     settings: UMAPSettings
     n_epochs: int
+    kind: Literal["fit", "place"] = "fit"
     state: State = "queued"
     queue_position: int = 0  # how many runs come before it, with the one that is being computed
     epoch: int = 0  # epochs done

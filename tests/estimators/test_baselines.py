@@ -11,6 +11,7 @@ import pytest
 import sklearn.decomposition
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from dr_transformer import PCA, UMAP, InputError, LaplacianEigenmaps, load
@@ -103,6 +104,9 @@ class Shared(UMAP):
     def fit(self, X, y=None):
         return super().fit(X, y, worker=self.worker)
 
+    def transform(self, X):
+        return super().transform(X, worker=self.worker)
+
     def _settings(self, **changes):
         return super()._settings(**{"n_epochs": 3} | changes)
 
@@ -157,6 +161,38 @@ def test_umap_is_umap_learns(worker: UMAPWorker, umap_learn: Callable[..., Futur
     assert (model.embedding_.dtype, model.n_features_in_, model.messages_) == (np.float32, 784, ())
     assert model.get_feature_names_out().tolist() == ["umap0", "umap1"]
     assert model.seconds_ > 0
+
+
+@pytest.mark.slow
+def test_new_rows_are_laid_out_as_umap_learn_does(
+    worker: UMAPWorker, umap_learn: Callable[..., Future[np.ndarray]]
+) -> None:
+    """The same neighbours, with distances rounded otherwise, give most the same place, some another one nearby.
+
+    Fitted rows keep their places, whatever their dtype.
+    """
+    fitted, new = DIGITS.Y[:400], DIGITS.Y[400:]
+    graph, settings = knn_graph(fitted, 10), {"n_neighbors": 11, "n_epochs": 60, "random_state": 7}
+    own = np.arange(400)[:, None]
+    indices = np.hstack([own, graph.indices]).astype(np.int32)
+    distances = np.hstack([np.zeros((400, 1), np.float32), graph.distances])
+    X, new_X = ((rows / 255).astype(np.float32) for rows in (fitted, new))
+    theirs = umap_learn(X, transform=new_X, precomputed_knn=(indices, distances), **settings)
+    model = UMAP(**settings).fit(fitted, graph=graph, worker=worker)
+    found = model.transform(DIGITS.Y, worker=worker)
+    assert (found.dtype, found.shape) == (np.float32, (500, 2))
+    np.testing.assert_array_equal(found[:400], model.embedding_)
+    apart = np.abs(found[400:] - theirs.result()).max(axis=1)
+    assert np.median(apart) < 1e-5
+    assert apart.max() < 0.2 * np.ptp(model.embedding_, axis=0).max(), np.sort(apart)
+    np.testing.assert_array_equal(model.transform(fitted[::-1].astype(float), worker=worker), model.embedding_[::-1])
+    same = knn_accuracy_of_new(model.embedding_, found[400:], DIGITS.labels[:400], DIGITS.labels[400:])
+    assert same > 0.6, same
+
+
+def knn_accuracy_of_new(places: np.ndarray, new: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> float:
+    """The share of new rows whose five nearest fitted ones have their label."""
+    return float(KNeighborsClassifier(5).fit(places, labels).score(new, expected))
 
 
 def test_umap_closes_its_process_and_leaves_a_shared_one(worker: UMAPWorker, monkeypatch: pytest.MonkeyPatch) -> None:
