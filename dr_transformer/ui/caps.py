@@ -10,11 +10,17 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, TypeVar
 
+import streamlit as st
+from streamlit import runtime
+
 from dr_transformer.errors import InputError
 from dr_transformer.parameters import Declared
 
 PUBLIC = "DR_TRANSFORMER_PUBLIC"
 """The environment variable that says that this server is for anybody."""
+
+_ADMITTED = "admitted"  # in the session of a visitor who has a place
+_AGAIN_SECONDS = 5
 
 D = TypeVar("D", bound=Declared)
 
@@ -31,6 +37,7 @@ class Caps(NamedTuple):
     seeds: int = 50
     trains: bool = True
     measures: bool = True
+    visitors: int | None = None  # at a time
 
     def admit(self, settings: D) -> D:
         """Return the settings, or raise `InputError` for one that is beyond its cap."""
@@ -52,9 +59,38 @@ STRICT = Caps(
     seeds=5,
     trains=False,
     measures=False,
+    visitors=60,
 )
 
 
 def caps() -> Caps:
     """Return those of this server."""
     return STRICT if os.environ.get(PUBLIC) == "1" else OWN
+
+
+def admit_visitor() -> None:
+    """Go on if this visitor has a place, as the first `visitors` have while their pages are open; else ask to wait."""
+    if st.session_state.get(_ADMITTED) or _has_place():
+        st.session_state[_ADMITTED] = True
+        return
+    st.info(
+        f"This server has room for {caps().visitors} visitors at a time, and all places are taken. This page opens by "
+        "itself as soon as one is free."
+    )
+    _wait_for_a_place()
+    st.stop()
+
+
+@st.fragment(run_every=_AGAIN_SECONDS)
+def _wait_for_a_place() -> None:
+    if _has_place():
+        st.rerun()
+
+
+def _has_place() -> bool:
+    most = caps().visitors
+    if most is None:
+        return True
+    manager = getattr(runtime.get_instance(), "_session_mgr", None)  # a script that is tested by itself has none
+    here = manager.list_active_sessions() if manager else []
+    return sum(_ADMITTED in each.session.session_state for each in here) < most

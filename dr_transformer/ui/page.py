@@ -8,6 +8,7 @@ import streamlit as st
 
 from dr_transformer.paths import asset
 from dr_transformer.ui import session
+from dr_transformer.ui.caps import admit_visitor
 from dr_transformer.ui.live import forget_live
 from dr_transformer.ui.sidebar import Settings, sidebar
 from dr_transformer.ui.streamlit_requests import mend_streamlit
@@ -52,6 +53,7 @@ def begin_page(
     mend_streamlit()
     st.set_page_config(page_title=title, page_icon=asset("icon.svg"), layout="wide")
     st.html(asset("app.css"))
+    admit_visitor()
     entered = st.session_state.get("page") != title
     st.session_state["page"] = title
     if entered and "last_depth" in st.session_state:  # back from another page: the canvas is new, the depth is not
