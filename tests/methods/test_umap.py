@@ -64,14 +64,14 @@ def submit(worker: UMAPWorker) -> Iterator[Callable[..., UMAPRun]]:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """All that the process says of its runs, also of those that nobody waits for any more."""
     messages: list[dict[str, Any]] = []
-    fit = Child.fit
+    compute = Child.compute
 
     def listened(*arguments: Any) -> Iterator[tuple[dict[str, Any], list[np.ndarray]]]:
-        for message, arrays in fit(*arguments):
+        for message, arrays in compute(*arguments):
             messages.append(message)
             yield message, arrays
 
-    monkeypatch.setattr(Child, "fit", listened)
+    monkeypatch.setattr(Child, "compute", listened)
     return messages
 
 
