@@ -7,7 +7,7 @@ from dr_transformer.ui.exports.panel import export_panel
 from dr_transformer.ui.live import ON_CANVAS
 from dr_transformer.ui.page import at_the_door, begin_page, tour_button
 from dr_transformer.ui.session import own_file, shows_images
-from dr_transformer.ui.view_bar import view_bar
+from dr_transformer.ui.sidebar import view_bar
 
 opens = at_the_door()
 settings = begin_page("A transformer that was never trained", elsewhere=ON_CANVAS)

@@ -6,7 +6,7 @@ from dr_transformer.ui.compare.page import compare
 from dr_transformer.ui.exports.panel import export_comparison
 from dr_transformer.ui.page import begin_page
 from dr_transformer.ui.session import own_file, shows_images
-from dr_transformer.ui.view_bar import view_bar
+from dr_transformer.ui.sidebar import view_bar
 
 settings = begin_page("Compare", baselines=True)
 st.title(f"The same {'digits' if shows_images(own_file(settings)) else 'tokens'}, four ways", anchor=False)

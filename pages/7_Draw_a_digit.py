@@ -4,7 +4,7 @@ import streamlit as st
 
 from dr_transformer.ui.draw.page import draw
 from dr_transformer.ui.page import begin_page
-from dr_transformer.ui.view_bar import view_bar
+from dr_transformer.ui.sidebar import view_bar
 
 settings = begin_page("Draw a digit")
 st.title("Draw a digit", anchor=False)

@@ -318,9 +318,10 @@ class LatentCanvas extends Actions {
     const panel = this.panels.find((candidate) => candidate.pointer);
     this.hovered = { panel, index: panel ? panel.underPointer(HOVER_RADIUS) : this.pointed };
     const { names, images: wanted } = this.options;
-    const ground = computedColour(this.tooltip.root, "backgroundColor");
+    const ground = () => computedColour(this.tooltip.root, "backgroundColor"); // asked for when an image is drawn
+    const about = { key: this.header.dataset_key, wanted, first: this.pinned.index, ground };
     for (const each of this.panels) {
-      each.placeImages({ key: this.header.dataset_key, wanted, first: this.pinned.index }, ground, this.#repaint);
+      each.placeImages(about, this.#repaint);
       each.placeRings(this.hovered.index, this.pinned.index);
       each.placeNames(this.colours, names);
       each.plot.classList.toggle("on-point", this.hovered.panel === each && this.hovered.index >= 0);

@@ -1,4 +1,4 @@
-"""The sidebar every page shares: one widget for each declared parameter, in step with the address bar, and presets."""
+"""The settings' widgets, in step with the address bar: the sidebar every page shares, and the bar above a picture."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dr_transformer.config import (
     DEVICES,
     PARAMETERS,
     PRECISIONS,
+    VIEWS,
     BaselineConfig,
     Config,
     DataConfig,
@@ -299,6 +300,31 @@ def _column_widgets(columns: Sequence[str]) -> dict[str, str]:
         help="Columns of your file that are no features. What is left out already is named below.",
     )
     return {"label": label, "drop": in_text(dropped)}
+
+
+def view_bar(*, three_d: bool = False) -> None:
+    """Draw the view's widgets; `sidebar`, which runs before, has read what they were set to.
+
+    `three_d`: the page can show three dimensions. What the chosen view does not use cannot be set.
+    """
+    state, kept = st.session_state, st.session_state["settings"]
+    for name in ViewConfig.parameters():
+        state.setdefault(name, kept[name])
+    with st.container(horizontal=True, vertical_alignment="center", key="view_bar"):
+        view = st.segmented_control(
+            "View",
+            VIEWS,
+            key="view",
+            required=True,
+            format_func=CHOICES.__getitem__,
+            label_visibility="collapsed",
+            help=PARAMETERS["view"].help,
+        )
+        idle = {"first_axis": view != "axes", "second_axis": view != "axes", "view_block": view != "fixed-pca"}
+        with st.popover("Axes and scale", type="tertiary", help="Which axes, which block's components, what scale."):
+            for name in ViewConfig.parameters():
+                if name != "view" and (three_d or name != "three_d"):
+                    parameter_widget(PARAMETERS[name], disabled=idle.get(name, False))
 
 
 def _more_widget(parameter: Parameter) -> Any:

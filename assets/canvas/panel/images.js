@@ -14,14 +14,14 @@ class TokenImages {
   #of = ""; // the data set that the stamps are of
 
   /**
-   * @param places Float32Array (x, y, …) of all tokens in CSS pixels; @param {View} view
+   * @param locate gives a Float32Array (x, y, …) of all tokens in CSS pixels; @param {View} view
    * @param {{key, wanted, first, codes, table, isHidden}} about the data set; whether all zooms have images; the token that goes
    *   before others; colours as the renderer takes them
    */
-  choose(places, { width, height, zoom }, { key, wanted, first, codes, table, isHidden }) {
+  choose(locate, { width, height, zoom }, { key, wanted, first, codes, table, isHidden }) {
     this.shown = [];
-    const isNear = zoom >= NEAR;
-    if ((!wanted && !isNear) || !digitSprites.has(key)) return;
+    if (!(wanted || zoom >= NEAR) || !digitSprites.has(key)) return;
+    const places = locate();
     const inSight = [];
     const look = (index) => {
       const [x, y] = [places[2 * index], places[2 * index + 1]];
@@ -46,10 +46,10 @@ class TokenImages {
     }
   }
 
-  /** Draw what was chosen on `ground` [r, g, b], a colour of the page; returns whether the element was made just now. */
-  draw({ width, height }, ratio, { key, codes, table }, ground, repaint) {
-    const state = `${key} ${width} ${height} ${ratio} ${ground} ${this.shown.map(({ index, x, y }) => `${index} ${x} ${y} ${colourOf(table, codes[index])}`)}`;
+  /** Draw what was chosen, on the colour [r, g, b] that `ground` gives; returns whether the element was made just now. */
+  draw({ width, height }, ratio, { key, codes, table, ground }, repaint) {
     if (!this.shown.length && !this.root) return false;
+    const state = `${key} ${width} ${height} ${ratio} ${this.shown.map(({ index, x, y }) => `${index} ${x} ${y} ${colourOf(table, codes[index])}`)}`;
     const isNew = !this.root;
     this.root ??= element("canvas", { class: "images", "aria-hidden": "true" });
     if (state === this.#drawn && !repaint) return isNew;
@@ -59,7 +59,7 @@ class TokenImages {
     Object.assign(this.root, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const context = this.root.getContext("2d");
     context.scale(ratio, ratio);
-    context.fillStyle = `rgb(${ground.join(" ")} / 0.8)`;
+    context.fillStyle = `rgb(${ground().join(" ")} / 0.8)`;
     const half = IMAGE_SIZE / 2;
     for (const { index, x, y } of this.shown) {
       const stamp = this.#stamp(key, index, colourOf(table, codes[index]));

@@ -235,14 +235,14 @@ class Panel {
     this.names.place(this.track, mix, this.affine(mix), this.view, colours, wanted);
   }
 
-  /** @param about {key, wanted, first} of `TokenImages.choose`; @param ground the page's colour; @param repaint the theme or the images changed */
-  placeImages(about, ground, repaint) {
+  /** @param about {key, wanted, first, ground()} of `TokenImages`; @param repaint the theme or the images changed */
+  placeImages(about, repaint) {
     const mix = this.mix();
-    const { host, images } = this;
-    const all = { ...about, codes: this.#codes, table: this.#table, isHidden: host.isHidden };
-    const mayShow = !this.track.blank && (about.wanted || this.view.zoom >= NEAR);
-    images.choose(mayShow ? this.track.positions(mix, this.affine(mix)) : [], mayShow ? this.view : { zoom: 0 }, all);
-    if (images.draw(this.view, this.ratio, all, ground, repaint)) this.canvas.after(images.root);
+    const { host, images, track } = this;
+    const isHidden = (index) => track.blank || host.isHidden(index);
+    const all = { ...about, codes: this.#codes, table: this.#table, isHidden };
+    images.choose(() => track.positions(mix, this.affine(mix)), this.view, all);
+    if (images.draw(this.view, this.ratio, all, repaint)) this.canvas.after(images.root);
   }
 
   /** CSS-pixel place of a token in this plot. */

@@ -34,9 +34,8 @@ from dr_transformer.ui.inside.neighbours import (
     show_neighbours,
 )
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.sidebar import Settings, view_bar
 from dr_transformer.ui.text import HILL, picture_in_words, refusal, status_line
-from dr_transformer.ui.view_bar import view_bar
 
 _HEIGHT = 330
 

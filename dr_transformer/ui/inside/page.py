@@ -19,19 +19,23 @@ SECTIONS = {
     "Phase diagram": phase,
 }
 """Sections by name, and the module whose `show(dataset, config, settings)` draws each."""
-_LINKS = {module.__name__.rpartition(".")[2]: name for name, module in SECTIONS.items()}
 
 
 def inside(settings: Settings) -> None:
     """Draw the page for these settings; bad ones become one sentence, and the last good section stays."""
-    section = SECTIONS[_section()]
+    name = _section()
+    section = SECTIONS[name]
     asked = last_good("last_inside", lambda: (session.dataset(settings), settings.config()), what="What is below is")
     if asked is not None:
-        with st.container(key=f"inside_{section.__name__.rpartition('.')[2]}"):
+        with st.container(key=f"inside_{_in_link(name)}"):
             try:
                 section.show(*asked, settings)
             except InputError as error:
                 st.error(refusal(str(error)))
+
+
+def _in_link(section: str) -> str:
+    return SECTIONS[section].__name__.rpartition(".")[2]
 
 
 def _section() -> str:
@@ -40,8 +44,9 @@ def _section() -> str:
     with st.container():  # always there, so that what follows keeps its place when the sentence goes
         if "inside_section" not in st.session_state:
             kept = st.session_state.get("inside_kept", first)
-            st.session_state["inside_section"] = _LINKS.get(asked or "", kept)
-            if asked and asked not in _LINKS:
+            known = {_in_link(name): name for name in SECTIONS}
+            st.session_state["inside_section"] = known.get(asked or "", kept)
+            if asked and asked not in known:
                 st.warning(f"This link was changed: there is no section “{escaped(asked)}”; choose one here.")
     chosen = st.segmented_control(
         "Section",
@@ -52,5 +57,5 @@ def _section() -> str:
         help="Which part of the theory is shown; what other parts compute is kept.",
     )
     st.session_state["inside_kept"] = chosen
-    put_in_link("section", None if chosen == first else next(link for link, name in _LINKS.items() if name == chosen))
+    put_in_link("section", None if chosen in (None, first) else _in_link(str(chosen)))
     return str(chosen)

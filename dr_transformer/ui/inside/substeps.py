@@ -26,9 +26,8 @@ from dr_transformer.ui.inside.objective import objective_section
 from dr_transformer.ui.inside.reparametrisation import reparametrisation_section
 from dr_transformer.ui.inside.variants import variants_section
 from dr_transformer.ui.poll import poll
-from dr_transformer.ui.sidebar import Settings
+from dr_transformer.ui.sidebar import Settings, view_bar
 from dr_transformer.ui.text import PAPER, escaped, grouped, picture_in_words, refusal, status_line
-from dr_transformer.ui.view_bar import view_bar
 
 
 def show(dataset: Dataset, config: Config, settings: Settings) -> None:
